@@ -1,0 +1,112 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// One set of rules for every target.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "tallystick",
+    products: [
+        .library(name: "Tallystick", targets: ["Tallystick"]),
+        .library(name: "TallystickCore", targets: ["TallystickCore"]),
+        .library(name: "TallystickTestKit", targets: ["TallystickTestKit"]),
+        .executable(name: "tally", targets: ["TallystickCLI"]),
+        .executable(name: "tally-benchmarks", targets: ["TallystickBenchmarks"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CTallystickSQLite",
+            pkgConfig: "sqlite3",
+            providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]
+        ),
+        .target(
+            name: "TallystickSQLite",
+            dependencies: ["CTallystickSQLite"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "TallystickCore",
+            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "TallystickMigrations",
+            path: "migrations",
+            resources: [.embedInCode("V0001_initial.sql")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "Tallystick",
+            dependencies: [
+                "TallystickCore", "TallystickSQLite", "TallystickMigrations",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "TallystickTestKit",
+            dependencies: ["Tallystick"],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "TallystickCLI",
+            dependencies: [
+                "Tallystick",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(name: "CTallystickBaseline", dependencies: ["CTallystickSQLite"]),
+        .executableTarget(
+            name: "TallystickBenchmarks",
+            dependencies: [
+                "Tallystick", "CTallystickBaseline",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "TallystickCrashWorker",
+            dependencies: ["Tallystick"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "TallystickSQLiteTests",
+            dependencies: ["TallystickSQLite"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "TallystickCoreTests",
+            dependencies: ["TallystickCore", "TallystickTestKit"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "TallystickTests",
+            dependencies: ["Tallystick", "TallystickTestKit"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "CLITests",
+            dependencies: ["TallystickCLI", "TallystickTestKit"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "CrashTests",
+            dependencies: ["TallystickCrashWorker", "TallystickCLI", "TallystickTestKit"],
+            swiftSettings: strict
+        ),
+    ]
+)

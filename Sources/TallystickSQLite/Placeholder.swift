@@ -1,0 +1,3 @@
+import CTallystickSQLite
+
+enum Placeholder {}

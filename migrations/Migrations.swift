@@ -1,0 +1,22 @@
+/// One step of the schema, as the plain SQL of the file of that name in this folder.
+public struct Migration: Sendable {
+    /// 1-based, contiguous; the store's `user_version` once this step is applied.
+    public let number: Int
+    /// The file's name without its extension, for example `V0001_initial`.
+    public let name: String
+    /// The file's text.
+    public let sql: String
+}
+
+/// Every migration, in the order in which they are applied.
+public enum Migrations {
+    public static let all: [Migration] = [
+        Migration(number: 1, name: "V0001_initial", bytes: PackageResources.V0001_initial_sql)
+    ]
+}
+
+extension Migration {
+    init(number: Int, name: String, bytes: [UInt8]) {
+        self.init(number: number, name: name, sql: String(decoding: bytes, as: UTF8.self))
+    }
+}
