@@ -1,0 +1,110 @@
+/// What became of an input, decided against everything already stored for its event.
+public enum IngestOutcome: String, Sendable, CaseIterable {
+    /// A new event, recorded at a new position.
+    case appended
+    /// The same content from the same origin is stored already; nothing was stored.
+    case duplicate
+    /// Agrees with the event as appended; recorded as a further copy.
+    case confirmed
+    /// Disagrees with the event as appended; recorded as a further copy, with a conflict.
+    case conflicting
+    /// Not an event; kept in quarantine with the reason.
+    case quarantined
+}
+
+/// How many inputs had each outcome.
+public struct OutcomeCounts: Sendable, Equatable {
+    public var appended = 0
+    public var duplicate = 0
+    public var confirmed = 0
+    public var conflicting = 0
+    public var quarantined = 0
+
+    public init() {}
+
+    public subscript(outcome: IngestOutcome) -> Int {
+        get {
+            switch outcome {
+            case .appended: appended
+            case .duplicate: duplicate
+            case .confirmed: confirmed
+            case .conflicting: conflicting
+            case .quarantined: quarantined
+            }
+        }
+        set {
+            switch outcome {
+            case .appended: appended = newValue
+            case .duplicate: duplicate = newValue
+            case .confirmed: confirmed = newValue
+            case .conflicting: conflicting = newValue
+            case .quarantined: quarantined = newValue
+            }
+        }
+    }
+
+    /// All inputs, whatever their outcome.
+    public var total: Int { appended + duplicate + confirmed + conflicting + quarantined }
+
+    static func += (left: inout Self, right: Self) {
+        for outcome in IngestOutcome.allCases { left[outcome] += right[outcome] }
+    }
+}
+
+/// What an ingest did, as far as it came.
+public struct IngestReport: Sendable {
+    /// One file, standard input, or a buffer.
+    public struct Input: Sendable {
+        /// The path as given; `-` for standard input.
+        public var path: String
+        /// Bytes read.
+        public var bytes: Int64
+        /// Records found, quarantined ones included.
+        public var events: Int64
+    }
+
+    /// A place in an input that went to quarantine.
+    public struct QuarantinedInput: Sendable {
+        /// Row of the table `quarantine`.
+        public var id: Int64
+        public var path: String
+        /// 1-based.
+        public var line: Int64
+        /// 1-based, in bytes.
+        public var column: Int64
+        /// 0-based, from the start of the input.
+        public var byte: Int64
+        /// Stable name of the reason.
+        public var code: String
+        public var message: String
+    }
+
+    public var origin: String
+    public var inputs: [Input] = []
+    public var outcomes = OutcomeCounts()
+    /// Conflicts that this run opened.
+    public var conflictsOpened = 0
+    /// First and last position that this run appended; nil when it appended nothing.
+    public var positions: ClosedRange<Int64>?
+    /// The first `IngestLimits.reportedQuarantine` quarantined inputs.
+    public var quarantine: [QuarantinedInput] = []
+    /// Whether there were more quarantined inputs than `quarantine` lists.
+    public var quarantineTruncated = false
+    /// Whether the run stopped before the end of its inputs. Run it again to go on: what is stored is
+    /// recognised as duplicate.
+    public var isInterrupted = false
+
+    public init(origin: String) { self.origin = origin }
+}
+
+/// Limits of ingest.
+public enum IngestLimits {
+    /// How many quarantined inputs a report lists; all are stored.
+    public static let reportedQuarantine = 100
+    /// A batch, which is one transaction, ends at so many records,
+    public static let batchRecords = 65_536
+    /// or at so many bytes of input.
+    public static let batchBytes = 24 << 20
+    /// Bytes read from a file at a time.
+    public static let readChunk = 1 << 20
+}

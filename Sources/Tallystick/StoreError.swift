@@ -1,0 +1,134 @@
+/// What went wrong in a store, for programs and for people.
+///
+/// `code` is stable and made for programs; `message`, `subject` and `hint` are for people and may change.
+/// Payloads of events never appear in an error.
+public struct StoreError: Error, Sendable, Equatable {
+    /// A stable name for a kind of failure. New codes may appear in any release: handle those that you
+    /// know, and treat the rest as failures.
+    public struct Code: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+        public let rawValue: String
+        public init(rawValue: String) { self.rawValue = rawValue }
+        public var description: String { rawValue }
+    }
+
+    /// The kind of failure.
+    public let code: Code
+    /// What was being done, as a verb phrase: "open the store", "append".
+    public let operation: String
+    /// What was affected: a path, a stream, a record; empty where the message says it all.
+    public let subject: String
+    /// What happened and why, one sentence.
+    public let message: String
+    /// What to do about it; empty where there is no advice.
+    public let hint: String
+    /// Whether the same call can succeed later without anything being changed by hand.
+    public let isRetryable: Bool
+
+    public init(
+        _ code: Code,
+        during operation: String,
+        on subject: String = "",
+        _ message: String,
+        hint: String = "",
+        isRetryable: Bool = false
+    ) {
+        self.code = code
+        self.operation = operation
+        self.subject = subject
+        self.message = message
+        self.hint = hint
+        self.isRetryable = isRetryable
+    }
+}
+
+extension StoreError: CustomStringConvertible {
+    public var description: String {
+        var text = operation
+        if !subject.isEmpty { text += " (\(subject))" }
+        text += ": \(message)"
+        if !hint.isEmpty { text += ". \(hint)" }
+        return text
+    }
+}
+
+extension StoreError.Code {
+    // The store as a file.
+    /// There is no file at the path.
+    public static let noStore = Self(rawValue: "no_store")
+    /// The file is there, but is not a Tallystick store.
+    public static let notAStore = Self(rawValue: "not_a_store")
+    /// A store was to be created where a file already is.
+    public static let storeExists = Self(rawValue: "store_exists")
+    /// The file or folder cannot be created.
+    public static let cannotCreate = Self(rawValue: "cannot_create")
+    /// The store was written by a newer release.
+    public static let schemaNewer = Self(rawValue: "schema_newer")
+    /// The store has an older schema and was to be written to.
+    public static let schemaOlder = Self(rawValue: "schema_older")
+    /// The operating system refuses access, or the file is read-only.
+    public static let notPermitted = Self(rawValue: "not_permitted")
+    /// Another writer holds the store, or another process owns the work.
+    public static let busy = Self(rawValue: "busy")
+    /// No space left on the device.
+    public static let diskFull = Self(rawValue: "disk_full")
+    /// The operating system failed to read or write.
+    public static let inputOutput = Self(rawValue: "input_output")
+    /// The handle was closed.
+    public static let closed = Self(rawValue: "closed")
+    /// A commit failed in a way that leaves its outcome unknown. Open the store again and repeat the call:
+    /// what was stored is recognised.
+    public static let outcomeUnknown = Self(rawValue: "outcome_unknown")
+
+    // Integrity.
+    /// The database file is damaged.
+    public static let corrupt = Self(rawValue: "corrupt")
+    /// A table, view, index or trigger differs from what the migrations create.
+    public static let schemaAltered = Self(rawValue: "schema_altered")
+    /// A stored record differs from its proof.
+    public static let integrity = Self(rawValue: "integrity")
+    /// A checkpoint belongs to another store, or to history that this store does not have.
+    public static let historyDiffers = Self(rawValue: "history_differs")
+
+    // Input.
+    /// An argument is outside what the call accepts.
+    public static let invalidArgument = Self(rawValue: "invalid_argument")
+    /// An input holds no record that could be read.
+    public static let badInput = Self(rawValue: "bad_input")
+    /// The events' source is the name of the delivery path.
+    public static let sourceIsOrigin = Self(rawValue: "source_is_origin")
+    /// What was named does not exist in the store.
+    public static let notFound = Self(rawValue: "not_found")
+
+    // Appending.
+    /// The stream is not at the expected revision.
+    public static let expectationFailed = Self(rawValue: "expectation_failed")
+    /// The store holds other content under the same source and id.
+    public static let contentDiffers = Self(rawValue: "content_differs")
+
+    // Replaying.
+    /// A projection file or type is not valid.
+    public static let projectionInvalid = Self(rawValue: "projection_invalid")
+    /// A projection's definition changed without a higher version.
+    public static let projectionChanged = Self(rawValue: "projection_changed")
+    /// A projection could not apply an event.
+    public static let poisonEvent = Self(rawValue: "poison_event")
+    /// A conflict is open on an event whose category asks that replay waits for it.
+    public static let held = Self(rawValue: "held")
+    /// The work was stopped before it was done; what is done is kept.
+    public static let interrupted = Self(rawValue: "interrupted")
+
+    // Querying.
+    /// A statement may not do what it asks.
+    public static let queryDenied = Self(rawValue: "query_denied")
+    /// A statement is not valid SQL, or failed while it ran.
+    public static let queryFailed = Self(rawValue: "query_failed")
+    /// A limit on time, rows or memory was used up.
+    public static let limitReached = Self(rawValue: "limit_reached")
+
+    // Deciding.
+    /// The conflict is not open any more, or its candidates changed while it was decided.
+    public static let alreadyDecided = Self(rawValue: "already_decided")
+
+    /// A state that the code holds impossible; a bug in Tallystick.
+    public static let bug = Self(rawValue: "bug")
+}

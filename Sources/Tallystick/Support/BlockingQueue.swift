@@ -1,0 +1,99 @@
+import Glibc
+
+/// A first-in, first-out queue between threads, with an optional bound.
+///
+/// Unchecked Sendable: every access to `items` and `isFinished` happens while `mutex` is held.
+final class BlockingQueue<Element>: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var items: [Element] = []
+    private var first = 0
+    private var isFinished = false
+    private let bound: Int
+
+    /// - parameter bound: how many items may wait; `put` blocks while there are as many.
+    init(bound: Int = .max) {
+        self.bound = bound
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(changed, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(changed)
+        pthread_mutex_destroy(mutex)
+        changed.deallocate()
+        mutex.deallocate()
+    }
+
+    /// Adds an item; returns false, and drops it, once the queue is finished.
+    @discardableResult
+    func put(_ item: sending Element) -> Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while items.count - first >= bound && !isFinished { pthread_cond_wait(changed, mutex) }
+        guard !isFinished else { return false }
+        items.append(item)
+        pthread_cond_broadcast(changed)
+        return true
+    }
+
+    /// The oldest item, waited for; nil once the queue is finished and empty.
+    func next() -> Element? {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while first == items.count && !isFinished { pthread_cond_wait(changed, mutex) }
+        guard first < items.count else { return nil }
+        let item = items[first]
+        first += 1
+        if first == items.count {
+            items.removeAll(keepingCapacity: true)
+            first = 0
+        } else if first > 1024 {
+            items.removeFirst(first)
+            first = 0
+        }
+        pthread_cond_broadcast(changed)
+        return item
+    }
+
+    /// Lets no further item in; waiting threads go on.
+    func finish() {
+        pthread_mutex_lock(mutex)
+        isFinished = true
+        pthread_cond_broadcast(changed)
+        pthread_mutex_unlock(mutex)
+    }
+}
+
+/// Starts a thread that runs `body` once and is never joined.
+func startThread(_ body: @escaping @Sendable () -> Void) {
+    let start = Unmanaged.passRetained(ThreadStart(body: body))
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    // Signals are for the program's own threads; these only work.
+    var all = sigset_t()
+    var previous = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &previous)
+    var thread = pthread_t()
+    let result = pthread_create(
+        &thread,
+        &attributes,
+        { context in
+            guard let context else { return nil }
+            let start = Unmanaged<ThreadStart>.fromOpaque(context).takeRetainedValue()
+            start.body()
+            return nil
+        },
+        start.toOpaque()
+    )
+    pthread_sigmask(SIG_SETMASK, &previous, nil)
+    pthread_attr_destroy(&attributes)
+    precondition(result == 0, "the operating system refuses another thread (error \(result))")
+}
+
+private final class ThreadStart: Sendable {
+    let body: @Sendable () -> Void
+    init(body: @escaping @Sendable () -> Void) { self.body = body }
+}

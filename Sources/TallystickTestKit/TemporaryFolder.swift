@@ -1,0 +1,52 @@
+import Glibc
+
+/// A folder of its own for a test, removed with everything in it when the value goes.
+public final class TemporaryFolder: Sendable {
+    public let path: String
+
+    /// - throws: `TemporaryFolderError` when the operating system refuses to create it.
+    public init(named name: String = "tallystick") throws(TemporaryFolderError) {
+        var template = Array("/tmp/\(name)-XXXXXX".utf8CString)
+        let made = template.withUnsafeMutableBufferPointer { buffer -> Bool in
+            guard let base = buffer.baseAddress else { return false }
+            return mkdtemp(base) != nil
+        }
+        guard made else { throw TemporaryFolderError(errorNumber: errno) }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit { Self.remove(path) }
+
+    /// The path of a file or folder of that name inside.
+    public func file(_ name: String) -> String { path + "/" + name }
+
+    private static func remove(_ path: String) {
+        guard let folder = opendir(path) else {
+            unlink(path)
+            return
+        }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        closedir(folder)
+        for name in names {
+            let child = path + "/" + name
+            var status = stat()
+            if lstat(child, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+                remove(child)
+            } else {
+                unlink(child)
+            }
+        }
+        rmdir(path)
+    }
+}
+
+/// The operating system refused to create a folder.
+public struct TemporaryFolderError: Error {
+    public let errorNumber: Int32
+}
