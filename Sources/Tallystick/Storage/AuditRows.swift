@@ -1,0 +1,254 @@
+import TallystickCore
+import TallystickSQLite
+
+/// What an audit row records. The raw values are part of the file format.
+enum AuditKind: String {
+    case storeCreated = "store_created"
+    case configuration
+    case mismatch
+    case conflict
+    case candidate
+    case resolution
+    case quarantine
+    case quarantineRelease = "quarantine_release"
+    case projectionSkip = "projection_skip"
+    case manual
+}
+
+/// A detail table of the audit trail, and the columns of it that are part of a leaf.
+///
+/// The columns are those of schema 1, sorted by name: a later migration may add columns, never change
+/// what an existing leaf is made of.
+enum DetailTable: CaseIterable {
+    case checksums, configurations, conflictCandidates, conflicts, keys, mismatches, quarantine
+    case resolutions
+
+    var name: String {
+        switch self {
+        case .checksums: "checksums"
+        case .configurations: "configurations"
+        case .conflictCandidates: "conflict_candidates"
+        case .conflicts: "conflicts"
+        case .keys: "keys"
+        case .mismatches: "mismatches"
+        case .quarantine: "quarantine"
+        case .resolutions: "resolutions"
+        }
+    }
+
+    var primaryKey: String {
+        switch self {
+        case .checksums: "checksum_id"
+        case .configurations: "version"
+        case .conflictCandidates: "candidate_id"
+        case .conflicts: "conflict_id"
+        case .keys: "key_row"
+        case .mismatches: "mismatch_id"
+        case .quarantine: "quarantine_id"
+        case .resolutions: "resolution_id"
+        }
+    }
+
+    var columns: [String] {
+        switch self {
+        case .checksums:
+            ["algorithm", "audit_sequence", "checksum", "checksum_id", "key_id", "position"]
+        case .configurations:
+            ["audit_sequence", "content", "content_sha256", "version"]
+        case .conflictCandidates:
+            [
+                "audit_sequence", "candidate", "candidate_id", "conflict_id", "content_sha256",
+                "copy_id", "differs_in", "origin",
+            ]
+        case .conflicts:
+            [
+                "audit_sequence", "category", "conflict_id", "detail", "event_id", "kind",
+                "opened_at", "origin", "position", "severity", "source",
+            ]
+        case .keys:
+            ["algorithm", "audit_sequence", "fingerprint", "key_id", "key_row", "state"]
+        case .mismatches:
+            [
+                "actual", "algorithm", "audit_sequence", "category", "copy_id", "differs_in",
+                "event_id", "expected", "kind", "mismatch_id", "origin", "position", "severity",
+                "source",
+            ]
+        case .quarantine:
+            [
+                "audit_sequence", "byte_offset", "code", "column_number", "content", "length",
+                "line", "message", "origin", "path", "quarantine_id", "sha256",
+            ]
+        case .resolutions:
+            [
+                "actor", "after_position", "audit_sequence", "candidates_digest",
+                "checksum_after", "checksum_algorithm", "checksum_before", "checksum_key_id",
+                "configuration_version", "conflict_id", "content", "content_sha256", "decided_at",
+                "decision", "policy", "policy_version", "position", "provenance", "reason",
+                "resolution_id", "supersedes", "tie_break", "winner_candidate", "winner_origin",
+            ]
+        }
+    }
+}
+
+/// Adds rows to `audit_trail`.
+struct AuditInsertion {
+    private let insert: Statement
+
+    init(in connection: Connection) throws(SQLiteError) {
+        insert = try connection.prepare(
+            """
+            INSERT INTO audit_trail (
+                audit_sequence, recorded_at, kind, actor, reason, position, conflict_id, detail)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            """
+        )
+    }
+
+    func add(_ row: AuditRow, sequence: Int64) throws(SQLiteError) {
+        try insert.bind(sequence, at: 1)
+        try insert.bind(row.recordedAt, at: 2)
+        try insert.bindText(row.kind.rawValue, at: 3)
+        try insert.bindText(row.actor, at: 4)
+        try insert.bindOptional(row.reason, at: 5)
+        try insert.bindOptional(row.position, at: 6)
+        try insert.bindOptional(row.conflictID, at: 7)
+        try insert.bindOptional(row.detail, at: 8)
+        try insert.run()
+    }
+}
+
+/// A row of `audit_trail` to be added.
+struct AuditRow {
+    var kind: AuditKind
+    /// Microseconds since 1970.
+    var recordedAt: Int64
+    var actor: String
+    var reason: String?
+    var position: Int64?
+    var conflictID: Int64?
+    /// A JSON object.
+    var detail: String?
+}
+
+/// Builds the leaf of an audit row from the stored rows, for whoever writes or verifies it.
+struct AuditLeafReader {
+    private let trail: Statement
+    private let details: [(table: DetailTable, rows: Statement)]
+    private static let trailColumns = [
+        "actor", "audit_sequence", "conflict_id", "detail", "kind", "position", "reason",
+        "recorded_at",
+    ]
+
+    init(in connection: Connection) throws(SQLiteError) {
+        trail = try connection.prepare(
+            """
+            SELECT \(Self.trailColumns.joined(separator: ", "))
+            FROM audit_trail
+            WHERE audit_sequence = ?1
+            """
+        )
+        var details: [(table: DetailTable, rows: Statement)] = []
+        for table in DetailTable.allCases {
+            let rows = try connection.prepare(
+                """
+                SELECT \(table.columns.joined(separator: ", "))
+                FROM \(table.name)
+                WHERE audit_sequence = ?1
+                ORDER BY \(table.primaryKey)
+                """
+            )
+            details.append((table, rows))
+        }
+        self.details = details
+    }
+
+    /// Writes the leaf of a row to `leaf`; false when there is no such row.
+    ///
+    /// - parameter tables: the detail tables to look into; a verifier looks into all of them.
+    func write(
+        sequence: Int64,
+        tables: some Collection<DetailTable> = DetailTable.allCases,
+        to leaf: inout [UInt8]
+    ) throws(SQLiteError) -> Bool {
+        try trail.bind(sequence, at: 1)
+        guard try trail.step() else {
+            try trail.reset()
+            return false
+        }
+        var members = CanonicalMembers(into: &leaf)
+        for (index, column) in Self.trailColumns.enumerated() {
+            if column > "leaf" && !members.hasLeaf { members.addLeaf("audit/1") }
+            members.add(column, from: trail, at: Int32(index))
+        }
+        try trail.reset()
+        var hasRows = false
+        for (table, rows) in details where tables.contains(table) {
+            try rows.bind(sequence, at: 1)
+            var isFirst = true
+            while try rows.step() {
+                if isFirst {
+                    members.raw(hasRows ? ",\"\(table.name)\":[" : ",\"rows\":{\"\(table.name)\":[")
+                } else {
+                    members.raw(",")
+                }
+                (isFirst, hasRows) = (false, true)
+                members.beginObject()
+                for (index, column) in table.columns.enumerated() {
+                    members.add(column, from: rows, at: Int32(index))
+                }
+                members.endObject()
+            }
+            try rows.reset()
+            if !isFirst { members.raw("]") }
+        }
+        if hasRows { members.raw("}") }
+        members.endObject()
+        leaf = members.bytes
+        return true
+    }
+}
+
+/// Writes canonical JSON objects whose members arrive in order of their names.
+private struct CanonicalMembers {
+    private(set) var bytes: [UInt8]
+    private(set) var hasLeaf = false
+    private var isFirst = true
+
+    init(into buffer: inout [UInt8]) {
+        bytes = []
+        swap(&bytes, &buffer)
+        bytes.removeAll(keepingCapacity: true)
+        beginObject()
+    }
+
+    mutating func raw(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
+    mutating func beginObject() {
+        bytes.append(UInt8(ascii: "{"))
+        isFirst = true
+    }
+
+    mutating func endObject() { bytes.append(UInt8(ascii: "}")) }
+
+    mutating func addLeaf(_ kind: String) {
+        hasLeaf = true
+        raw(",\"leaf\":\"\(kind)\"")
+    }
+
+    /// One column as a member; nothing when it is NULL.
+    mutating func add(_ name: String, from statement: Statement, at column: Int32) {
+        let type = statement.columnType(at: column)
+        guard type != .null else { return }
+        raw(isFirst ? "\"\(name)\":" : ",\"\(name)\":")
+        isFirst = false
+        switch type {
+        case .integer:
+            raw(String(statement.int64(at: column)))
+        case .blob:
+            let digest = statement.withBytes(at: column) { SHA256Digest(hashing: $0) }
+            raw("\"sha256:\(digest.hex)\"")
+        case .text, .real, .null:
+            statement.withBytes(at: column) { CanonicalJSON.writeString($0, to: &bytes) }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Kinds of conflict. The raw values are part of the file format.
+public enum ConflictKind: String, Sendable, CaseIterable {
+    case payloadDiffers = "payload_differs"
+    case metadataDiffers = "metadata_differs"
+    case equivocation
+    case missingAtOrigin = "missing_at_origin"
+    case originSilent = "origin_silent"
+    case lateArrival = "late_arrival"
+    case sequenceGap = "sequence_gap"
+    case sequenceCollision = "sequence_collision"
+    case unverifiable
+    case tamperedAtRest = "tampered_at_rest"
+}
+
+/// A row of `conflicts` with where it stands.
+struct StoredConflict {
+    var conflictID: Int64
+    var isOpen: Bool
+    var resolutionID: Int64?
+    var candidates: Int64
+}
+
+/// A distinct content under a conflict.
+struct StoredCandidate {
+    var candidate: Int64
+    var origin: String
+    var copyID: Int64?
+    var contentDigest: SHA256Digest
+}
+
+/// Adds and reads conflicts, their candidates and their state.
+struct ConflictRows {
+    private let insertConflict: Statement
+    private let insertCandidate: Statement
+    private let insertMismatch: Statement
+    private let upsertState: Statement
+    private let markNewEvidence: Statement
+    private let selectByPosition: Statement
+    private let selectCandidates: Statement
+    private let selectState: Statement
+
+    init(in connection: Connection) throws(SQLiteError) {
+        insertConflict = try connection.prepare(
+            """
+            INSERT INTO conflicts (
+                conflict_id, audit_sequence, kind, severity, category, position, source, event_id,
+                origin, opened_at, detail)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            """
+        )
+        insertCandidate = try connection.prepare(
+            """
+            INSERT INTO conflict_candidates (
+                candidate_id, audit_sequence, conflict_id, candidate, origin, copy_id,
+                content_sha256, differs_in)
+            VALUES (
+                (SELECT coalesce(max(candidate_id), 0) + 1 FROM conflict_candidates),
+                ?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            """
+        )
+        insertMismatch = try connection.prepare(
+            """
+            INSERT INTO mismatches (
+                mismatch_id, audit_sequence, kind, severity, category, origin, position, copy_id,
+                source, event_id, algorithm, expected, actual, differs_in)
+            VALUES (
+                (SELECT coalesce(max(mismatch_id), 0) + 1 FROM mismatches),
+                ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+            """
+        )
+        upsertState = try connection.prepare(
+            """
+            INSERT INTO conflict_states (
+                conflict_id, state, resolution_id, policy, blocked_by, origins, candidates,
+                differs_in)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            ON CONFLICT (conflict_id) DO UPDATE SET
+                state = excluded.state,
+                resolution_id = excluded.resolution_id,
+                policy = excluded.policy,
+                blocked_by = excluded.blocked_by,
+                origins = excluded.origins,
+                candidates = excluded.candidates,
+                differs_in = excluded.differs_in
+            """
+        )
+        markNewEvidence = try connection.prepare(
+            "UPDATE conflict_states SET blocked_by = 'new_evidence' WHERE conflict_id = ?1"
+        )
+        selectByPosition = try connection.prepare(
+            """
+            SELECT c.conflict_id, s.state = 'open', s.resolution_id, s.candidates
+            FROM conflicts AS c
+            JOIN conflict_states AS s ON s.conflict_id = c.conflict_id
+            WHERE c.position = ?1
+                AND c.kind IN ('payload_differs', 'metadata_differs', 'equivocation')
+            ORDER BY c.conflict_id DESC
+            LIMIT 1
+            """
+        )
+        selectCandidates = try connection.prepare(
+            """
+            SELECT candidate, origin, copy_id, content_sha256
+            FROM conflict_candidates
+            WHERE conflict_id = ?1
+            ORDER BY candidate
+            """
+        )
+        selectState = try connection.prepare(
+            """
+            SELECT state, resolution_id, policy, blocked_by, origins, candidates, differs_in
+            FROM conflict_states
+            WHERE conflict_id = ?1
+            """
+        )
+    }
+
+    func add(_ conflict: NewConflict, auditSequence: Int64) throws(SQLiteError) {
+        try insertConflict.bind(conflict.conflictID, at: 1)
+        try insertConflict.bind(auditSequence, at: 2)
+        try insertConflict.bindText(conflict.kind.rawValue, at: 3)
+        try insertConflict.bindText(conflict.severity, at: 4)
+        try insertConflict.bindOptional(conflict.category, at: 5)
+        try insertConflict.bindOptional(conflict.position, at: 6)
+        try insertConflict.bindOptional(conflict.source, at: 7)
+        try insertConflict.bindOptional(conflict.eventID, at: 8)
+        try insertConflict.bindOptional(conflict.origin, at: 9)
+        try insertConflict.bind(conflict.openedAt, at: 10)
+        try insertConflict.bindOptional(conflict.detail, at: 11)
+        try insertConflict.run()
+    }
+
+    func add(
+        _ candidate: StoredCandidate,
+        to conflictID: Int64,
+        differsIn: String?,
+        auditSequence: Int64
+    ) throws(SQLiteError) {
+        try insertCandidate.bind(auditSequence, at: 1)
+        try insertCandidate.bind(conflictID, at: 2)
+        try insertCandidate.bind(candidate.candidate, at: 3)
+        try insertCandidate.bindText(candidate.origin, at: 4)
+        try insertCandidate.bindOptional(candidate.copyID, at: 5)
+        try insertCandidate.bindText(candidate.contentDigest.hex, at: 6)
+        try insertCandidate.bindOptional(differsIn, at: 7)
+        try insertCandidate.run()
+    }
+
+    func add(_ mismatch: NewMismatch, auditSequence: Int64) throws(SQLiteError) {
+        try insertMismatch.bind(auditSequence, at: 1)
+        try insertMismatch.bindText(mismatch.kind.rawValue, at: 2)
+        try insertMismatch.bindText(mismatch.severity, at: 3)
+        try insertMismatch.bindOptional(mismatch.category, at: 4)
+        try insertMismatch.bindOptional(mismatch.origin, at: 5)
+        try insertMismatch.bindOptional(mismatch.position, at: 6)
+        try insertMismatch.bindOptional(mismatch.copyID, at: 7)
+        try insertMismatch.bindOptional(mismatch.source, at: 8)
+        try insertMismatch.bindOptional(mismatch.eventID, at: 9)
+        try insertMismatch.bindText(mismatch.algorithm, at: 10)
+        try insertMismatch.bindText(mismatch.expected, at: 11)
+        try insertMismatch.bindText(mismatch.actual, at: 12)
+        try insertMismatch.bindOptional(mismatch.differsIn, at: 13)
+        try insertMismatch.run()
+    }
+
+    func setState(_ state: ConflictState, of conflictID: Int64) throws(SQLiteError) {
+        try upsertState.bind(conflictID, at: 1)
+        try upsertState.bindText(state.isOpen ? "open" : "resolved", at: 2)
+        try upsertState.bindOptional(state.resolutionID, at: 3)
+        try upsertState.bindOptional(state.policy, at: 4)
+        try upsertState.bindOptional(state.blockedBy, at: 5)
+        try upsertState.bindText(state.origins, at: 6)
+        try upsertState.bind(state.candidates, at: 7)
+        try upsertState.bindOptional(state.differsIn, at: 8)
+        try upsertState.run()
+    }
+
+    /// Says that a resolved conflict has content or support that its resolution has not seen.
+    func markNewEvidence(on conflictID: Int64) throws(SQLiteError) {
+        try markNewEvidence.bind(conflictID, at: 1)
+        try markNewEvidence.run()
+    }
+
+    /// The newest conflict over the content of the event at a position.
+    func conflict(at position: Int64) throws(SQLiteError) -> StoredConflict? {
+        try selectByPosition.bind(position, at: 1)
+        return try selectByPosition.first { row in
+            StoredConflict(
+                conflictID: row.int64(at: 0),
+                isOpen: row.int64(at: 1) != 0,
+                resolutionID: row.int64IfPresent(at: 2),
+                candidates: row.int64(at: 3)
+            )
+        }
+    }
+
+    func candidates(of conflictID: Int64) throws(SQLiteError) -> [StoredCandidate] {
+        try selectCandidates.bind(conflictID, at: 1)
+        var candidates: [StoredCandidate] = []
+        while try selectCandidates.step() {
+            candidates.append(
+                StoredCandidate(
+                    candidate: selectCandidates.int64(at: 0),
+                    origin: selectCandidates.text(at: 1),
+                    copyID: selectCandidates.int64IfPresent(at: 2),
+                    contentDigest: SHA256Digest(hex: selectCandidates.text(at: 3)) ?? .zero
+                )
+            )
+        }
+        try selectCandidates.reset()
+        return candidates
+    }
+
+    func state(of conflictID: Int64) throws(SQLiteError) -> ConflictState? {
+        try selectState.bind(conflictID, at: 1)
+        return try selectState.first { row in
+            ConflictState(
+                isOpen: row.text(at: 0) == "open",
+                resolutionID: row.int64IfPresent(at: 1),
+                policy: row.textIfPresent(at: 2),
+                blockedBy: row.textIfPresent(at: 3),
+                origins: row.text(at: 4),
+                candidates: row.int64(at: 5),
+                differsIn: row.textIfPresent(at: 6)
+            )
+        }
+    }
+}
+
+/// A row of `conflicts` to be added.
+struct NewConflict {
+    var conflictID: Int64
+    var kind: ConflictKind
+    var severity: String
+    var category: String?
+    var position: Int64?
+    var source: String?
+    var eventID: String?
+    var origin: String?
+    var openedAt: Int64
+    var detail: String?
+}
+
+/// Where a disagreement between checksums was seen. The raw values are part of the file format.
+enum MismatchKind: String {
+    case transit
+    case copy
+    case atRest = "at_rest"
+    case replay
+}
+
+/// A row of `mismatches` to be added.
+struct NewMismatch {
+    var kind: MismatchKind
+    var severity: String
+    var category: String?
+    var origin: String?
+    var position: Int64?
+    var copyID: Int64?
+    var source: String?
+    var eventID: String?
+    var algorithm: String
+    var expected: String
+    var actual: String
+    /// A JSON array.
+    var differsIn: String?
+}
+
+/// Where a conflict stands; derived from the proved tables.
+struct ConflictState {
+    var isOpen: Bool
+    var resolutionID: Int64?
+    var policy: String?
+    var blockedBy: String?
+    /// Names, separated by ", ".
+    var origins: String
+    var candidates: Int64
+    /// A JSON array of all places in which candidates differ.
+    var differsIn: String?
+}

@@ -1,0 +1,90 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Whether a further copy agrees with the event as appended. The raw values are part of the file format.
+enum Agreement: String {
+    case confirmed
+    case conflicting
+}
+
+/// A row of `copies`, without its content.
+struct StoredCopy {
+    var copyID: Int64
+    var originID: Int64
+    var agreement: Agreement
+    var contentDigest: SHA256Digest
+    /// Whether `content` is stored, because its bytes differ from those of the event as appended.
+    var hasContent: Bool
+}
+
+/// Adds and reads rows of `copies`.
+struct CopyRows {
+    private let insert: Statement
+    private let selectByPosition: Statement
+    private let selectContent: Statement
+
+    init(in connection: Connection) throws(SQLiteError) {
+        insert = try connection.prepare(
+            """
+            INSERT INTO copies (
+                copy_id, position, origin_id, recorded_at, agreement, content_sha256, differs_in,
+                content, delivery_attributes)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            """
+        )
+        selectByPosition = try connection.prepare(
+            """
+            SELECT copy_id, origin_id, agreement, content_sha256, content IS NOT NULL
+            FROM copies
+            WHERE position = ?1
+            ORDER BY copy_id
+            """
+        )
+        selectContent = try connection.prepare("SELECT content FROM copies WHERE copy_id = ?1")
+    }
+
+    func add(
+        _ copy: StoredCopy,
+        position: Int64,
+        recordedAt: Int64,
+        differsIn: [UInt8]?,
+        content: UnsafeRawBufferPointer?,
+        deliveryAttributes: UnsafeRawBufferPointer?
+    ) throws(SQLiteError) {
+        try insert.bind(copy.copyID, at: 1)
+        try insert.bind(position, at: 2)
+        try insert.bind(copy.originID, at: 3)
+        try insert.bind(recordedAt, at: 4)
+        try insert.bindText(copy.agreement.rawValue, at: 5)
+        try insert.bindBlob(copy.contentDigest.bytes, at: 6)
+        try insert.bindOptional(differsIn.map { String(decoding: $0, as: UTF8.self) }, at: 7)
+        try insert.bindOptionalText(content, at: 8)
+        try insert.bindOptionalText(deliveryAttributes, at: 9)
+        try insert.run()
+    }
+
+    /// Further copies of the event at a position, in order of arrival, appended to `copies`.
+    func read(position: Int64, into copies: inout [StoredCopy]) throws(SQLiteError) {
+        try selectByPosition.bind(position, at: 1)
+        while try selectByPosition.step() {
+            copies.append(
+                StoredCopy(
+                    copyID: selectByPosition.int64(at: 0),
+                    originID: selectByPosition.int64(at: 1),
+                    agreement: Agreement(rawValue: selectByPosition.text(at: 2)) ?? .conflicting,
+                    contentDigest: selectByPosition.withBytes(at: 3) { SHA256Digest(bytes: $0) }
+                        ?? .zero,
+                    hasContent: selectByPosition.int64(at: 4) != 0
+                )
+            )
+        }
+        try selectByPosition.reset()
+    }
+
+    /// The content of a copy; nil where it equals that of the event as appended, or there is no such copy.
+    func content(of copyID: Int64) throws(SQLiteError) -> [UInt8]? {
+        try selectContent.bind(copyID, at: 1)
+        let content = try selectContent.first { $0.isNull(at: 0) ? nil : $0.blob(at: 0) }
+        return content ?? nil
+    }
+}

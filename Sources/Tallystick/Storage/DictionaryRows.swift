@@ -1,0 +1,65 @@
+import TallystickSQLite
+
+/// One of the dictionary tables, which give the names in proved rows short ids.
+enum Dictionary: Int, CaseIterable {
+    case sources, origins, streams, types, categories
+
+    var table: String {
+        switch self {
+        case .sources: "sources"
+        case .origins: "origins"
+        case .streams: "streams"
+        case .types: "types"
+        case .categories: "categories"
+        }
+    }
+
+    var idColumn: String {
+        switch self {
+        case .sources: "source_id"
+        case .origins: "origin_id"
+        case .streams: "stream_id"
+        case .types: "type_id"
+        case .categories: "category_id"
+        }
+    }
+}
+
+/// Reads and adds names of one dictionary table.
+struct DictionaryRows {
+    private let selectID: Statement
+    private let selectName: Statement
+    private let insert: Statement
+    private let selectLast: Statement
+
+    init(_ dictionary: Dictionary, in connection: Connection) throws(SQLiteError) {
+        let (table, id) = (dictionary.table, dictionary.idColumn)
+        selectID = try connection.prepare("SELECT \(id) FROM \(table) WHERE name = ?1")
+        selectName = try connection.prepare("SELECT name FROM \(table) WHERE \(id) = ?1")
+        insert = try connection.prepare("INSERT INTO \(table) (\(id), name) VALUES (?1, ?2)")
+        selectLast = try connection.prepare("SELECT coalesce(max(\(id)), 0) FROM \(table)")
+    }
+
+    /// The id of a name, if the table has it.
+    func id(of name: UnsafeRawBufferPointer) throws(SQLiteError) -> Int64? {
+        try selectID.bindText(name, at: 1, copy: false)
+        return try selectID.optionalInt64()
+    }
+
+    /// The largest id in use; 0 when the table is empty.
+    func lastID() throws(SQLiteError) -> Int64 {
+        try selectLast.optionalInt64() ?? 0
+    }
+
+    func add(_ name: UnsafeRawBufferPointer, id: Int64) throws(SQLiteError) {
+        try insert.bind(id, at: 1)
+        try insert.bindText(name, at: 2, copy: false)
+        try insert.run()
+    }
+
+    /// The name behind an id, if the table has it.
+    func name(of id: Int64) throws(SQLiteError) -> [UInt8]? {
+        try selectName.bind(id, at: 1)
+        return try selectName.first { statement in statement.blob(at: 0) }
+    }
+}

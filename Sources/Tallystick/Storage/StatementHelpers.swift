@@ -1,0 +1,32 @@
+import TallystickSQLite
+
+extension Statement {
+    func bindOptional(_ text: String?, at index: Int32) throws(SQLiteError) {
+        if let text { try bindText(text, at: index) } else { try bindNull(at: index) }
+    }
+
+    func bindOptional(_ number: Int64?, at index: Int32) throws(SQLiteError) {
+        if let number { try bind(number, at: index) } else { try bindNull(at: index) }
+    }
+
+    /// Binds text that the caller keeps in place until the statement was run.
+    func bindOptionalText(
+        _ text: UnsafeRawBufferPointer?,
+        at index: Int32
+    ) throws(SQLiteError) {
+        if let text { try bindText(text, at: index, copy: false) } else { try bindNull(at: index) }
+    }
+
+    /// The first row, read by `read`; nil when there is none. The statement is reset.
+    func first<Value>(_ read: (Statement) -> Value) throws(SQLiteError) -> Value? {
+        var value: Value?
+        if try step() { value = read(self) }
+        try reset()
+        return value
+    }
+
+    /// The first column of the first row as an integer; nil when there is no row, or it is NULL.
+    func optionalInt64() throws(SQLiteError) -> Int64? {
+        try first { $0.int64IfPresent(at: 0) } ?? nil
+    }
+}

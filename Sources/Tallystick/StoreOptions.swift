@@ -1,0 +1,36 @@
+public import Logging
+
+/// How a store is opened. Nothing here is stored in the file.
+public struct StoreOptions: Sendable {
+    /// What a handle may do.
+    public enum Access: Sendable {
+        case readOnly
+        case readWrite
+    }
+
+    /// Read-only handles never write, not even to migrate.
+    public var access: Access = .readWrite
+    /// How long a write waits for another writer before it fails with `busy`.
+    public var busyTimeout: Duration = .seconds(5)
+    /// Whether an older schema is migrated when the store is opened for writing; otherwise it is refused.
+    public var migratesOlderSchema = false
+    /// The clock behind `recorded_at`: microseconds since 1970-01-01T00:00:00Z.
+    public var clock: @Sendable () -> Int64 = SystemClock.microsecondsSince1970
+    /// Silent unless the program sets swift-log up.
+    public var logger = Logger(label: "tallystick")
+
+    public init() {}
+}
+
+/// How a store is created. All of it is fixed for the store's life.
+public struct StoreCreation: Sendable {
+    /// Attributes that describe a delivery and not the fact, besides the built-in ones: they are kept
+    /// apart and never compared. Names as in CloudEvents: lower-case letters and digits.
+    public var deliveryAttributes: [String] = []
+    /// The settings file (JSON) that the store starts with; the defaults when nil.
+    public var configuration: [UInt8]?
+    /// Who creates the store, for the audit trail.
+    public var actor = "local"
+
+    public init() {}
+}

@@ -1,0 +1,102 @@
+import CTallystickSQLite
+
+/// A connection to one database. It has one owner and is not Sendable.
+public final class Connection {
+    /// How a connection opens its file.
+    public enum Mode: Sendable {
+        case readOnly
+        case readWrite
+        /// Creates the file, readable and writable by its owner only; fails when there is one.
+        case create
+    }
+
+    @usableFromInline let handle: OpaquePointer
+    public let path: String
+    private var cache: [String: Statement] = [:]
+
+    /// Opens a database with the settings that every connection of ours has.
+    ///
+    /// - parameter firesTriggers: whether triggers run for this connection's own writes.
+    /// - throws: `SQLiteError` with operation "open" or "configure".
+    public init(
+        path: String,
+        mode: Mode,
+        busyTimeoutMilliseconds: Int32 = 5000,
+        firesTriggers: Bool = true
+    ) throws(SQLiteError) {
+        var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW
+        switch mode {
+        case .readOnly: flags |= SQLITE_OPEN_READONLY
+        case .readWrite: flags |= SQLITE_OPEN_READWRITE
+        case .create: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        }
+        var opened: OpaquePointer?
+        let code = sqlite3_open_v2(path, &opened, flags, nil)
+        guard code == SQLITE_OK, let opened else {
+            let message = opened.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
+            sqlite3_close_v2(opened)
+            throw SQLiteError(code: ResultCode(rawValue: code), message: message, operation: "open")
+        }
+        handle = opened
+        self.path = path
+        sqlite3_busy_timeout(handle, busyTimeoutMilliseconds)
+        let settings: [(Int32, Int32)] = [
+            (SQLITE_DBCONFIG_DEFENSIVE, 1), (SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+            (SQLITE_DBCONFIG_DQS_DML, 0), (SQLITE_DBCONFIG_DQS_DDL, 0),
+            (SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0), (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1),
+            (SQLITE_DBCONFIG_ENABLE_TRIGGER, firesTriggers ? 1 : 0),
+        ]
+        for (option, value) in settings {
+            let code = tally_db_config_flag(handle, option, value)
+            guard code == SQLITE_OK else { throw failure(code, "configure") }
+        }
+        try execute("PRAGMA cell_size_check = ON")
+        try execute("PRAGMA mmap_size = 0")
+        try execute("PRAGMA wal_autocheckpoint = 0")
+        try execute("PRAGMA synchronous = FULL")
+    }
+
+    deinit { sqlite3_close_v2(handle) }
+
+    /// Runs statements that return nothing of interest.
+    public func execute(_ sql: String) throws(SQLiteError) {
+        let code = sqlite3_exec(handle, sql, nil, nil, nil)
+        guard code == SQLITE_OK else { throw failure(code, "execute", sql: sql) }
+    }
+
+    /// Prepares one statement.
+    public func prepare(_ sql: String) throws(SQLiteError) -> Statement {
+        var prepared: OpaquePointer?
+        let code = sqlite3_prepare_v3(
+            handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil)
+        guard code == SQLITE_OK, let prepared else { throw failure(code, "prepare", sql: sql) }
+        return Statement(handle: prepared, sql: sql, connection: self)
+    }
+
+    /// A statement that the connection keeps for later calls with the same text.
+    public func cached(_ sql: String) throws(SQLiteError) -> Statement {
+        if let statement = cache[sql] { return statement }
+        let statement = try prepare(sql)
+        cache[sql] = statement
+        return statement
+    }
+
+    /// Whether no transaction is open.
+    public var isAutocommit: Bool { sqlite3_get_autocommit(handle) != 0 }
+    /// Rows that the last statement changed.
+    public var changes: Int64 { sqlite3_changes64(handle) }
+    /// Rows changed since the connection was opened.
+    public var totalChanges: Int64 { sqlite3_total_changes64(handle) }
+
+    @usableFromInline
+    func failure(_ code: Int32, _ operation: String, sql: String = "") -> SQLiteError {
+        let offset = sqlite3_error_offset(handle)
+        return SQLiteError(
+            code: ResultCode(rawValue: code),
+            message: String(cString: sqlite3_errmsg(handle)),
+            operation: operation,
+            sql: sql,
+            offset: offset < 0 ? nil : Int(offset)
+        )
+    }
+}

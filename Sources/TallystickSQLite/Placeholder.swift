@@ -1,3 +1,0 @@
-import CTallystickSQLite
-
-enum Placeholder {}

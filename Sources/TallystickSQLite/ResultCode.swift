@@ -1,0 +1,38 @@
+import CTallystickSQLite
+
+/// A result code of SQLite, primary or extended (sqlite.org/rescode.html).
+public struct ResultCode: RawRepresentable, Hashable, Sendable {
+    public let rawValue: Int32
+    @inlinable public init(rawValue: Int32) { self.rawValue = rawValue }
+
+    /// The code without its extension: `SQLITE_IOERR` for `SQLITE_IOERR_FSYNC`.
+    public var primary: ResultCode { ResultCode(rawValue: rawValue & 0xFF) }
+
+    /// SQLite's own sentence for the code.
+    public var text: String { String(cString: sqlite3_errstr(rawValue)) }
+
+    /// An extended code matches itself and its primary code.
+    public static func ~= (pattern: ResultCode, code: ResultCode) -> Bool {
+        pattern == code || (pattern.rawValue <= 0xFF && pattern == code.primary)
+    }
+
+    public static let ok = ResultCode(rawValue: SQLITE_OK)
+    public static let error = ResultCode(rawValue: SQLITE_ERROR)
+    public static let permission = ResultCode(rawValue: SQLITE_PERM)
+    public static let busy = ResultCode(rawValue: SQLITE_BUSY)
+    public static let locked = ResultCode(rawValue: SQLITE_LOCKED)
+    public static let readOnly = ResultCode(rawValue: SQLITE_READONLY)
+    public static let interrupt = ResultCode(rawValue: SQLITE_INTERRUPT)
+    public static let inputOutput = ResultCode(rawValue: SQLITE_IOERR)
+    public static let corrupt = ResultCode(rawValue: SQLITE_CORRUPT)
+    public static let full = ResultCode(rawValue: SQLITE_FULL)
+    public static let cannotOpen = ResultCode(rawValue: SQLITE_CANTOPEN)
+    public static let noMemory = ResultCode(rawValue: SQLITE_NOMEM)
+    public static let tooBig = ResultCode(rawValue: SQLITE_TOOBIG)
+    public static let constraint = ResultCode(rawValue: SQLITE_CONSTRAINT)
+    public static let misuse = ResultCode(rawValue: SQLITE_MISUSE)
+    public static let denied = ResultCode(rawValue: SQLITE_AUTH)
+    public static let notADatabase = ResultCode(rawValue: SQLITE_NOTADB)
+    public static let row = ResultCode(rawValue: SQLITE_ROW)
+    public static let done = ResultCode(rawValue: SQLITE_DONE)
+}
