@@ -1,0 +1,117 @@
+/// Writes canonical JSON: RFC 8785, but for numbers whose value that would change (see ``CanonicalNumber``).
+public enum CanonicalJSON {
+    /// The canonical form of a document.
+    public static func canonicalize(
+        _ document: [UInt8],
+        limits: JSONLimits = .standard
+    ) throws(JSONError) -> [UInt8] {
+        var tape = JSONTape(limits: limits)
+        var output: [UInt8] = []
+        var failure: JSONError?
+        document.withUnsafeBytes { bytes in
+            do throws(JSONError) {
+                try tape.parse(bytes)
+                output.reserveCapacity(bytes.count)
+                write(0, of: tape, in: bytes, to: &output)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return output
+    }
+
+    /// Appends the canonical form of one value of a parsed document.
+    ///
+    /// Recursion is as deep as the document, which the parser bounds.
+    public static func write(
+        _ node: Int,
+        of tape: borrowing JSONTape,
+        in bytes: UnsafeRawBufferPointer,
+        to output: inout [UInt8]
+    ) {
+        switch tape.nodes[node].kind {
+        case .null, .true, .false:
+            output.append(contentsOf: tape.token(node, bytes))
+        case .number:
+            CanonicalNumber.write(tape.token(node, bytes), to: &output)
+        case .string:
+            writeString(node, of: tape, in: bytes, to: &output)
+        case .array:
+            output.append(0x5B)
+            var element = node + 1
+            for index in 0..<Int(tape.nodes[node].count) {
+                if index > 0 { output.append(0x2C) }
+                write(element, of: tape, in: bytes, to: &output)
+                element = Int(tape.nodes[element].next)
+            }
+            output.append(0x5D)
+        case .object:
+            output.append(0x7B)
+            var name = node + 1
+            let orderStart = Int(tape.nodes[node].orderStart)
+            for index in 0..<Int(tape.nodes[node].count) {
+                if orderStart >= 0 { name = Int(tape.order[orderStart + index]) }
+                if index > 0 { output.append(0x2C) }
+                writeString(name, of: tape, in: bytes, to: &output)
+                output.append(0x3A)
+                write(name + 1, of: tape, in: bytes, to: &output)
+                name = Int(tape.nodes[name + 1].next)
+            }
+            output.append(0x7D)
+        }
+    }
+
+    private static func writeString(
+        _ node: Int,
+        of tape: borrowing JSONTape,
+        in bytes: UnsafeRawBufferPointer,
+        to output: inout [UInt8]
+    ) {
+        if tape.nodes[node].hasEscapes {
+            let text = JSONString.unescaped(tape.nodes[node], in: bytes)
+            text.withUnsafeBytes { writeString($0, to: &output) }
+        } else {
+            // Without escapes a string holds nothing that needs one.
+            output.append(contentsOf: tape.token(node, bytes))
+        }
+    }
+
+    /// Appends text (UTF-8) as a string: quotation marks, and the escapes that RFC 8785 asks for.
+    public static func writeString(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+        output.append(0x22)
+        var plain = 0
+        for index in 0..<text.count {
+            let byte = text[index]
+            guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
+            output.append(contentsOf: text[plain..<index])
+            plain = index + 1
+            writeEscape(byte, to: &output)
+        }
+        output.append(contentsOf: text[plain..<text.count])
+        output.append(0x22)
+    }
+
+    /// Appends a string.
+    public static func writeString(_ text: String, to output: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { writeString(UnsafeRawBufferPointer($0), to: &output) }
+    }
+
+    private static func writeEscape(_ byte: UInt8, to output: inout [UInt8]) {
+        output.append(0x5C)
+        switch byte {
+        case 0x22, 0x5C: output.append(byte)
+        case 0x08: output.append(0x62)
+        case 0x09: output.append(0x74)
+        case 0x0A: output.append(0x6E)
+        case 0x0C: output.append(0x66)
+        case 0x0D: output.append(0x72)
+        default:
+            output.append(contentsOf: "u00".utf8)
+            output.append(byte < 0x10 ? 0x30 : 0x31)
+            let low = byte & 15
+            output.append(low < 10 ? 0x30 + low : 0x57 + low)
+        }
+    }
+}

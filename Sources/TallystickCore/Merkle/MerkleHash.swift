@@ -1,0 +1,73 @@
+/// The hashes of RFC 6962, section 2.1.
+public enum MerkleHash {
+    /// The root of the empty tree: SHA-256 of nothing.
+    public static let emptyRoot = SHA256Digest(hashing: [])
+
+    /// A leaf's hash: SHA-256 of 0x00 and the leaf.
+    public static func leaf(_ leaf: UnsafeRawBufferPointer) -> SHA256Digest {
+        withUnsafeTemporaryAllocation(byteCount: leaf.count + 1, alignment: 1) { buffer in
+            buffer[0] = 0x00
+            UnsafeMutableRawBufferPointer(rebasing: buffer[1...]).copyMemory(from: leaf)
+            return SHA256Digest(hashing: UnsafeRawBufferPointer(buffer))
+        }
+    }
+
+    public static func leaf(_ leaf: [UInt8]) -> SHA256Digest {
+        leaf.withUnsafeBytes { self.leaf($0) }
+    }
+
+    /// A node's hash: SHA-256 of 0x01 and the hashes of its two sides.
+    public static func node(_ left: SHA256Digest, _ right: SHA256Digest) -> SHA256Digest {
+        withUnsafeTemporaryAllocation(byteCount: 65, alignment: 8) { buffer in
+            buffer[0] = 0x01
+            left.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(rebasing: buffer[1..<33]).copyMemory(from: $0)
+            }
+            right.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(rebasing: buffer[33..<65]).copyMemory(from: $0)
+            }
+            return SHA256Digest(hashing: UnsafeRawBufferPointer(buffer))
+        }
+    }
+
+    /// The root over leaf hashes, or over the roots of complete subtrees of one size.
+    public static func root(_ hashes: some Sequence<SHA256Digest>) -> SHA256Digest {
+        var frontier = MerkleFrontier()
+        for hash in hashes { frontier.append(hash) }
+        return frontier.root
+    }
+}
+
+/// The right edge of a growing tree: enough to add leaves and to know the root, in logarithmic space.
+public struct MerkleFrontier: Sendable, Equatable {
+    /// Leaves so far.
+    public private(set) var size: Int64 = 0
+    /// Roots of the complete subtrees that make up the tree, largest first: one for each bit of `size`.
+    private var subtrees: [SHA256Digest] = []
+
+    public init() {}
+
+    /// Adds a leaf hash.
+    public mutating func append(_ hash: SHA256Digest) {
+        var hash = hash
+        var bits = size
+        while bits & 1 == 1, let left = subtrees.popLast() {
+            hash = MerkleHash.node(left, hash)
+            bits >>= 1
+        }
+        subtrees.append(hash)
+        size += 1
+    }
+
+    /// The tree's root.
+    public var root: SHA256Digest { root(followedBy: nil) }
+
+    /// The root of this tree followed by a smaller one, whose root is `right`.
+    func root(followedBy right: SHA256Digest?) -> SHA256Digest {
+        var root = right
+        for left in subtrees.reversed() {
+            root = root.map { MerkleHash.node(left, $0) } ?? left
+        }
+        return root ?? MerkleHash.emptyRoot
+    }
+}

@@ -1,0 +1,125 @@
+/// One log's tree, as it is stored: complete tiles of 256 leaf hashes, the leaf hashes after the last of
+/// them (the tail), and above level 0 tiles that hold the roots of complete tiles below.
+public struct MerkleLog: Sendable {
+    /// Hashes of a complete tile.
+    public static let tileWidth = 256
+
+    /// A tile that an append made or changed.
+    public struct Tile: Sendable, Equatable {
+        public var level: Int
+        public var index: Int64
+        /// 1 to 256 hashes.
+        public var hashes: [SHA256Digest]
+    }
+
+    /// What an append changes in storage.
+    public struct Changes: Sendable {
+        /// Tiles to be stored, new or grown.
+        public var tiles: [Tile] = []
+        /// Whether tail hashes stored before are now part of a tile.
+        public var emptiesTail = false
+        /// Index of the first hash of `newTail`.
+        public var newTailStart: Int64 = 0
+        /// Hashes to be added to the stored tail.
+        public var newTail: [SHA256Digest] = []
+    }
+
+    /// Leaves so far.
+    public private(set) var size: Int64
+    /// Hashes of the incomplete tile of each level; level 0 is the tail.
+    private var incomplete: [[SHA256Digest]]
+
+    /// An empty log.
+    public init() {
+        size = 0
+        incomplete = [[]]
+    }
+
+    /// A log read back from storage.
+    ///
+    /// - parameter incomplete: the hashes of each level's incomplete tile, from level 0 on.
+    /// - returns: nil when the hashes do not fit the size.
+    public init?(size: Int64, incomplete: [[SHA256Digest]]) {
+        guard size >= 0 else { return nil }
+        var remaining = size
+        for level in 0..<max(1, incomplete.count) {
+            let hashes = level < incomplete.count ? incomplete[level] : []
+            guard hashes.count == Int(remaining % Int64(Self.tileWidth)) else { return nil }
+            remaining /= Int64(Self.tileWidth)
+        }
+        guard remaining == 0 else { return nil }
+        self.size = size
+        self.incomplete = incomplete.isEmpty ? [[]] : incomplete
+    }
+
+    /// How many levels a log of a size has tiles or a tail at; at least 1.
+    public static func levels(size: Int64) -> Int {
+        var levels = 1
+        var remaining = size / Int64(tileWidth)
+        while remaining > 0 {
+            levels += 1
+            remaining /= Int64(tileWidth)
+        }
+        return levels
+    }
+
+    /// Adds leaf hashes and says what changes in storage.
+    public mutating func append(_ hashes: some Sequence<SHA256Digest>) -> Changes {
+        var changes = Changes()
+        let before = size
+        var grown = Set<Int>()
+        for hash in hashes {
+            size += 1
+            carry(hash, level: 0, into: &changes, &grown)
+        }
+        for level in grown.sorted() where !incomplete[level].isEmpty {
+            let index = size / Self.leaves(level) / Int64(Self.tileWidth)
+            changes.tiles.append(Tile(level: level, index: index, hashes: incomplete[level]))
+        }
+        let tailStart = size - Int64(incomplete[0].count)
+        changes.emptiesTail = tailStart > before - before % Int64(Self.tileWidth)
+        changes.newTailStart = max(before, tailStart)
+        changes.newTail = Array(incomplete[0].dropFirst(Int(changes.newTailStart - tailStart)))
+        return changes
+    }
+
+    private mutating func carry(
+        _ hash: SHA256Digest,
+        level: Int,
+        into changes: inout Changes,
+        _ grown: inout Set<Int>
+    ) {
+        if level == incomplete.count { incomplete.append([]) }
+        incomplete[level].append(hash)
+        if level > 0 { grown.insert(level) }
+        guard incomplete[level].count == Self.tileWidth else { return }
+        let hashes = incomplete[level]
+        incomplete[level].removeAll(keepingCapacity: true)
+        let index = (size / Self.leaves(level) - 1) / Int64(Self.tileWidth)
+        changes.tiles.append(Tile(level: level, index: index, hashes: hashes))
+        carry(MerkleHash.root(hashes), level: level + 1, into: &changes, &grown)
+    }
+
+    /// Leaves under one hash of a level.
+    public static func leaves(_ level: Int) -> Int64 {
+        var leaves: Int64 = 1
+        for _ in 0..<level { leaves *= Int64(tileWidth) }
+        return leaves
+    }
+
+    /// The tree's root.
+    public var root: SHA256Digest {
+        var root: SHA256Digest?
+        for hashes in incomplete where !hashes.isEmpty {
+            root = Self.fold(hashes, right: root)
+        }
+        return root ?? MerkleHash.emptyRoot
+    }
+
+    /// The root over complete subtrees of one size followed by a smaller tree.
+    private static func fold(_ hashes: [SHA256Digest], right: SHA256Digest?) -> SHA256Digest {
+        var frontier = MerkleFrontier()
+        for hash in hashes { frontier.append(hash) }
+        return frontier.root(followedBy: right)
+    }
+}
