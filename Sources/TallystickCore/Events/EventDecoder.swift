@@ -1,0 +1,554 @@
+/// Why an input is not an event.
+public struct EventRejection: Error, Sendable, Equatable {
+    /// Stable name of the reason.
+    public var code: String
+    public var message: String
+    /// Where in the record, in bytes from its start.
+    public var offset: Int
+    public var mismatch: RejectedInput.ChecksumMismatch?
+
+    init(_ code: String, at offset: Int = 0, _ message: String) {
+        self.code = code
+        self.message = message
+        self.offset = offset
+    }
+
+    public static func == (left: Self, right: Self) -> Bool {
+        left.code == right.code && left.message == right.message && left.offset == right.offset
+    }
+}
+
+/// What a decoder needs to know besides the input.
+public struct EventDecoderSettings: Sendable {
+    /// Names of delivery attributes, built-in ones included.
+    public var deliveryAttributes: Set<String>
+    public var classification: Classification
+    /// The checksum of each category, by its index in the classification.
+    public var checksums: [ChecksumAlgorithm]
+    /// Adapts other JSON objects; nil for CloudEvents.
+    public var mapping: EventMapping?
+    /// Names that cannot be a source, because they are delivery paths.
+    public var origins: Set<String>
+
+    public init(
+        deliveryAttributes: Set<String> = EventAttributes.builtInDelivery,
+        classification: Classification = .standard,
+        checksums: [ChecksumAlgorithm] = [.sha256, .crc32, .crc32, .crc32, .crc32],
+        mapping: EventMapping? = nil,
+        origins: Set<String> = []
+    ) {
+        self.deliveryAttributes = deliveryAttributes
+        self.classification = classification
+        self.checksums = checksums
+        self.mapping = mapping
+        self.origins = origins
+    }
+}
+
+/// Decodes CloudEvents 1.0 (JSON format) into batches.
+///
+/// A decoder remembers names from batch to batch and is used for one run, by one thread.
+public struct EventDecoder: Sendable {
+    private let settings: EventDecoderSettings
+    private let delivery: [[UInt8]]
+    private let origins: [[UInt8]]
+    private var tape = JSONTape()
+    private var sources = NameTable()
+    private var types = NameTable()
+    private var streams = NameTable()
+    /// By type: the category, or -1 where the data decides.
+    private var categoryOfType: [Int32] = []
+    private var identities: [Int32] = []
+    private var generation = 0
+    private var members: [Member] = []
+    private var scratch: [UInt8] = []
+
+    private struct Member {
+        var kind: EventAttributes.Kind
+        var name: Int32
+    }
+
+    public init(_ settings: EventDecoderSettings) {
+        self.settings = settings
+        delivery = settings.deliveryAttributes.map { Array($0.utf8) }
+        origins = settings.origins.map { Array($0.utf8) }
+    }
+
+    /// Empties a batch for the next run of records.
+    public mutating func begin(_ batch: inout EventBatch) {
+        batch.removeAll()
+        if streams.count > EventLimits.internedNames || sources.count > EventLimits.internedNames {
+            generation += 1
+            sources.removeAll()
+            types.removeAll()
+            streams.removeAll()
+            categoryOfType.removeAll()
+        }
+        batch.generation = generation
+        batch.newSources = NewNames(first: Int32(sources.count), names: [])
+        batch.newTypes = NewNames(first: Int32(types.count), names: [])
+        batch.newStreams = NewNames(first: Int32(streams.count), names: [])
+        identities.removeAll(keepingCapacity: true)
+    }
+
+    /// Decodes one record and adds it to the batch, as an event or as rejected input.
+    ///
+    /// - returns: false when the record's source is the name of a delivery path, which is a mistake in
+    ///   how ingest is called, not in the record: nothing of the batch should be stored.
+    public mutating func decode(
+        _ record: UnsafeRawBufferPointer,
+        at place: RecordPlace,
+        into batch: inout EventBatch
+    ) -> Bool {
+        let mark = batch.arena.count
+        let names = (
+            batch.newSources.names.count, batch.newTypes.names.count, batch.newStreams.names.count
+        )
+        do throws(EventRejection) {
+            var event: BatchEvent
+            if let mapping = settings.mapping {
+                let translated = try mapping.translate(record, with: &tape)
+                var failure: EventRejection?
+                event = translated.withUnsafeBytes { bytes in
+                    do throws(EventRejection) {
+                        return try decodeEvent(bytes, into: &batch)
+                    } catch {
+                        failure = error
+                        return BatchEvent()
+                    }
+                }
+                if var failure {
+                    failure.offset = 0
+                    throw failure
+                }
+            } else {
+                event = try decodeEvent(record, into: &batch)
+            }
+            event.place = place
+            event.duplicateOf = findDuplicate(of: event, in: batch)
+            batch.events.append(event)
+            return true
+        } catch {
+            // A name that only this record brought stays interned, so it must stay announced as well.
+            if names == (
+                batch.newSources.names.count, batch.newTypes.names.count,
+                batch.newStreams.names.count
+            ) {
+                batch.arena.removeLast(batch.arena.count - mark)
+            }
+            reject(record, error, at: place, into: &batch)
+            return error.code != EventAttributes.sourceIsOrigin
+        }
+    }
+
+    /// Adds input that was not even a record: too large, or outside the structure of its file.
+    public mutating func reject(
+        _ bytes: UnsafeRawBufferPointer,
+        code: String,
+        message: String,
+        length: Int64,
+        digest: SHA256Digest,
+        at place: RecordPlace,
+        into batch: inout EventBatch
+    ) {
+        let start = batch.arena.count
+        batch.arena.append(contentsOf: bytes)
+        batch.rejected.append(
+            RejectedInput(
+                code: code, message: message, place: place,
+                bytes: ByteRange(start: start, count: bytes.count), length: length, digest: digest))
+    }
+
+    private mutating func reject(
+        _ record: UnsafeRawBufferPointer,
+        _ reason: EventRejection,
+        at place: RecordPlace,
+        into batch: inout EventBatch
+    ) {
+        var place = place
+        let offset = min(reason.offset, record.count)
+        var column = place.column
+        for byte in record[..<offset] {
+            if byte == 0x0A {
+                place.line += 1
+                column = 1
+            } else {
+                column += 1
+            }
+        }
+        place.column = column
+        place.byte += Int64(offset)
+        reject(
+            record, code: reason.code, message: reason.message, length: Int64(record.count),
+            digest: SHA256Digest(hashing: record), at: place, into: &batch)
+        batch.rejected[batch.rejected.count - 1].mismatch = reason.mismatch
+    }
+
+    // MARK: One event
+
+    private mutating func decodeEvent(
+        _ bytes: UnsafeRawBufferPointer,
+        into batch: inout EventBatch
+    ) throws(EventRejection) -> BatchEvent {
+        do throws(JSONError) {
+            try tape.parse(bytes)
+        } catch {
+            throw EventRejection(error.code.rawValue, at: error.offset, error.message)
+        }
+        guard tape.nodes[0].kind == .object else {
+            throw EventRejection(
+                "not_an_object", "an event is a JSON object; this is another JSON value")
+        }
+        try collectMembers(bytes)
+        var event = BatchEvent()
+        try writeContent(bytes, &event, into: &batch)
+        try resolveStrings(bytes, &event, into: &batch)
+        try classify(bytes, &event, into: &batch)
+        hash(&event, in: batch)
+        try verifyDeclaredChecksum(bytes, event, in: batch)
+        return event
+    }
+
+    /// Lists the members that count, in canonical order, and judges their names and values.
+    private mutating func collectMembers(_ bytes: UnsafeRawBufferPointer) throws(EventRejection) {
+        members.removeAll(keepingCapacity: true)
+        var name = 1
+        let orderStart = Int(tape.nodes[0].orderStart)
+        for index in 0..<Int(tape.nodes[0].count) {
+            if orderStart >= 0 { name = Int(tape.order[orderStart + index]) }
+            let text =
+                tape.nodes[name].hasEscapes
+                ? EventAttributes.Kind.invalid
+                : EventAttributes.kind(of: tape.content(name, bytes), delivery: delivery)
+            if text == .invalid {
+                throw EventRejection(
+                    "attribute_name", at: Int(tape.nodes[name].start),
+                    "an attribute's name has other characters than lower-case letters and digits")
+            }
+            // null is the JSON format's way to write an attribute that is not set.
+            if tape.nodes[name + 1].kind != .null || text == .data {
+                try EventAttributes.judge(text, value: name + 1, of: tape, in: bytes)
+                members.append(Member(kind: text, name: Int32(name)))
+            }
+            name = Int(tape.nodes[name + 1].next)
+        }
+        for required: EventAttributes.Kind in [.specversion, .id, .source, .type]
+        where !members.contains(where: { $0.kind == required }) {
+            throw EventRejection("missing_attribute", "the attribute '\(required)' is missing")
+        }
+        if members.contains(where: { $0.kind == .data }),
+            members.contains(where: { $0.kind == .dataBase64 })
+        {
+            throw EventRejection(
+                "data_and_data_base64", "an event has either 'data' or 'data_base64', not both")
+        }
+    }
+
+    private func node(_ kind: EventAttributes.Kind) -> Int? {
+        for member in members where member.kind == kind { return Int(member.name) + 1 }
+        return nil
+    }
+
+    private mutating func writeContent(
+        _ bytes: UnsafeRawBufferPointer,
+        _ event: inout BatchEvent,
+        into batch: inout EventBatch
+    ) throws(EventRejection) {
+        let start = batch.arena.count
+        var separator: UInt8 = 0x7B
+        var binary: [UInt8]?
+        for member in members where member.kind != .delivery {
+            let value = Int(member.name) + 1
+            batch.arena.append(separator)
+            separator = 0x2C
+            batch.arena.append(contentsOf: tape.token(value - 1, bytes))
+            batch.arena.append(0x3A)
+            let valueStart = batch.arena.count
+            if member.kind == .dataBase64 {
+                let text = JSONString.unescaped(tape.nodes[value], in: bytes)
+                guard let decoded = Base64.decode(text) else {
+                    throw EventRejection(
+                        "bad_base64", at: Int(tape.nodes[value].start),
+                        "'data_base64' is not base64 (RFC 4648, section 4)")
+                }
+                batch.arena.append(0x22)
+                Base64.encode(decoded, to: &batch.arena)
+                batch.arena.append(0x22)
+                binary = decoded
+            } else {
+                CanonicalJSON.write(value, of: tape, in: bytes, to: &batch.arena)
+            }
+            // Without escapes the text stands between the quotation marks just written.
+            let text = ByteRange(start: valueStart + 1, count: batch.arena.count - valueStart - 2)
+            switch member.kind {
+            case .id: event.id = text
+            case .subject: event.subject = text
+            case .time: event.time = text
+            case .dataContentType: event.dataContentType = text
+            case .data:
+                event.data = ByteRange(start: valueStart, count: batch.arena.count - valueStart)
+            default: break
+            }
+        }
+        batch.arena.append(0x7D)
+        event.content = ByteRange(start: start, count: batch.arena.count - start)
+        if let binary {
+            event.data = ByteRange(start: batch.arena.count, count: binary.count)
+            event.dataIsBinary = true
+            batch.arena.append(contentsOf: binary)
+        }
+        event.attributes = writeObject(of: .extension, bytes, into: &batch)
+        event.deliveryAttributes = writeObject(of: .delivery, bytes, into: &batch)
+    }
+
+    /// Appends an object of the members of one kind; nothing when there are none.
+    private func writeObject(
+        of kind: EventAttributes.Kind,
+        _ bytes: UnsafeRawBufferPointer,
+        into batch: inout EventBatch
+    ) -> ByteRange {
+        let start = batch.arena.count
+        for member in members where member.kind == kind {
+            batch.arena.append(batch.arena.count == start ? 0x7B : 0x2C)
+            batch.arena.append(contentsOf: tape.token(Int(member.name), bytes))
+            batch.arena.append(0x3A)
+            CanonicalJSON.write(Int(member.name) + 1, of: tape, in: bytes, to: &batch.arena)
+        }
+        guard batch.arena.count > start else { return .none }
+        batch.arena.append(0x7D)
+        return ByteRange(start: start, count: batch.arena.count - start)
+    }
+
+    /// Gives texts with escapes a place of their own, unescaped.
+    private mutating func resolveStrings(
+        _ bytes: UnsafeRawBufferPointer,
+        _ event: inout BatchEvent,
+        into batch: inout EventBatch
+    ) throws(EventRejection) {
+        for member in members {
+            let value = Int(member.name) + 1
+            guard tape.nodes[value].kind == .string, tape.nodes[value].hasEscapes else { continue }
+            if member.kind == .data || member.kind == .dataBase64 { continue }
+            let text = JSONString.unescaped(tape.nodes[value], in: bytes)
+            guard !text.contains(0) else {
+                throw EventRejection(
+                    "attribute_value", at: Int(tape.nodes[value].start),
+                    "an attribute's value contains U+0000")
+            }
+            let range = ByteRange(start: batch.arena.count, count: text.count)
+            switch member.kind {
+            case .id: event.id = range
+            case .subject: event.subject = range
+            case .time: event.time = range
+            case .dataContentType: event.dataContentType = range
+            default: continue
+            }
+            batch.arena.append(contentsOf: text)
+        }
+    }
+
+    // MARK: Names, category, digests
+
+    private mutating func classify(
+        _ bytes: UnsafeRawBufferPointer,
+        _ event: inout BatchEvent,
+        into batch: inout EventBatch
+    ) throws(EventRejection) {
+        event.source = try intern(.source, bytes, into: &batch)
+        event.type = try intern(.type, bytes, into: &batch)
+        try internStream(bytes, &event, into: &batch)
+        let ofType = categoryOfType[Int(event.type)]
+        guard ofType < 0 else {
+            event.category = ofType
+            return
+        }
+        guard let data = node(.data), tape.nodes[data].kind == .object else {
+            event.category = settings.classification.category { _ in false }
+            return
+        }
+        event.category = settings.classification.category { key in
+            var name = data + 1
+            for _ in 0..<Int(tape.nodes[data].count) {
+                if tape.content(name, bytes).elementsEqual(key) { return true }
+                name = Int(tape.nodes[name + 1].next)
+            }
+            return false
+        }
+    }
+
+    private mutating func intern(
+        _ kind: EventAttributes.Kind,
+        _ bytes: UnsafeRawBufferPointer,
+        into batch: inout EventBatch
+    ) throws(EventRejection) -> Int32 {
+        guard let node = node(kind) else { return 0 }
+        scratch.removeAll(keepingCapacity: true)
+        CanonicalJSON.write(node, of: tape, in: bytes, to: &scratch)
+        if kind == .source {
+            for origin in origins where scratch.dropFirst().dropLast().elementsEqual(origin) {
+                throw EventRejection(
+                    EventAttributes.sourceIsOrigin, at: Int(tape.nodes[node].start),
+                    "the event's source is the name of a delivery path; a source names the producer"
+                )
+            }
+            let (index, isNew) = scratch.withUnsafeBytes { sources.intern($0) }
+            if isNew { Self.announce(scratch, in: &batch.arena, &batch.newSources) }
+            return index
+        }
+        let (index, isNew) = scratch.withUnsafeBytes { types.intern($0) }
+        if isNew {
+            Self.announce(scratch, in: &batch.arena, &batch.newTypes)
+            let text = JSONString.unescaped(tape.nodes[node], in: bytes)
+            let category = text.withUnsafeBytes { settings.classification.category(ofType: $0) }
+            categoryOfType.append(category ?? -1)
+        }
+        return index
+    }
+
+    private mutating func internStream(
+        _ bytes: UnsafeRawBufferPointer,
+        _ event: inout BatchEvent,
+        into batch: inout EventBatch
+    ) throws(EventRejection) {
+        scratch.removeAll(keepingCapacity: true)
+        if let stream = streamNode(bytes) {
+            CanonicalJSON.write(stream, of: tape, in: bytes, to: &scratch)
+        } else if let source = node(.source) {
+            CanonicalJSON.write(source, of: tape, in: bytes, to: &scratch)
+            if let subject = node(.subject) {
+                scratch[scratch.count - 1] = 0x23
+                let mark = scratch.count
+                CanonicalJSON.write(subject, of: tape, in: bytes, to: &scratch)
+                scratch.remove(at: mark)
+            }
+        }
+        event.streamName = ByteRange(start: batch.arena.count, count: scratch.count)
+        batch.arena.append(contentsOf: scratch)
+        let (index, isNew) = scratch.withUnsafeBytes { streams.intern($0) }
+        if isNew { batch.newStreams.names.append(event.streamName) }
+        event.stream = index
+    }
+
+    private func streamNode(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        for member in members where member.kind == .delivery {
+            if tape.content(Int(member.name), bytes).elementsEqual(EventAttributes.stream.utf8) {
+                return Int(member.name) + 1
+            }
+        }
+        return nil
+    }
+
+    private static func announce(
+        _ name: [UInt8],
+        in arena: inout [UInt8],
+        _ names: inout NewNames
+    ) {
+        names.names.append(ByteRange(start: arena.count, count: name.count))
+        arena.append(contentsOf: name)
+    }
+
+    private func hash(_ event: inout BatchEvent, in batch: borrowing EventBatch) {
+        event.checksumAlgorithm = settings.checksums[Int(event.category)]
+        batch.arena.withUnsafeBytes { arena in
+            let content = arena.slice(event.content)
+            event.contentDigest = SHA256Digest(hashing: content)
+            if event.checksumAlgorithm == .crc32 { event.crc32 = CRC32.checksum(content) }
+        }
+    }
+
+    private func verifyDeclaredChecksum(
+        _ bytes: UnsafeRawBufferPointer,
+        _ event: BatchEvent,
+        in batch: borrowing EventBatch
+    ) throws(EventRejection) {
+        guard let declared = delivered("checksum", bytes) else { return }
+        let algorithm = delivered("checksumalgorithm", bytes) ?? (declared.count == 8 ? "crc32" : "sha256")
+        let actual: String
+        switch ChecksumAlgorithm(rawValue: algorithm) {
+        case .crc32:
+            let crc = batch.arena.withUnsafeBytes { CRC32.checksum($0.slice(event.content)) }
+            actual = Hex.string(withUnsafeBytes(of: crc.bigEndian) { [UInt8]($0) })
+        case .sha256:
+            actual = event.contentDigest.hex
+        case .hmacSHA256:
+            // Only a holder of the key can judge it; it is kept with the delivery.
+            return
+        case nil:
+            throw EventRejection(
+                "unsupported_checksum",
+                "the declared checksum's algorithm is unknown; use crc32, sha256 or hmac-sha256")
+        }
+        guard declared.lowercased() != actual else { return }
+        var rejection = EventRejection(
+            "checksum_mismatch",
+            "the content does not have the \(algorithm) checksum that the sender declared")
+        rejection.mismatch = batch.arena.withUnsafeBytes { arena in
+            RejectedInput.ChecksumMismatch(
+                algorithm: algorithm, expected: String(declared.lowercased().prefix(128)), actual: actual,
+                source: node(.source).map {
+                    String(decoding: JSONString.unescaped(tape.nodes[$0], in: bytes), as: UTF8.self)
+                } ?? "",
+                eventID: String(decoding: arena.slice(event.id), as: UTF8.self))
+        }
+        throw rejection
+    }
+
+    private func delivered(_ name: String, _ bytes: UnsafeRawBufferPointer) -> String? {
+        for member in members where member.kind == .delivery {
+            guard tape.content(Int(member.name), bytes).elementsEqual(name.utf8) else { continue }
+            let value = tape.nodes[Int(member.name) + 1]
+            return value.kind == .string
+                ? String(decoding: JSONString.unescaped(value, in: bytes), as: UTF8.self) : nil
+        }
+        return nil
+    }
+
+    // MARK: Duplicates within a batch
+
+    private mutating func findDuplicate(of event: BatchEvent, in batch: borrowing EventBatch) -> Int32 {
+        let number = batch.events.count
+        if (number + 1) * 2 > identities.count {
+            growIdentities(batch)
+        }
+        return batch.arena.withUnsafeBytes { arena in
+            let id = arena.slice(event.id)
+            let mask = identities.count - 1
+            var slot = Int(truncatingIfNeeded: identityHash(event, arena)) & mask
+            while identities[slot] != 0 {
+                let other = batch.events[Int(identities[slot]) - 1]
+                if other.source == event.source, arena.slice(other.id).elementsEqual(id) {
+                    return identities[slot] - 1
+                }
+                slot = (slot + 1) & mask
+            }
+            identities[slot] = Int32(truncatingIfNeeded: number + 1)
+            return -1
+        }
+    }
+
+    private mutating func growIdentities(_ batch: borrowing EventBatch) {
+        identities = [Int32](repeating: 0, count: max(1024, identities.count * 4))
+        let mask = identities.count - 1
+        batch.arena.withUnsafeBytes { arena in
+            for (index, event) in batch.events.enumerated() where event.duplicateOf < 0 {
+                var slot = Int(truncatingIfNeeded: identityHash(event, arena)) & mask
+                while identities[slot] != 0 { slot = (slot + 1) & mask }
+                identities[slot] = Int32(truncatingIfNeeded: index + 1)
+            }
+        }
+    }
+
+    private func identityHash(_ event: BatchEvent, _ arena: UnsafeRawBufferPointer) -> UInt64 {
+        ByteHash.hash(arena.slice(event.id), seed: UInt64(truncatingIfNeeded: event.source))
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The bytes of a range that is present.
+    @inlinable
+    public func slice(_ range: ByteRange) -> UnsafeRawBufferPointer {
+        guard range.isPresent else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        return UnsafeRawBufferPointer(
+            rebasing: self[Int(range.start)..<Int(range.start) + Int(range.count)])
+    }
+}
