@@ -90,6 +90,8 @@ extension StoreError.Code {
     public static let historyDiffers = Self(rawValue: "history_differs")
 
     // Input.
+    /// There is no input file at the path.
+    public static let noInput = Self(rawValue: "no_input")
     /// An argument is outside what the call accepts.
     public static let invalidArgument = Self(rawValue: "invalid_argument")
     /// An input holds no record that could be read.

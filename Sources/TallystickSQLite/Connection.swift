@@ -13,6 +13,15 @@ public final class Connection {
     @usableFromInline let handle: OpaquePointer
     public let path: String
     private var cache: [String: Statement] = [:]
+    /// Pages in the write-ahead log after this connection's last commit.
+    public var walFrames: Int32 { frames.count }
+    private let frames = FrameCount()
+    /// Objects that SQLite holds pointers to.
+    private var kept: [AnyObject] = []
+
+    private final class FrameCount {
+        var count: Int32 = 0
+    }
 
     /// Opens a database with the settings that every connection of ours has.
     ///
@@ -54,9 +63,22 @@ public final class Connection {
         try execute("PRAGMA mmap_size = 0")
         try execute("PRAGMA wal_autocheckpoint = 0")
         try execute("PRAGMA synchronous = FULL")
+        // After wal_autocheckpoint, which removes any hook.
+        // The hook lives as long as the connection, which keeps `frames` alive.
+        sqlite3_wal_hook(
+            handle,
+            { context, _, _, count in
+                guard let context else { return SQLITE_OK }
+                Unmanaged<FrameCount>.fromOpaque(context).takeUnretainedValue().count = count
+                return SQLITE_OK
+            },
+            Unmanaged.passUnretained(frames).toOpaque()
+        )
     }
 
     deinit { sqlite3_close_v2(handle) }
+
+    func keepAlive(_ object: AnyObject) { kept.append(object) }
 
     /// Runs statements that return nothing of interest.
     public func execute(_ sql: String) throws(SQLiteError) {
@@ -71,6 +93,55 @@ public final class Connection {
             handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil)
         guard code == SQLITE_OK, let prepared else { throw failure(code, "prepare", sql: sql) }
         return Statement(handle: prepared, sql: sql, connection: self)
+    }
+
+    /// Prepares one statement of somebody else's text, which must hold no other.
+    ///
+    /// - throws: `SQLiteError`; operation "count" where the text holds no statement, or several.
+    public func prepareOnly(_ sql: String) throws(SQLiteError) -> Statement {
+        var prepared: OpaquePointer?
+        var rest: String?
+        var text = sql
+        let code = text.withUTF8 { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { characters -> Int32 in
+                var tail: UnsafePointer<CChar>?
+                let code = sqlite3_prepare_v3(
+                    handle, characters.baseAddress, Int32(clamping: characters.count), 0, &prepared,
+                    &tail)
+                if let tail, let base = characters.baseAddress {
+                    rest = String(
+                        decoding: UnsafeRawBufferPointer(characters)[(tail - base)...], as: UTF8.self)
+                }
+                return code
+            }
+        }
+        guard code == SQLITE_OK else { throw failure(code, "prepare", sql: sql) }
+        guard let prepared else {
+            throw SQLiteError(
+                code: .error, message: "there is no statement", operation: "count", sql: sql)
+        }
+        let statement = Statement(handle: prepared, sql: sql, connection: self)
+        if let rest, try holdsStatement(rest) {
+            throw SQLiteError(
+                code: .error, message: "there is more than one statement", operation: "count",
+                sql: sql)
+        }
+        return statement
+    }
+
+    /// Whether text holds more than white space, comments and semicolons.
+    private func holdsStatement(_ text: String) throws(SQLiteError) -> Bool {
+        var rest = text.drop { $0.isWhitespace || $0 == ";" }
+        while rest.hasPrefix("--") || rest.hasPrefix("/*") {
+            if rest.hasPrefix("--") {
+                rest = rest.drop { $0 != "\n" }
+            } else {
+                guard let end = rest.dropFirst(2).firstRange(of: "*/") else { return false }
+                rest = rest[end.upperBound...]
+            }
+            rest = rest.drop { $0.isWhitespace || $0 == ";" }
+        }
+        return !rest.isEmpty
     }
 
     /// A statement that the connection keeps for later calls with the same text.

@@ -41,6 +41,7 @@ struct ConflictRows {
     private let selectByPosition: Statement
     private let selectCandidates: Statement
     private let selectState: Statement
+    private let selectLast: Statement
 
     init(in connection: Connection) throws(SQLiteError) {
         insertConflict = try connection.prepare(
@@ -116,6 +117,11 @@ struct ConflictRows {
             WHERE conflict_id = ?1
             """
         )
+        selectLast = try connection.prepare("SELECT coalesce(max(conflict_id), 0) FROM conflicts")
+    }
+
+    func nextConflictID() throws(SQLiteError) -> Int64 {
+        try (selectLast.optionalInt64() ?? 0) + 1
     }
 
     func add(_ conflict: NewConflict, auditSequence: Int64) throws(SQLiteError) {

@@ -66,4 +66,77 @@ struct MerkleRows {
     func size(of log: LogName) throws(SQLiteError) -> Int64 {
         try selectHead[log]?.optionalInt64() ?? 0
     }
+
+    /// A log as it is stored.
+    ///
+    /// - returns: nil when tiles or tail do not fit the log's table.
+    func log(_ name: LogName) throws(SQLiteError) -> MerkleLog? {
+        let size = try size(of: name)
+        var incomplete: [[SHA256Digest]] = [try tail(of: name).map(\.hash)]
+        var hashes = size / Int64(MerkleLog.tileWidth)
+        var level = 1
+        while hashes > 0 {
+            let rest = Int(hashes % Int64(MerkleLog.tileWidth))
+            let tile = hashes / Int64(MerkleLog.tileWidth)
+            incomplete.append(
+                rest == 0 ? [] : try self.tile(of: name, level: level, index: tile) ?? [])
+            hashes = tile
+            level += 1
+        }
+        return MerkleLog(size: size, incomplete: incomplete)
+    }
+
+    /// The hashes of a stored tile; nil when there is none, or its size is no multiple of 32.
+    func tile(of log: LogName, level: Int, index: Int64) throws(SQLiteError) -> [SHA256Digest]? {
+        try selectTile.bindText(log.rawValue, at: 1)
+        try selectTile.bind(Int64(level), at: 2)
+        try selectTile.bind(index, at: 3)
+        return try selectTile.first { $0.withBytes(at: 0, Self.hashes) } ?? nil
+    }
+
+    private static func hashes(_ bytes: UnsafeRawBufferPointer) -> [SHA256Digest]? {
+        guard bytes.count % SHA256Digest.byteCount == 0 else { return nil }
+        return stride(from: 0, to: bytes.count, by: SHA256Digest.byteCount).map { start in
+            SHA256Digest(
+                bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<start + SHA256Digest.byteCount])
+            ) ?? .zero
+        }
+    }
+
+    /// The stored leaf hashes after the last complete tile.
+    func tail(of log: LogName) throws(SQLiteError) -> [(index: Int64, hash: SHA256Digest)] {
+        try selectTail.bindText(log.rawValue, at: 1)
+        var tail: [(index: Int64, hash: SHA256Digest)] = []
+        while try selectTail.step() {
+            let hash = selectTail.withBytes(at: 1) { SHA256Digest(bytes: $0) } ?? .zero
+            tail.append((selectTail.int64(at: 0), hash))
+        }
+        try selectTail.reset()
+        return tail
+    }
+
+    /// Stores what an append changed.
+    func store(_ changes: MerkleLog.Changes, in log: LogName) throws(SQLiteError) {
+        for tile in changes.tiles {
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(tile.hashes.count * SHA256Digest.byteCount)
+            for hash in tile.hashes { hash.withUnsafeBytes { bytes.append(contentsOf: $0) } }
+            try upsertTile.bindText(log.rawValue, at: 1)
+            try upsertTile.bind(Int64(tile.level), at: 2)
+            try upsertTile.bind(tile.index, at: 3)
+            try upsertTile.bindBlob(bytes, at: 4)
+            try upsertTile.run()
+        }
+        if changes.emptiesTail {
+            try deleteTail.bindText(log.rawValue, at: 1)
+            try deleteTail.run()
+        }
+        guard !changes.newTail.isEmpty else { return }
+        try insertTail.bindText(log.rawValue, at: 1)
+        for (index, hash) in changes.newTail.enumerated() {
+            try insertTail.bind(changes.newTailStart + Int64(index), at: 2)
+            try insertTail.bindBlob(hash.bytes, at: 3)
+            try insertTail.run()
+        }
+    }
 }

@@ -41,6 +41,11 @@ public enum EventAttributes {
         return .extension
     }
 
+    /// Whether a name can be that of an extension attribute.
+    public static func isExtensionName(_ name: String) -> Bool {
+        [.extension, .delivery].contains(kind(of: name, delivery: builtInDelivery))
+    }
+
     @inline(__always)
     private static func equal(_ name: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
         for index in 0..<name.count where name[index] != text.utf8Start[index] { return false }

@@ -62,6 +62,8 @@ public struct EventDecoder: Sendable {
     private var generation = 0
     private var members: [Member] = []
     private var scratch: [UInt8] = []
+    /// The stream of the record being decoded, where the caller says it.
+    private var givenStream: String?
 
     private struct Member {
         var kind: EventAttributes.Kind
@@ -93,13 +95,16 @@ public struct EventDecoder: Sendable {
 
     /// Decodes one record and adds it to the batch, as an event or as rejected input.
     ///
+    /// - parameter stream: the event's stream, where the record does not decide.
     /// - returns: false when the record's source is the name of a delivery path, which is a mistake in
     ///   how ingest is called, not in the record: nothing of the batch should be stored.
     public mutating func decode(
         _ record: UnsafeRawBufferPointer,
         at place: RecordPlace,
+        stream: String? = nil,
         into batch: inout EventBatch
     ) -> Bool {
+        givenStream = stream
         let mark = batch.arena.count
         let names = (
             batch.newSources.names.count, batch.newTypes.names.count, batch.newStreams.names.count
@@ -411,7 +416,9 @@ public struct EventDecoder: Sendable {
         into batch: inout EventBatch
     ) throws(EventRejection) {
         scratch.removeAll(keepingCapacity: true)
-        if let stream = streamNode(bytes) {
+        if let givenStream {
+            CanonicalJSON.writeString(givenStream, to: &scratch)
+        } else if let stream = streamNode(bytes) {
             CanonicalJSON.write(stream, of: tape, in: bytes, to: &scratch)
         } else if let source = node(.source) {
             CanonicalJSON.write(source, of: tape, in: bytes, to: &scratch)

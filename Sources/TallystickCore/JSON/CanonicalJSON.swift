@@ -115,3 +115,16 @@ public enum CanonicalJSON {
         }
     }
 }
+
+extension CanonicalJSON {
+    /// The text of a canonical string, quotation marks included, as UTF-8.
+    public static func text(ofString string: UnsafeRawBufferPointer) -> [UInt8] {
+        guard string.count >= 2 else { return [] }
+        let content = UnsafeRawBufferPointer(rebasing: string[1..<string.count - 1])
+        guard content.contains(0x5C) else { return [UInt8](content) }
+        var text: [UInt8] = []
+        text.reserveCapacity(content.count)
+        JSONString.unescape(content, into: &text)
+        return text
+    }
+}

@@ -3,6 +3,9 @@ public enum MerkleHash {
     /// The root of the empty tree: SHA-256 of nothing.
     public static let emptyRoot = SHA256Digest(hashing: [])
 
+    /// The byte before a leaf.
+    public static let leafPrefix: UInt8 = 0x00
+
     /// A leaf's hash: SHA-256 of 0x00 and the leaf.
     public static func leaf(_ leaf: UnsafeRawBufferPointer) -> SHA256Digest {
         withUnsafeTemporaryAllocation(byteCount: leaf.count + 1, alignment: 1) { buffer in

@@ -1,0 +1,106 @@
+public import TallystickCore
+import TallystickSQLite
+
+/// A verifiable event store in one SQLite file.
+///
+/// ```swift
+/// let store = try await EventStore.open(at: "events.db")
+/// let report = try await store.ingest(.ndjson("events.ndjson"), from: "websocket")
+/// await store.close()
+/// ```
+///
+/// A handle may be used from many tasks at once. Its work runs on threads of its own and never blocks
+/// Swift's cooperative threads. Several processes may have the same store open.
+public final class EventStore: Sendable {
+    /// The file.
+    public let path: String
+    /// 32 hexadecimal digits, the same for the store's life.
+    public let storeID: String
+    let options: StoreOptions
+    let owner: StoreOwner
+    let configuration: IngestConfiguration
+
+    private init(
+        path: String,
+        storeID: String,
+        options: StoreOptions,
+        owner: StoreOwner,
+        configuration: IngestConfiguration
+    ) {
+        self.path = path
+        self.storeID = storeID
+        self.options = options
+        self.owner = owner
+        self.configuration = configuration
+    }
+
+    /// Creates an empty store and opens it.
+    ///
+    /// - throws: `StoreError`: `storeExists`, `cannotCreate`, `badInput` for a bad settings file. Nothing
+    ///   is left behind then.
+    public static func create(
+        at path: String,
+        _ creation: StoreCreation = StoreCreation(),
+        options: StoreOptions = StoreOptions()
+    ) async throws(StoreError) -> EventStore {
+        try await attempt("create the store", path) {
+            try await runOnThread { try StoreFile.create(path, creation, options) }
+        }
+        return try await open(at: path, options: options)
+    }
+
+    /// Opens a store.
+    ///
+    /// - throws: `StoreError`: `noStore`, `notAStore`, `schemaNewer`, `schemaOlder`, `schemaAltered`,
+    ///   `notPermitted`, `corrupt`, `busy`.
+    public static func open(
+        at path: String,
+        options: StoreOptions = StoreOptions()
+    ) async throws(StoreError) -> EventStore {
+        let owner = StoreOwner()
+        return try await attempt("open the store", path) {
+            if options.access == .readWrite { try await owner.open(path, options) }
+            let (identity, configuration) = try await runOnThread {
+                let connection = try StoreFile.openForReading(path, options)
+                let identity = try StoreIdentity.read(from: connection)
+                return (identity, try IngestConfiguration(identity, from: connection))
+            }
+            return EventStore(
+                path: path, storeID: identity.storeID, options: options, owner: owner,
+                configuration: configuration)
+        }
+    }
+
+    /// Writes the log back and lets the file go. Further calls throw `closed`.
+    public func close() async { await owner.close() }
+
+    /// Appends events to a stream, all of them or none.
+    ///
+    /// Idempotent: when the stream has every one of the events with the same content already, nothing is
+    /// written and the original places are returned, whatever was expected.
+    ///
+    /// - returns: where each event stands, in the order given.
+    /// - throws: `StoreError`: `expectationFailed`; `contentDiffers` when the store has other content
+    ///   under an event's source and id; `badInput` for an event that is not valid.
+    @discardableResult
+    public func append(
+        _ events: [Event],
+        to stream: String,
+        expecting expectation: AppendExpectation = .any
+    ) async throws(StoreError) -> [AppendedEvent] {
+        try await owner.append(
+            events, to: stream, expecting: expectation, configuration: configuration)
+    }
+
+    static func attempt<Result>(
+        _ operation: String,
+        _ path: String,
+        _ body: () async throws -> Result
+    ) async throws(StoreError) -> Result {
+        do {
+            return try await body()
+        } catch {
+            throw StoreError(error, during: operation, on: path)
+        }
+    }
+}

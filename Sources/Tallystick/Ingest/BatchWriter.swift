@@ -1,0 +1,495 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Writes batches of one run, each in one transaction: decides what each input is, and records it.
+final class BatchWriter {
+    private let store: StoreWriter
+    private let origin: String
+    private let actor: String
+    private let classification: Classification
+    private let severities: [String]
+    private var comparison: ContentComparison
+    private let helper: HelperThread
+    private var sources: NameMap
+    private var types: NameMap
+    private var streams: NameMap
+    private let categoryRows: DictionaryRows
+    private let originRows: DictionaryRows
+    private let lastRevision: Statement
+    private let findIdentity: Statement
+    /// By index of the stream: the next revision, or -1 where it is not known.
+    private var nextRevision: [Int64] = []
+    private var categoryIDs: [Int64] = []
+    private var originID: Int64 = 0
+    private var nameGeneration = 0
+    private var storeGeneration = -1
+    /// Whether the last batch had no event that the store knew, so that the next one is tried as new.
+    private var expectsNew = true
+    private var conflictWriter: ConflictWriter
+
+    init(
+        _ store: StoreWriter,
+        origin: String,
+        actor: String,
+        configuration: IngestConfiguration,
+        helper: HelperThread
+    ) throws {
+        self.store = store
+        self.origin = origin
+        self.actor = actor
+        self.helper = helper
+        classification = configuration.classification
+        severities = configuration.severities
+        comparison = ContentComparison(rules: configuration.comparison)
+        sources = try NameMap(.sources, in: store.connection)
+        types = try NameMap(.types, in: store.connection)
+        streams = try NameMap(.streams, in: store.connection)
+        categoryRows = try DictionaryRows(.categories, in: store.connection)
+        originRows = try DictionaryRows(.origins, in: store.connection)
+        lastRevision = try store.connection.prepare(
+            "SELECT coalesce(max(revision), -1) FROM stream_revisions WHERE stream_id = ?1"
+        )
+        findIdentity = try store.connection.prepare(
+            "SELECT position FROM event_identities WHERE event_id = ?1 AND source_id = ?2"
+        )
+        conflictWriter = ConflictWriter(store)
+    }
+
+    /// What a batch became.
+    struct Result: Sendable {
+        var outcomes = OutcomeCounts()
+        var conflictsOpened = 0
+        var positions: ClosedRange<Int64>?
+        var quarantine: [IngestReport.QuarantinedInput] = []
+        /// For each event of the batch its position.
+        var positionOfEvent: [Int64] = []
+    }
+
+    /// The identity index had an entry for an event that was taken for new.
+    private struct NotAllNew: Error {}
+
+    /// Records a batch; all of it, or nothing.
+    func write(_ prepared: PreparedBatch, during operation: String) throws(StoreError) -> Result {
+        accept(prepared.batch)
+        if expectsNew {
+            let result = try store.attempt(operation) {
+                do {
+                    return try record(prepared, lookingUp: false)
+                } catch is NotAllNew {
+                    return nil
+                }
+            }
+            if let result { return result }
+        }
+        let result = try store.transaction(operation) { try record(prepared, lookingUp: true) }
+        let outcomes = result.outcomes
+        expectsNew = outcomes.duplicate + outcomes.confirmed + outcomes.conflicting == 0
+        return result
+    }
+
+    private func accept(_ batch: EventBatch) {
+        if batch.generation != nameGeneration {
+            nameGeneration = batch.generation
+            sources.removeAll()
+            types.removeAll()
+            streams.removeAll()
+            nextRevision.removeAll()
+        }
+        batch.arena.withUnsafeBytes { bytes in
+            sources.accept(batch.newSources, bytes)
+            types.accept(batch.newTypes, bytes)
+            streams.accept(batch.newStreams, bytes)
+        }
+        while nextRevision.count < streams.count { nextRevision.append(-1) }
+    }
+
+    /// Forgets what another process, or a rollback, may have made untrue.
+    private func revalidate() throws {
+        guard storeGeneration != store.generation else { return }
+        storeGeneration = store.generation
+        sources.forgetIDs()
+        types.forgetIDs()
+        streams.forgetIDs()
+        for index in nextRevision.indices { nextRevision[index] = -1 }
+        categoryIDs = [Int64](repeating: 0, count: classification.categories.count)
+        originID = 0
+    }
+
+    /// Records a batch whose events are all new, in the transaction that is open.
+    func recordNew(_ prepared: PreparedBatch) throws -> [AppendedEvent] {
+        accept(prepared.batch)
+        let before = store.size(of: .events)
+        var revisions: [Int64] = []
+        _ = try record(prepared, lookingUp: false) { revisions = $0 }
+        return revisions.enumerated().map { order, revision in
+            AppendedEvent(
+                position: Position(before + Int64(order) + 1), revision: Revision(revision))
+        }
+    }
+
+    // MARK: One transaction
+
+    private func record(
+        _ prepared: PreparedBatch,
+        lookingUp: Bool,
+        onRevisions: ([Int64]) -> Void = { _ in }
+    ) throws -> Result {
+        try revalidate()
+        let batch = prepared.batch
+        return try batch.arena.withUnsafeBytes { arena in
+            let now = store.clock()
+            var result = Result()
+            result.positionOfEvent = [Int64](repeating: 0, count: batch.events.count)
+            var isNew = [Bool](repeating: true, count: batch.events.count)
+            if lookingUp { try lookUp(prepared, arena, &result, &isNew) }
+            let new = assignPositions(batch, isNew, &result)
+            if !new.isEmpty {
+                onRevisions(try insert(new, prepared, arena, now, lookingUp, result))
+                result.outcomes.appended = new.count
+            }
+            try recordCopies(batch, arena, isNew, now, &result)
+            try quarantine(batch, arena, now, &result)
+            try count(result)
+            return result
+        }
+    }
+
+    /// Finds the positions of events that the store has.
+    private func lookUp(
+        _ prepared: PreparedBatch,
+        _ arena: UnsafeRawBufferPointer,
+        _ result: inout Result,
+        _ isNew: inout [Bool]
+    ) throws {
+        for index in prepared.byIdentity {
+            let event = prepared.batch.events[Int(index)]
+            guard let source = try sources.find(Int(event.source)) else { continue }
+            try findIdentity.bindText(arena.slice(event.id), at: 1, copy: false)
+            try findIdentity.bind(source, at: 2)
+            if try findIdentity.step() {
+                result.positionOfEvent[Int(index)] = findIdentity.int64(at: 0)
+                isNew[Int(index)] = false
+            }
+            try findIdentity.reset()
+        }
+    }
+
+    /// Gives new events positions in order of arrival; returns their indices.
+    private func assignPositions(
+        _ batch: EventBatch,
+        _ isNew: [Bool],
+        _ result: inout Result
+    ) -> [Int32] {
+        var new: [Int32] = []
+        new.reserveCapacity(batch.events.count)
+        var position = store.size(of: .events)
+        for index in batch.events.indices {
+            let original = batch.events[index].duplicateOf
+            if original >= 0 {
+                result.positionOfEvent[index] = result.positionOfEvent[Int(original)]
+            } else if isNew[index] {
+                position += 1
+                result.positionOfEvent[index] = position
+                new.append(Int32(index))
+            }
+        }
+        if let first = new.first {
+            result.positions = result.positionOfEvent[Int(first)]...position
+        }
+        return new
+    }
+
+    private func insert(
+        _ new: [Int32],
+        _ prepared: PreparedBatch,
+        _ arena: UnsafeRawBufferPointer,
+        _ now: Int64,
+        _ lookedUp: Bool,
+        _ result: Result
+    ) throws -> [Int64] {
+        let batch = prepared.batch
+        try resolveNames(new, batch)
+        let revisions = try assignRevisions(new, batch)
+        try insertIdentities(prepared, arena, lookedUp, result)
+        let hashes = LeafJob(
+            batch: prepared.batch, new: new, firstPosition: store.size(of: .events) + 1,
+            revisions: revisions, recordedAt: now, origin: origin,
+            categories: classification.categories)
+        let hashing = helper.start { hashes.run() }
+        defer { hashing.wait() }
+        try insertRows(new, batch, arena, now, revisions)
+        try insertRevisions(new, batch, revisions)
+        hashing.wait()
+        store.append(hashes.results, to: .events)
+        return revisions
+    }
+
+    private func resolveNames(_ new: [Int32], _ batch: EventBatch) throws {
+        try sources.resolve(new.map { batch.events[Int($0)].source })
+        try types.resolve(new.map { batch.events[Int($0)].type })
+        try streams.resolve(new.map { batch.events[Int($0)].stream }) { nextRevision[$0] = 0 }
+        for index in new {
+            let category = Int(batch.events[Int(index)].category)
+            if categoryIDs[category] == 0 {
+                categoryIDs[category] = try id(of: classification.categories[category], categoryRows)
+            }
+        }
+        try resolveOrigin()
+    }
+
+    private func resolveOrigin() throws {
+        if originID == 0 { originID = try id(of: origin, originRows) }
+    }
+
+    /// The id of a name, which is added where it is new.
+    private func id(of name: String, _ rows: DictionaryRows) throws -> Int64 {
+        try Array(name.utf8).withUnsafeBytesTyped { bytes throws(SQLiteError) in
+            if let id = try rows.id(of: bytes) { return id }
+            let id = try rows.lastID() + 1
+            try rows.add(bytes, id: id)
+            return id
+        }
+    }
+
+    private func assignRevisions(_ new: [Int32], _ batch: EventBatch) throws -> [Int64] {
+        var revisions: [Int64] = []
+        revisions.reserveCapacity(new.count)
+        for index in new {
+            let stream = Int(batch.events[Int(index)].stream)
+            if nextRevision[stream] < 0 {
+                try lastRevision.bind(streams.ids[stream], at: 1)
+                nextRevision[stream] = try (lastRevision.optionalInt64() ?? -1) + 1
+            }
+            revisions.append(nextRevision[stream])
+            nextRevision[stream] += 1
+        }
+        return revisions
+    }
+
+    /// Fills the identity index in order of its key.
+    private func insertIdentities(
+        _ prepared: PreparedBatch,
+        _ arena: UnsafeRawBufferPointer,
+        _ lookedUp: Bool,
+        _ result: Result
+    ) throws {
+        let first = result.positions?.lowerBound ?? 0
+        let statement = store.events.identity
+        let before = store.connection.totalChanges
+        var added: Int64 = 0
+        for index in prepared.byIdentity {
+            let position = result.positionOfEvent[Int(index)]
+            guard position >= first else { continue }
+            let event = prepared.batch.events[Int(index)]
+            try statement.bindText(arena.slice(event.id), at: 1, copy: false)
+            try statement.bind(sources.ids[Int(event.source)], at: 2)
+            try statement.bind(position, at: 3)
+            try statement.run()
+            added += 1
+        }
+        guard store.connection.totalChanges - before == added else {
+            if !lookedUp { throw NotAllNew() }
+            throw StoreError(
+                .integrity, during: "record an event", on: "index event_identities",
+                "the index has an entry for an event that it did not find before",
+                hint: "Run 'tally verify'")
+        }
+    }
+
+    private func insertRows(
+        _ new: [Int32],
+        _ batch: EventBatch,
+        _ arena: UnsafeRawBufferPointer,
+        _ now: Int64,
+        _ revisions: [Int64]
+    ) throws {
+        let statement = store.events.event
+        let algorithms = AlgorithmNames()
+        var position = store.size(of: .events)
+        try statement.bind(originID, at: 8)
+        try statement.bind(now, at: 9)
+        try statement.bindNull(at: 11)
+        for (order, index) in new.enumerated() {
+            let event = batch.events[Int(index)]
+            position += 1
+            try statement.bind(position, at: 1)
+            try statement.bind(sources.ids[Int(event.source)], at: 2)
+            try statement.bindText(arena.slice(event.id), at: 3, copy: false)
+            try statement.bind(streams.ids[Int(event.stream)], at: 4)
+            try statement.bind(revisions[order], at: 5)
+            try statement.bind(types.ids[Int(event.type)], at: 6)
+            try statement.bind(categoryIDs[Int(event.category)], at: 7)
+            try statement.bindText(algorithms.bytes(event.checksumAlgorithm), at: 10, copy: false)
+            try bindOptional(event.subject, statement, 13, arena)
+            try bindOptional(event.time, statement, 14, arena)
+            try bindOptional(event.dataContentType, statement, 15, arena)
+            try bindOptional(event.attributes, statement, 16, arena)
+            try bindOptional(event.deliveryAttributes, statement, 17, arena)
+            if event.dataIsBinary {
+                try statement.bindBlob(arena.slice(event.data), at: 18, copy: false)
+            } else {
+                try bindOptional(event.data, statement, 18, arena)
+            }
+            try Self.bindChecksum(event, statement, 12)
+        }
+    }
+
+    /// Binds the checksum, which lives on the stack, and runs the statement while it does.
+    private static func bindChecksum(
+        _ event: BatchEvent,
+        _ statement: Statement,
+        _ index: Int32
+    ) throws(SQLiteError) {
+        var failure: SQLiteError?
+        func run(_ bytes: UnsafeRawBufferPointer) {
+            do throws(SQLiteError) {
+                try statement.bindBlob(bytes, at: index, copy: false)
+                try statement.run()
+            } catch {
+                failure = error
+            }
+        }
+        if event.checksumAlgorithm == .crc32 {
+            withUnsafeBytes(of: event.crc32.bigEndian, run)
+        } else {
+            event.contentDigest.withUnsafeBytes(run)
+        }
+        if let failure { throw failure }
+    }
+
+    @inline(__always)
+    private func bindOptional(
+        _ range: ByteRange,
+        _ statement: Statement,
+        _ index: Int32,
+        _ arena: UnsafeRawBufferPointer
+    ) throws(SQLiteError) {
+        if range.isPresent {
+            try statement.bindText(arena.slice(range), at: index, copy: false)
+        } else {
+            try statement.bindNull(at: index)
+        }
+    }
+
+    /// Fills the revision index in order of its key.
+    private func insertRevisions(_ new: [Int32], _ batch: EventBatch, _ revisions: [Int64]) throws {
+        let first = store.size(of: .events) + 1
+        var keys: [(stream: Int64, order: Int32)] = []
+        keys.reserveCapacity(new.count)
+        for (order, index) in new.enumerated() {
+            keys.append((streams.ids[Int(batch.events[Int(index)].stream)], Int32(order)))
+        }
+        keys.sort { ($0.stream, $0.order) < ($1.stream, $1.order) }
+        let statement = store.events.revision
+        for key in keys {
+            try statement.bind(key.stream, at: 1)
+            try statement.bind(revisions[Int(key.order)], at: 2)
+            try statement.bind(first + Int64(key.order), at: 3)
+            try statement.run()
+        }
+    }
+
+    // MARK: Copies, quarantine, counters
+
+    private func recordCopies(
+        _ batch: EventBatch,
+        _ arena: UnsafeRawBufferPointer,
+        _ isNew: [Bool],
+        _ now: Int64,
+        _ result: inout Result
+    ) throws {
+        for index in batch.events.indices {
+            let event = batch.events[index]
+            guard event.duplicateOf >= 0 || !isNew[index] else { continue }
+            let delivery = Delivery(
+                position: result.positionOfEvent[index], origin: origin,
+                content: arena.slice(event.content), digest: event.contentDigest,
+                deliveryAttributes: event.deliveryAttributes.isPresent
+                    ? arena.slice(event.deliveryAttributes) : nil,
+                recordedAt: now, actor: actor)
+            try resolveOrigin()
+            let outcome = try conflictWriter.record(
+                delivery, originID: originID, originRows: originRows, comparison: &comparison,
+                severity: { [classification, severities] category in
+                    classification.categories.firstIndex(of: category).map { severities[$0] } ?? "low"
+                })
+            result.outcomes[outcome.outcome] += 1
+            if outcome.opensConflict { result.conflictsOpened += 1 }
+        }
+    }
+
+    private func quarantine(
+        _ batch: EventBatch,
+        _ arena: UnsafeRawBufferPointer,
+        _ now: Int64,
+        _ result: inout Result
+    ) throws {
+        for rejected in batch.rejected {
+            let input = NewQuarantine(
+                origin: origin, path: nil, line: rejected.place.line,
+                column: rejected.place.column, byte: rejected.place.byte, code: rejected.code,
+                message: rejected.message, length: rejected.length, digest: rejected.digest)
+            result.outcomes.quarantined += 1
+            let id: Int64
+            if let known = try store.quarantine.id(of: input) {
+                id = known
+            } else {
+                id = try keep(input, rejected, arena.slice(rejected.bytes), now)
+            }
+            guard result.quarantine.count < IngestLimits.reportedQuarantine else { continue }
+            result.quarantine.append(
+                IngestReport.QuarantinedInput(
+                    id: id, path: "", line: input.line, column: input.column, byte: input.byte,
+                    code: input.code, message: input.message))
+        }
+    }
+
+    private func keep(
+        _ input: NewQuarantine,
+        _ rejected: RejectedInput,
+        _ content: UnsafeRawBufferPointer,
+        _ now: Int64
+    ) throws -> Int64 {
+        var id: Int64 = 0
+        let row = AuditRow(kind: .quarantine, recordedAt: now, actor: actor, reason: input.code)
+        let tables: [DetailTable] = rejected.mismatch == nil ? [.quarantine] : [.quarantine, .mismatches]
+        let sequence = try store.addAudit(row, tables: tables) { sequence in
+            id = try store.quarantine.add(input, content: content, auditSequence: sequence)
+            guard let mismatch = rejected.mismatch else { return }
+            try store.conflicts.add(
+                NewMismatch(
+                    kind: .transit, severity: "medium", origin: origin, source: mismatch.source,
+                    eventID: mismatch.eventID, algorithm: mismatch.algorithm,
+                    expected: mismatch.expected, actual: mismatch.actual),
+                auditSequence: sequence)
+        }
+        try store.quarantine.setState("held", of: id, auditSequence: sequence)
+        return id
+    }
+
+    private func count(_ result: Result) throws {
+        // Appended events of a single append have rows that say it all.
+        guard result.outcomes.total > result.outcomes.appended else { return }
+        for outcome in IngestOutcome.allCases where outcome != .appended {
+            try store.counters.add(result.outcomes[outcome], to: outcome.rawValue, origin: origin)
+        }
+    }
+}
+
+/// The algorithms' names as bytes that stay in place.
+private struct AlgorithmNames {
+    private static let crc32: StaticString = "crc32"
+    private static let sha256: StaticString = "sha256"
+    private static let hmac: StaticString = "hmac-sha256"
+
+    @inline(__always)
+    func bytes(_ algorithm: ChecksumAlgorithm) -> UnsafeRawBufferPointer {
+        let name =
+            switch algorithm {
+            case .crc32: Self.crc32
+            case .sha256: Self.sha256
+            case .hmacSHA256: Self.hmac
+            }
+        return UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+    }
+}

@@ -1,0 +1,256 @@
+import TallystickCore
+import TallystickSQLite
+
+/// A delivery of an event that the store has.
+struct Delivery {
+    var position: Int64
+    var origin: String
+    var content: UnsafeRawBufferPointer
+    var digest: SHA256Digest
+    var deliveryAttributes: UnsafeRawBufferPointer?
+    var recordedAt: Int64
+    var actor: String
+}
+
+/// Records further deliveries: duplicates, confirming copies, and conflicts.
+struct ConflictWriter {
+    private let store: StoreWriter
+
+    init(_ store: StoreWriter) { self.store = store }
+
+    /// What a delivery became.
+    struct Outcome {
+        var outcome: IngestOutcome
+        var opensConflict = false
+    }
+
+    /// Decides a delivery against the set of (origin, content) already stored for its event, and
+    /// records it.
+    func record(
+        _ delivery: Delivery,
+        originID: Int64,
+        originRows: DictionaryRows,
+        comparison: inout ContentComparison,
+        severity: (String) -> String
+    ) throws -> Outcome {
+        let appended = try store.reader.withRow(at: delivery.position) { row in
+            guard try store.reader.readContent(row) else { throw missing(delivery.position) }
+            return (
+                origin: row.int64(at: EventColumn.origin), names: try store.reader.names(row),
+                id: row.text(at: EventColumn.id)
+            )
+        }
+        guard let appended else { throw missing(delivery.position) }
+        let content = store.reader.content
+        let isSame = content.withUnsafeBytes { $0.elementsEqual(delivery.content) }
+        if isSame, originID == appended.origin { return Outcome(outcome: .duplicate) }
+        var copies: [StoredCopy] = []
+        try store.copies.read(position: delivery.position, into: &copies)
+        if copies.contains(where: {
+            $0.originID == originID && $0.contentDigest == delivery.digest
+        }) {
+            return Outcome(outcome: .duplicate)
+        }
+        if isSame {
+            try add(.confirmed, delivery, originID, differsIn: nil, storesContent: false)
+            return Outcome(outcome: .confirmed)
+        }
+        let difference = try content.withUnsafeBytesTyped { bytes throws(JSONError) in
+            try comparison.difference(bytes, delivery.content)
+        }
+        if difference.agrees {
+            try add(.confirmed, delivery, originID, differsIn: difference.json, storesContent: true)
+            return Outcome(outcome: .confirmed)
+        }
+        let copyID = try add(
+            .conflicting, delivery, originID, differsIn: difference.json, storesContent: true)
+        let delivered = appended.origin == originID || copies.contains { $0.originID == originID }
+        let finding = Finding(
+            delivery: delivery, copyID: copyID, difference: difference,
+            isEquivocation: delivered, names: appended.names, eventID: appended.id,
+            severity: severity(appended.names.category),
+            appendedDigest: SHA256Digest(hashing: content))
+        let opens = try open(finding, copies, &comparison)
+        return Outcome(outcome: .conflicting, opensConflict: opens)
+    }
+
+    private struct Finding {
+        var delivery: Delivery
+        var copyID: Int64
+        var difference: ContentDifference
+        var isEquivocation: Bool
+        var names: EventNames
+        var eventID: String
+        var severity: String
+        var appendedDigest: SHA256Digest
+
+        var kind: ConflictKind {
+            isEquivocation
+                ? .equivocation : difference.dataDiffers ? .payloadDiffers : .metadataDiffers
+        }
+        var differsIn: String? { difference.json.map { String(decoding: $0, as: UTF8.self) } }
+    }
+
+    private func missing(_ position: Int64) -> StoreError {
+        StoreError(
+            .integrity, during: "compare a copy", on: "position \(position)",
+            "the event, or a name that it uses, is missing", hint: "Run 'tally verify'")
+    }
+
+    @discardableResult
+    private func add(
+        _ agreement: Agreement,
+        _ delivery: Delivery,
+        _ originID: Int64,
+        differsIn: [UInt8]?,
+        storesContent: Bool
+    ) throws -> Int64 {
+        let copy = StoredCopy(
+            copyID: store.size(of: .copies) + 1, originID: originID, agreement: agreement,
+            contentDigest: delivery.digest, hasContent: storesContent)
+        try store.copies.add(
+            copy, position: delivery.position, recordedAt: delivery.recordedAt,
+            differsIn: differsIn, content: storesContent ? delivery.content : nil,
+            deliveryAttributes: delivery.deliveryAttributes)
+        var leaf: [UInt8] = []
+        var origin: [UInt8] = []
+        CanonicalJSON.writeString(delivery.origin, to: &origin)
+        let differences = differsIn ?? []
+        origin.withUnsafeBytes { origin in
+            differences.withUnsafeBytes { differences in
+                Leaf.writeCopy(
+                    copyID: copy.copyID, position: delivery.position,
+                    recordedAt: delivery.recordedAt, origin: origin,
+                    agreement: agreement.rawValue, content: delivery.digest,
+                    differsIn: differsIn == nil ? nil : differences,
+                    delivery: delivery.deliveryAttributes, to: &leaf)
+            }
+        }
+        store.append(CollectionOfOne(MerkleHash.leaf(leaf)), to: .copies)
+        return copy.copyID
+    }
+
+    /// Records a disagreement: a mismatch always, and a conflict, a candidate, or support for one.
+    private func open(
+        _ finding: Finding,
+        _ copies: [StoredCopy],
+        _ comparison: inout ContentComparison
+    ) throws -> Bool {
+        try addMismatch(finding)
+        guard let conflict = try store.conflicts.conflict(at: finding.delivery.position) else {
+            try openConflict(finding)
+            return true
+        }
+        let isKnown = try supportsCandidate(finding, copies, &comparison)
+        if !isKnown { try addCandidate(finding, to: conflict) }
+        if !conflict.isOpen { try store.conflicts.markNewEvidence(on: conflict.conflictID) }
+        return false
+    }
+
+    private func addMismatch(_ finding: Finding) throws {
+        let delivery = finding.delivery
+        let row = AuditRow(
+            kind: .mismatch, recordedAt: delivery.recordedAt, actor: delivery.actor,
+            position: delivery.position)
+        try store.addAudit(row, tables: [.mismatches]) { sequence in
+            try store.conflicts.add(
+                NewMismatch(
+                    kind: .copy, severity: finding.severity, category: finding.names.category,
+                    origin: delivery.origin, position: delivery.position, copyID: finding.copyID,
+                    source: finding.names.source, eventID: finding.eventID,
+                    algorithm: ChecksumAlgorithm.sha256.rawValue,
+                    expected: finding.appendedDigest.hex, actual: delivery.digest.hex,
+                    differsIn: finding.differsIn),
+                auditSequence: sequence)
+        }
+    }
+
+    private func openConflict(_ finding: Finding) throws {
+        let delivery = finding.delivery
+        let conflictID = try store.conflicts.nextConflictID()
+        let row = AuditRow(
+            kind: .conflict, recordedAt: delivery.recordedAt, actor: delivery.actor,
+            position: delivery.position, conflictID: conflictID)
+        try store.addAudit(row, tables: [.conflicts, .conflictCandidates]) { sequence in
+            try store.conflicts.add(
+                NewConflict(
+                    conflictID: conflictID, kind: finding.kind, severity: finding.severity,
+                    category: finding.names.category, position: delivery.position,
+                    source: finding.names.source, eventID: finding.eventID,
+                    origin: delivery.origin, openedAt: delivery.recordedAt),
+                auditSequence: sequence)
+            let appended = StoredCandidate(
+                candidate: 1, origin: finding.names.origin, copyID: nil,
+                contentDigest: finding.appendedDigest)
+            try store.conflicts.add(
+                appended, to: conflictID, differsIn: nil, auditSequence: sequence)
+            let copy = StoredCandidate(
+                candidate: 2, origin: delivery.origin, copyID: finding.copyID,
+                contentDigest: delivery.digest)
+            try store.conflicts.add(
+                copy, to: conflictID, differsIn: finding.differsIn, auditSequence: sequence)
+        }
+        let origins = Self.joined(finding.names.origin, delivery.origin)
+        try store.conflicts.setState(
+            ConflictState(
+                isOpen: true, policy: "manual", origins: origins, candidates: 2,
+                differsIn: finding.differsIn),
+            of: conflictID)
+        try store.effective.dispute(position: delivery.position, conflictID: conflictID)
+    }
+
+    private func addCandidate(_ finding: Finding, to conflict: StoredConflict) throws {
+        let delivery = finding.delivery
+        let row = AuditRow(
+            kind: .candidate, recordedAt: delivery.recordedAt, actor: delivery.actor,
+            position: delivery.position, conflictID: conflict.conflictID)
+        try store.addAudit(row, tables: [.conflictCandidates]) { sequence in
+            let candidate = StoredCandidate(
+                candidate: conflict.candidates + 1, origin: delivery.origin,
+                copyID: finding.copyID, contentDigest: delivery.digest)
+            try store.conflicts.add(
+                candidate, to: conflict.conflictID, differsIn: finding.differsIn,
+                auditSequence: sequence)
+        }
+        guard var state = try store.conflicts.state(of: conflict.conflictID) else { return }
+        state.candidates += 1
+        state.origins = Self.joined(state.origins, delivery.origin)
+        state.differsIn = Self.union(state.differsIn, finding.differsIn)
+        try store.conflicts.setState(state, of: conflict.conflictID)
+    }
+
+    /// Whether a candidate that is no copy of the event as appended has this content already.
+    private func supportsCandidate(
+        _ finding: Finding,
+        _ copies: [StoredCopy],
+        _ comparison: inout ContentComparison
+    ) throws -> Bool {
+        for copy in copies where copy.agreement == .conflicting {
+            if copy.contentDigest == finding.delivery.digest { return true }
+            guard let content = try store.copies.content(of: copy.copyID) else { continue }
+            let difference = try content.withUnsafeBytesTyped { bytes throws(JSONError) in
+                try comparison.difference(bytes, finding.delivery.content)
+            }
+            if difference.agrees { return true }
+        }
+        return false
+    }
+
+    private static func joined(_ origins: String, _ origin: String) -> String {
+        let names = origins.split(separator: ", ").map(String.init)
+        return names.contains(origin) ? origins : (names + [origin]).joined(separator: ", ")
+    }
+
+    /// Two JSON arrays of strings as one.
+    private static func union(_ a: String?, _ b: String?) -> String? {
+        var seen: [Substring] = []
+        // The arrays are canonical, and no place has a comma between quotation marks unescaped but in a
+        // name; splitting at `","` keeps such names whole.
+        for array in [a, b].compactMap({ $0 }) {
+            for place in array.dropFirst(2).dropLast(2).split(separator: "\",\"") where !seen.contains(place) {
+                seen.append(place)
+            }
+        }
+        return seen.isEmpty ? nil : "[\"" + seen.sorted().joined(separator: "\",\"") + "\"]"
+    }
+}

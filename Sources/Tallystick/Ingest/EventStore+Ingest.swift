@@ -1,0 +1,117 @@
+public import TallystickCore
+
+/// How a run of ingest reads its inputs.
+public struct IngestOptions: Sendable {
+    /// Adapts JSON objects that are no CloudEvents.
+    public var mapping: EventMapping?
+    /// Who runs it, for the audit trail.
+    public var actor = "local"
+    /// Called after each batch with the report so far.
+    public var onProgress: (@Sendable (IngestReport) -> Void)?
+
+    public init() {}
+}
+
+extension EventStore {
+    /// Records events from inputs, in order, as deliveries by one origin.
+    ///
+    /// Every input gets an outcome. Running the same ingest again stores nothing new, so an interrupted
+    /// run is resumed by running it again. Each batch is on disk when it is reported. A cancelled task
+    /// stops after the batch that is being written, and returns what was done, with `isInterrupted`.
+    ///
+    /// - throws: `StoreError`: `sourceIsOrigin` when events carry the delivery path as their source,
+    ///   `noInput`, `busy`, `diskFull` and others; batches reported before stay stored.
+    @discardableResult
+    public func ingest(
+        _ inputs: IngestInput...,
+        from origin: String,
+        options: IngestOptions = IngestOptions()
+    ) async throws(StoreError) -> IngestReport {
+        try await ingest(inputs, from: origin, options: options)
+    }
+
+    /// Records events from inputs; see the variadic form.
+    @discardableResult
+    public func ingest(
+        _ inputs: [IngestInput],
+        from origin: String,
+        options: IngestOptions = IngestOptions()
+    ) async throws(StoreError) -> IngestReport {
+        guard !origin.isEmpty, origin.utf8.count <= EventLimits.nameBytes, !origin.utf8.contains(0)
+        else {
+            throw StoreError(
+                .invalidArgument, during: "ingest", on: "origin",
+                "an origin's name has 1 to \(EventLimits.nameBytes) bytes and no NUL")
+        }
+        let run = try await owner.beginIngest(
+            origin: origin, actor: options.actor, configuration: configuration)
+        let steps = startReading(inputs, from: origin, options)
+        var report = IngestReport(origin: origin)
+        report.inputs = inputs.map { IngestReport.Input(path: $0.name, bytes: 0, events: 0) }
+        do {
+            try await write(steps, run: run, options, &report)
+        } catch {
+            steps.finish()
+            await owner.endIngest(run: run)
+            throw StoreError(error, during: "ingest")
+        }
+        steps.finish()
+        await owner.endIngest(run: run)
+        return report
+    }
+
+    private func startReading(
+        _ inputs: [IngestInput],
+        from origin: String,
+        _ options: IngestOptions
+    ) -> BlockingQueue<IngestReader.Step> {
+        let settings = EventDecoderSettings(
+            deliveryAttributes: configuration.deliveryAttributes,
+            classification: configuration.classification, checksums: configuration.checksums,
+            mapping: options.mapping, origins: configuration.origins.union([origin]))
+        // One batch waits while another is written: memory holds three at most.
+        let steps = BlockingQueue<IngestReader.Step>(bound: 1)
+        startThread { IngestReader(settings, into: steps).run(inputs) }
+        return steps
+    }
+
+    private func write(
+        _ steps: BlockingQueue<IngestReader.Step>,
+        run: Int,
+        _ options: IngestOptions,
+        _ report: inout IngestReport
+    ) async throws {
+        while let step = try await runOnThread({ steps.next() }) {
+            if Task.isCancelled {
+                report.isInterrupted = true
+                return
+            }
+            switch step {
+            case .failed(let error):
+                throw error
+            case .batch(let prepared, let input, let bytes):
+                if prepared.batch.count > 0 {
+                    report.add(try await owner.write(prepared, run: run), input: input)
+                }
+                report.inputs[input].bytes = bytes
+                report.inputs[input].events += Int64(prepared.batch.count)
+                options.onProgress?(report)
+            }
+        }
+    }
+}
+
+extension IngestReport {
+    mutating func add(_ result: BatchWriter.Result, input: Int) {
+        outcomes += result.outcomes
+        conflictsOpened += result.conflictsOpened
+        if let appended = result.positions {
+            positions = (positions?.lowerBound ?? appended.lowerBound)...appended.upperBound
+        }
+        for var item in result.quarantine {
+            item.path = inputs[input].path
+            if quarantine.count < IngestLimits.reportedQuarantine { quarantine.append(item) }
+        }
+        quarantineTruncated = outcomes.quarantined > quarantine.count
+    }
+}

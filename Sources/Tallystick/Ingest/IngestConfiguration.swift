@@ -1,0 +1,36 @@
+import TallystickCore
+import TallystickSQLite
+
+/// What ingest needs of a store's settings.
+struct IngestConfiguration: Sendable {
+    var classification: Classification
+    /// By category, as in the classification.
+    var checksums: [ChecksumAlgorithm]
+    var severities: [String]
+    var comparison: ComparisonRules
+    var deliveryAttributes: Set<String>
+    /// Names of delivery paths, which cannot be sources.
+    var origins: Set<String>
+
+    /// The settings in force.
+    init(_ identity: StoreIdentity, from connection: Connection) throws {
+        let stored = try ConfigurationRows(in: connection).current()
+        let settings: StoreSettings
+        do {
+            settings = try StoreSettings(json: stored?.content ?? Array("{}".utf8))
+        } catch {
+            throw StoreError(
+                .integrity, during: "read the settings", on: "configuration \(stored?.version ?? 0)",
+                "they are not valid: \(error.message)", hint: "Run 'tally verify'")
+        }
+        classification = settings.classification
+        checksums = settings.categories.map(\.checksum)
+        severities = settings.categories.map(\.severity)
+        comparison = settings.comparison
+        deliveryAttributes = identity.deliveryAttributes
+        var names = Set(settings.origins)
+        let rows = try connection.prepare("SELECT name FROM origins WHERE name <> 'local'")
+        while try rows.step() { names.insert(rows.text(at: 0)) }
+        origins = names
+    }
+}

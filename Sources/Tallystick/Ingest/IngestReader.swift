@@ -1,0 +1,101 @@
+import TallystickCore
+
+/// The reading half of an ingest: cuts, decodes and hashes inputs into batches, ahead of the writer.
+final class IngestReader {
+    /// What the reader hands over, in order.
+    enum Step: Sendable {
+        /// A batch of one input; the last one of it also says how many bytes the input had.
+        case batch(PreparedBatch, input: Int, bytes: Int64)
+        case failed(StoreError)
+    }
+
+    private var decoder: EventDecoder
+    private let steps: BlockingQueue<Step>
+    private var batch = EventBatch()
+    private var bytesInBatch = 0
+    private var refusal: StoreError?
+
+    init(_ settings: EventDecoderSettings, into steps: BlockingQueue<Step>) {
+        decoder = EventDecoder(settings)
+        self.steps = steps
+    }
+
+    /// Reads all inputs; ends early when the queue is finished by its other side.
+    func run(_ inputs: [IngestInput]) {
+        defer { steps.finish() }
+        for (index, input) in inputs.enumerated() {
+            do throws(StoreError) {
+                guard try read(input, index) else { return }
+            } catch {
+                steps.put(.failed(error))
+                return
+            }
+        }
+    }
+
+    private func read(_ input: IngestInput, _ index: Int) throws(StoreError) -> Bool {
+        let chunks = try ChunkReader(input)
+        var splitter = RecordSplitter()
+        var bytes: Int64 = 0
+        decoder.begin(&batch)
+        bytesInBatch = 0
+        var goesOn = true
+        while goesOn {
+            goesOn = try chunks.next { chunk in
+                bytes += Int64(chunk.count)
+                splitter.append(chunk)
+            }
+            if !goesOn { splitter.finish() }
+            while let item = splitter.next() {
+                decode(item, splitter, input.name)
+                if let refusal { throw refusal }
+                if batch.count >= IngestLimits.batchRecords || bytesInBatch >= IngestLimits.batchBytes,
+                    !handOver(index, bytes)
+                {
+                    return false
+                }
+            }
+            // Whoever writes to standard input slowly should not wait for a full batch.
+            if case .standardInput = input, goesOn, batch.count > 0, !handOver(index, bytes) {
+                return false
+            }
+        }
+        return handOver(index, bytes)
+    }
+
+    private func handOver(_ input: Int, _ bytes: Int64) -> Bool {
+        let prepared = PreparedBatch(batch)
+        let isWanted = steps.put(.batch(prepared, input: input, bytes: bytes))
+        decoder.begin(&batch)
+        bytesInBatch = 0
+        return isWanted
+    }
+
+    private func decode(_ item: RecordSplitter.Item, _ splitter: RecordSplitter, _ path: String) {
+        switch item {
+        case .record(let range, let place):
+            bytesInBatch += range.count
+            let isRight = splitter.withBytes(of: range) { decoder.decode($0, at: place, into: &batch) }
+            if !isRight {
+                refusal = StoreError(
+                    .sourceIsOrigin, during: "ingest", on: "\(path), line \(place.line)",
+                    "the event's source is the name of a delivery path; a source names the producer",
+                    hint: "Name the producer, for example with --map source='my-service'")
+            }
+        case .oversized(let record):
+            bytesInBatch += record.head.count
+            record.head.withUnsafeBytes { head in
+                decoder.reject(
+                    head, code: "too_large",
+                    message: "the record has \(record.length) bytes; the limit is \(EventLimits.eventBytes)",
+                    length: record.length, digest: record.digest, at: record.place, into: &batch)
+            }
+        case .misplaced(let range, let place, let message):
+            splitter.withBytes(of: range) { bytes in
+                decoder.reject(
+                    bytes, code: "json_syntax", message: message, length: Int64(bytes.count),
+                    digest: SHA256Digest(hashing: bytes), at: place, into: &batch)
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import TallystickCore
+import TallystickSQLite
+
+/// A value of SQL.
+public enum SQLValue: Sendable, Equatable {
+    case null
+    case integer(Int64)
+    case real(Double)
+    case text(String)
+    case blob([UInt8])
+}
+
+/// Limits of a query.
+public struct QueryLimits: Sendable {
+    /// How long it may run.
+    public var duration: Duration = .seconds(60)
+    /// How many rows it may return; nil for any number.
+    public var rows: Int?
+    /// Bytes of one value.
+    public var valueBytes: Int32 = 64 << 20
+
+    public init() {}
+}
+
+extension EventStore {
+    /// Runs one reading statement and hands over its rows as they come.
+    ///
+    /// The statement runs on a read-only connection, under an authorizer that denies everything but
+    /// reading: it cannot write, attach, load or change settings.
+    ///
+    /// - parameter parameters: values of `:name`, `@name` and `$name` by name, without the sign.
+    /// - parameter onColumns: called once, with the names of the columns.
+    /// - parameter onRow: called for each row; false ends the query.
+    /// - throws: `StoreError`: `queryDenied`, `queryFailed`, `limitReached` (rows before it were handed
+    ///   over), `interrupted` when the task is cancelled.
+    public func query(
+        _ sql: String,
+        parameters: [String: SQLValue] = [:],
+        limits: QueryLimits = QueryLimits(),
+        onColumns: @escaping @Sendable ([String]) throws -> Void = { _ in },
+        onRow: @escaping @Sendable ([SQLValue]) throws -> Bool
+    ) async throws(StoreError) {
+        let (path, options) = (path, options)
+        let stop = StopFlag()
+        try await Self.attempt("query", path) {
+            try await withTaskCancellationHandler {
+                try await runOnThread {
+                    let session = try QuerySession(path, options, limits, stop)
+                    try session.run(sql, parameters, onColumns, onRow)
+                }
+            } onCancel: {
+                stop.set()
+            }
+        }
+    }
+}
+
+/// One statement of a person, on a connection of its own.
+final class QuerySession {
+    private let connection: Connection
+    private let authorizer = Authorizer()
+    private let guardian = ProgressGuard()
+    private let limits: QueryLimits
+    private let stop: StopFlag
+
+    init(
+        _ path: String,
+        _ options: StoreOptions,
+        _ limits: QueryLimits,
+        _ stop: StopFlag
+    ) throws {
+        self.limits = limits
+        self.stop = stop
+        connection = try StoreFile.openForReading(path, options)
+        connection.install(authorizer)
+        connection.install(guardian)
+        connection.limit(valueBytes: limits.valueBytes)
+        guardian.isCancelled = { stop.isSet }
+        let (seconds, attoseconds) = limits.duration.components
+        let nanoseconds = UInt64(clamping: seconds) &* 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        guardian.deadline = ProgressGuard.now() &+ nanoseconds
+    }
+
+    func run(
+        _ sql: String,
+        _ parameters: [String: SQLValue],
+        _ onColumns: ([String]) throws -> Void,
+        _ onRow: ([SQLValue]) throws -> Bool
+    ) throws {
+        do {
+            try authorizer.during(.query) {
+                let statement = try connection.prepareOnly(sql)
+                guard statement.isReadOnly else { throw denied("a query only reads") }
+                try bind(parameters, to: statement)
+                try onColumns((0..<statement.columnCount).map { statement.columnName(at: $0) })
+                try readRows(statement, onRow)
+            }
+        } catch let error as SQLiteError {
+            throw translate(error)
+        }
+    }
+
+    private func readRows(_ statement: Statement, _ onRow: ([SQLValue]) throws -> Bool) throws {
+        var rows = 0
+        while try statement.step() {
+            if let limit = limits.rows, rows >= limit {
+                throw StoreError(
+                    .limitReached, during: "query", "there are more than \(limit) rows",
+                    hint: "Add a LIMIT, or raise --max-rows")
+            }
+            rows += 1
+            let row = (0..<statement.columnCount).map { statement.value(at: $0) }
+            guard try onRow(row) else { break }
+        }
+        try statement.reset()
+    }
+
+    private func bind(_ parameters: [String: SQLValue], to statement: Statement) throws {
+        var known: Set<String> = []
+        for index in 1..<max(1, statement.parameterCount + 1) {
+            guard let name = statement.parameterName(at: index) else {
+                throw StoreError(
+                    .queryFailed, during: "query", "a parameter has no name",
+                    hint: "Write :name in the statement and -p name value")
+            }
+            let bare = String(name.dropFirst())
+            known.insert(bare)
+            guard let value = parameters[bare] else {
+                throw StoreError(
+                    .queryFailed, during: "query", on: "parameter \(name)", "it has no value",
+                    hint: "Add -p \(bare) VALUE")
+            }
+            try statement.bind(value, at: index)
+        }
+        if let unknown = parameters.keys.filter({ !known.contains($0) }).min() {
+            throw StoreError(
+                .queryFailed, during: "query", on: "parameter \(unknown)",
+                "the statement has no such parameter", hint: "Write :\(unknown) in the statement")
+        }
+    }
+
+    private func denied(_ reason: String) -> StoreError {
+        StoreError(
+            .queryDenied, during: "query", reason,
+            hint: "Use the commands of tally to change a store")
+    }
+
+    private func translate(_ error: SQLiteError) -> StoreError {
+        if let denial = authorizer.denial { return denied(denial) }
+        if error.isInterrupted {
+            return guardian.isTimeUsedUp
+                ? StoreError(
+                    .limitReached, during: "query", "the time for a query is used up",
+                    hint: "Search by event_id, stream or position, or raise --max-time")
+                : StoreError(.interrupted, during: "query", "it was stopped")
+        }
+        if error.isCorrupt || error.isBusy || error.isInputOutput {
+            return StoreError(error, during: "query", on: connection.path)
+        }
+        if .tooBig ~= error.code || .noMemory ~= error.code {
+            return StoreError(.limitReached, during: "query", error.message)
+        }
+        let place = error.offset.map { " at byte \($0) of the statement" } ?? ""
+        return StoreError(
+            .queryFailed, during: "query", error.message + place,
+            hint: "The views are event_log, effective_events, open_conflicts, resolution_trail and replay_status"
+        )
+    }
+}
+
+extension Statement {
+    func value(at index: Int32) -> SQLValue {
+        switch columnType(at: index) {
+        case .null: .null
+        case .integer: .integer(int64(at: index))
+        case .real: .real(double(at: index))
+        case .text: .text(text(at: index))
+        case .blob: .blob(blob(at: index))
+        }
+    }
+
+    func bind(_ value: SQLValue, at index: Int32) throws(SQLiteError) {
+        switch value {
+        case .null: try bindNull(at: index)
+        case .integer(let number): try bind(number, at: index)
+        case .real(let number): try bind(number, at: index)
+        case .text(let text): try bindText(text, at: index)
+        case .blob(let bytes): try bindBlob(bytes, at: index)
+        }
+    }
+}

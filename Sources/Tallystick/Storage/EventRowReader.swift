@@ -1,0 +1,118 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Reads whole rows of `events`, rebuilds their content and computes their leaves.
+///
+/// Statements that it reads select `EventColumn.list` first.
+final class EventRowReader {
+    private var sources: NameCache
+    private var types: NameCache
+    private var categories: NameCache
+    private var origins: NameCache
+    private var streams: NameCache
+    private let byPosition: Statement
+    /// The content of the row read last.
+    private(set) var content: [UInt8] = []
+    private var leaf: [UInt8] = []
+
+    init(in connection: Connection) throws(SQLiteError) {
+        sources = try NameCache(.sources, in: connection)
+        types = try NameCache(.types, in: connection)
+        categories = try NameCache(.categories, in: connection)
+        origins = try NameCache(.origins, in: connection)
+        streams = try NameCache(.streams, in: connection)
+        byPosition = try connection.prepare(
+            "SELECT \(EventColumn.list) FROM events AS e WHERE e.position = ?1"
+        )
+    }
+
+    /// Goes to the row at a position and calls `body`; nil when there is none.
+    func withRow<Result>(
+        at position: Int64,
+        _ body: (Statement) throws -> Result
+    ) throws -> Result? {
+        try byPosition.bind(position, at: 1)
+        guard try byPosition.step() else {
+            try byPosition.reset()
+            return nil
+        }
+        let result = try body(byPosition)
+        try byPosition.reset()
+        return result
+    }
+
+    /// Rebuilds the content of the statement's current row; false when a dictionary lacks a name of it.
+    func readContent(_ row: Statement) throws(SQLiteError) -> Bool {
+        content.removeAll(keepingCapacity: true)
+        let (source, type) = (row.int64(at: EventColumn.source), row.int64(at: EventColumn.type))
+        guard try sources.load(source), try types.load(type) else { return false }
+        sources.withName(source) { source in
+            types.withName(type) { type in
+                EventContent.write(
+                    ContentParts(
+                        id: row.bytes(at: EventColumn.id), source: source, type: type,
+                        subject: row.bytesIfPresent(at: EventColumn.subject),
+                        time: row.bytesIfPresent(at: EventColumn.time),
+                        dataContentType: row.bytesIfPresent(at: EventColumn.dataContentType),
+                        attributes: row.bytesIfPresent(at: EventColumn.attributes),
+                        data: row.bytesIfPresent(at: EventColumn.data),
+                        dataIsBinary: row.columnType(at: EventColumn.data) == .blob),
+                    to: &content)
+            }
+        }
+        return true
+    }
+
+    /// The leaf hash of the statement's current row; nil when a dictionary lacks a name of it.
+    func leafHash(
+        _ row: Statement,
+        content digest: SHA256Digest
+    ) throws(SQLiteError) -> SHA256Digest? {
+        let category = row.int64(at: EventColumn.category)
+        let origin = row.int64(at: EventColumn.origin)
+        let stream = row.int64(at: EventColumn.stream)
+        guard try categories.load(category), try origins.load(origin), try streams.load(stream)
+        else { return nil }
+        leaf.removeAll(keepingCapacity: true)
+        categories.withName(category) { category in
+            origins.withName(origin) { origin in
+                streams.withName(stream) { stream in
+                    Leaf.writeEvent(
+                        position: row.int64(at: EventColumn.position),
+                        revision: row.int64(at: EventColumn.revision),
+                        recordedAt: row.int64(at: EventColumn.recordedAt), category: category,
+                        origin: origin, stream: stream, content: digest,
+                        delivery: row.bytesIfPresent(at: EventColumn.deliveryAttributes),
+                        to: &leaf)
+                }
+            }
+        }
+        return MerkleHash.leaf(leaf)
+    }
+
+    /// Names of the statement's current row as text.
+    func names(_ row: Statement) throws(SQLiteError) -> EventNames {
+        EventNames(
+            source: try sources.text(row.int64(at: EventColumn.source)),
+            stream: try streams.text(row.int64(at: EventColumn.stream)),
+            type: try types.text(row.int64(at: EventColumn.type)),
+            category: try categories.text(row.int64(at: EventColumn.category)),
+            origin: try origins.text(row.int64(at: EventColumn.origin)))
+    }
+}
+
+/// What the dictionaries say about a row.
+struct EventNames {
+    var source: String
+    var stream: String
+    var type: String
+    var category: String
+    var origin: String
+}
+
+extension Statement {
+    /// The bytes of a column that is not NULL; valid as those of `bytes(at:)`.
+    func bytesIfPresent(at index: Int32) -> UnsafeRawBufferPointer? {
+        isNull(at: index) ? nil : bytes(at: index)
+    }
+}

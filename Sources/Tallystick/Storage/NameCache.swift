@@ -1,0 +1,54 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Names of one dictionary as canonical JSON strings, for readers of many rows. Memory is bounded.
+struct NameCache {
+    private static let slots = 1 << 16
+    private static let arenaLimit = 16 << 20
+
+    private let rows: DictionaryRows
+    private var tags = [Int64](repeating: -1, count: slots)
+    private var ranges = [ByteRange](repeating: .none, count: slots)
+    private var arena: [UInt8] = []
+
+    init(_ dictionary: Dictionary, in connection: Connection) throws(SQLiteError) {
+        rows = try DictionaryRows(dictionary, in: connection)
+    }
+
+    /// Makes a name available to `withName`; false when the dictionary has no such id.
+    @inline(__always)
+    mutating func load(_ id: Int64) throws(SQLiteError) -> Bool {
+        if tags[Int(truncatingIfNeeded: id) & (Self.slots - 1)] == id { return true }
+        return try fetch(id)
+    }
+
+    private mutating func fetch(_ id: Int64) throws(SQLiteError) -> Bool {
+        guard let name = try rows.name(of: id) else { return false }
+        if arena.count > Self.arenaLimit {
+            arena.removeAll(keepingCapacity: true)
+            for index in tags.indices { tags[index] = -1 }
+        }
+        let slot = Int(truncatingIfNeeded: id) & (Self.slots - 1)
+        let start = arena.count
+        name.withUnsafeBytes { CanonicalJSON.writeString($0, to: &arena) }
+        tags[slot] = id
+        ranges[slot] = ByteRange(start: start, count: arena.count - start)
+        return true
+    }
+
+    /// A loaded name's place in `withArena`.
+    @inline(__always)
+    func range(_ id: Int64) -> ByteRange {
+        ranges[Int(truncatingIfNeeded: id) & (Self.slots - 1)]
+    }
+
+    @inline(__always)
+    func withName<Result>(_ id: Int64, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        arena.withUnsafeBytes { body($0.slice(range(id))) }
+    }
+
+    /// A name as text; empty when the dictionary has no such id.
+    func text(_ id: Int64) throws(SQLiteError) -> String {
+        try rows.name(of: id).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+}

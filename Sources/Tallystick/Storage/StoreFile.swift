@@ -1,0 +1,167 @@
+import Glibc
+import TallystickCore
+import TallystickMigrations
+import TallystickSQLite
+
+/// The store as a file: creating, opening, recognising and migrating it.
+enum StoreFile {
+    /// "TALY", as SQLite's `application_id`.
+    static let applicationID: Int64 = 0x5441_4C59
+    /// The schema that this release writes.
+    static var newestSchema: Int { Migrations.all.count }
+
+    /// Opens a connection that writes.
+    static func openForWriting(_ path: String, _ options: StoreOptions) throws -> Connection {
+        try checkExists(path)
+        let connection = try Connection(
+            path: path, mode: .readWrite, busyTimeoutMilliseconds: milliseconds(options.busyTimeout),
+            firesTriggers: false)
+        try recognise(connection, path)
+        if access(path, W_OK) != 0 {
+            throw StoreError(
+                .notPermitted, during: "open the store", on: path, "the file is read-only",
+                hint: "Check who owns it, and its permissions")
+        }
+        let schema = try version(of: connection)
+        if schema < newestSchema {
+            guard options.migratesOlderSchema else {
+                throw StoreError(
+                    .schemaOlder, during: "open the store", on: path,
+                    "its schema is \(schema), this release writes \(newestSchema)",
+                    hint: "Run 'tally upgrade' first; reading works without")
+            }
+            try SchemaMigrator.migrate(connection, clock: options.clock)
+        }
+        try SchemaMigrator.checkObjects(of: connection, path)
+        try connection.execute("PRAGMA cache_size = -\(StoreLimits.cacheKibibytes)")
+        try connection.execute("PRAGMA journal_size_limit = \(StoreLimits.logBytes)")
+        return connection
+    }
+
+    /// Opens a connection that reads.
+    static func openForReading(_ path: String, _ options: StoreOptions) throws -> Connection {
+        try checkExists(path)
+        let connection = try Connection(
+            path: path, mode: .readOnly, busyTimeoutMilliseconds: milliseconds(options.busyTimeout))
+        try recognise(connection, path)
+        try SchemaMigrator.checkObjects(of: connection, path)
+        return connection
+    }
+
+    /// Creates an empty store; nothing is left behind when that fails.
+    static func create(_ path: String, _ creation: StoreCreation, _ options: StoreOptions) throws {
+        // The file is made by us, so that it is ours alone from its first moment, and never another's.
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            let exists = errno == EEXIST
+            throw StoreError(
+                exists ? .storeExists : .cannotCreate, during: "create the store", on: path,
+                exists ? "there is a file already" : String(cString: strerror(errno)),
+                hint: exists ? "Choose another path; nothing was changed" : "Check the folder")
+        }
+        // No database yet: closing drops no lock of SQLite's.
+        close(descriptor)
+        do {
+            try fill(path, creation, options)
+        } catch {
+            for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) }
+            throw error
+        }
+    }
+
+    private static func fill(
+        _ path: String,
+        _ creation: StoreCreation,
+        _ options: StoreOptions
+    ) throws {
+        let connection = try Connection(path: path, mode: .readWrite, firesTriggers: false)
+        try connection.execute("PRAGMA page_size = \(StoreLimits.pageBytes)")
+        try connection.execute("PRAGMA journal_mode = WAL")
+        try SchemaMigrator.migrate(connection, clock: options.clock)
+        let guardian = try Connection(path: path, mode: .readWrite, firesTriggers: false)
+        let writer = try StoreWriter(
+            path: path, connection: connection, guardian: guardian, options: options)
+        let attributes = try deliveryAttributes(creation)
+        let configuration = try StoreSettings(json: creation.configuration ?? Array("{}".utf8))
+        try writer.transaction("create the store") {
+            let row = AuditRow(
+                kind: .storeCreated, recordedAt: writer.clock(), actor: creation.actor,
+                detail: StoreIdentity.detail(storeID: randomID(), deliveryAttributes: attributes))
+            try writer.addAudit(row, tables: [.configurations]) { sequence in
+                try writer.configurations.add(
+                    configuration.canonical, version: 1, auditSequence: sequence)
+            }
+        }
+        writer.checkpoint()
+    }
+
+    private static func deliveryAttributes(_ creation: StoreCreation) throws -> [String] {
+        for name in creation.deliveryAttributes where !EventAttributes.isExtensionName(name) {
+            throw StoreError(
+                .invalidArgument, during: "create the store", on: "delivery attribute '\(name)'",
+                "a delivery attribute's name has lower-case letters and digits, and is none of CloudEvents' own")
+        }
+        return Set(creation.deliveryAttributes).union(EventAttributes.builtInDelivery).sorted()
+    }
+
+    private static func randomID() -> String {
+        var random = SystemRandomNumberGenerator()
+        let words = [random.next(), random.next()]
+        return words.withUnsafeBytes { Hex.string($0) }
+    }
+
+    private static func checkExists(_ path: String) throws {
+        var status = stat()
+        guard lstat(path, &status) == 0 else {
+            let missing = errno == ENOENT || errno == ENOTDIR
+            throw StoreError(
+                missing ? .noStore : .notPermitted, during: "open the store", on: path,
+                missing ? "there is no file" : String(cString: strerror(errno)),
+                hint: missing ? "Create it with 'tally init \(path)'" : "Check its permissions")
+        }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: return
+        case S_IFLNK:
+            throw StoreError(
+                .notPermitted, during: "open the store", on: path, "symbolic links are refused",
+                hint: "Name the file itself")
+        default:
+            throw StoreError(
+                .notAStore, during: "open the store", on: path, "this is no regular file",
+                hint: "Check the path")
+        }
+    }
+
+    /// Makes sure that a file is a store, of a schema that this release knows.
+    private static func recognise(_ connection: Connection, _ path: String) throws {
+        let id: Int64
+        do {
+            id = try connection.prepare("PRAGMA application_id").optionalInt64() ?? 0
+        } catch {
+            throw StoreError(error, during: "open the store", on: path)
+        }
+        guard id == applicationID else {
+            throw StoreError(
+                .notAStore, during: "open the store", on: path,
+                "the file is a database, but no Tallystick store", hint: "Check the path")
+        }
+        let schema = try version(of: connection)
+        guard schema <= newestSchema else {
+            throw StoreError(
+                .schemaNewer, during: "open the store", on: path,
+                "its schema is \(schema); this release knows \(newestSchema)",
+                hint: "Use the release that wrote it, or a newer one")
+        }
+    }
+
+    static func version(of connection: Connection) throws -> Int {
+        Int(try connection.prepare("PRAGMA user_version").optionalInt64() ?? 0)
+    }
+
+    static func milliseconds(_ duration: Duration) -> Int32 {
+        let (seconds, attoseconds) = duration.components
+        let total = seconds.multipliedReportingOverflow(by: 1000)
+        guard !total.overflow else { return .max }
+        return Int32(clamping: total.partialValue + attoseconds / 1_000_000_000_000_000)
+    }
+}

@@ -1,0 +1,211 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Everything that writes to a store: one connection, and what it knows about the ends of the logs.
+///
+/// The knowledge is checked at the beginning of each transaction, because other processes write too, and
+/// taken back when a transaction is rolled back.
+final class StoreWriter {
+    let connection: Connection
+    let merkle: MerkleRows
+    let events: EventInsertion
+    let reader: EventRowReader
+    let copies: CopyRows
+    let conflicts: ConflictRows
+    let quarantine: QuarantineRows
+    let effective: EffectiveRows
+    let counters: CounterRows
+    let configurations: ConfigurationRows
+    private let audit: AuditInsertion
+    private let auditLeaves: AuditLeafReader
+    private let guardian: Connection
+    private let path: String
+    private var logs: [LogName: MerkleLog] = [:]
+    private var pending: [LogName: [SHA256Digest]] = [:]
+    private var leaf: [UInt8] = []
+    /// Grows whenever something that a caller may have remembered is no longer sure.
+    private(set) var generation = 0
+    /// Why nothing can be written any more through this handle.
+    private var poison: StoreError?
+    let clock: @Sendable () -> Int64
+
+    init(path: String, connection: Connection, guardian: Connection, options: StoreOptions) throws {
+        self.path = path
+        self.connection = connection
+        self.guardian = guardian
+        clock = options.clock
+        merkle = try MerkleRows(in: connection)
+        events = try EventInsertion(in: connection)
+        reader = try EventRowReader(in: connection)
+        copies = try CopyRows(in: connection)
+        conflicts = try ConflictRows(in: connection)
+        quarantine = try QuarantineRows(in: connection)
+        effective = try EffectiveRows(in: connection)
+        counters = try CounterRows(in: connection)
+        configurations = try ConfigurationRows(in: connection)
+        audit = try AuditInsertion(in: connection)
+        auditLeaves = try AuditLeafReader(in: connection)
+    }
+
+    // MARK: Transactions
+
+    /// Runs `body` in one transaction that holds the write lock from its beginning, and commits.
+    ///
+    /// - throws: `StoreError`; nothing of the transaction is stored, unless the code is
+    ///   `outcomeUnknown`, after which the handle writes no more.
+    func transaction<Result>(
+        _ operation: String,
+        _ body: () throws -> Result
+    ) throws(StoreError) -> Result {
+        guard let result = try attempt(operation, { try body() }) else {
+            throw StoreError(.bug, during: operation, on: path, "a transaction had no result")
+        }
+        return result
+    }
+
+    /// Like `transaction`, but takes everything back, and returns nil, where `body` returns nil.
+    func attempt<Result>(
+        _ operation: String,
+        _ body: () throws -> Result?
+    ) throws(StoreError) -> Result? {
+        if let poison { throw poison }
+        let saved = logs
+        do {
+            try connection.execute("BEGIN IMMEDIATE")
+        } catch {
+            throw StoreError(error, during: operation, on: path)
+        }
+        do {
+            try refresh()
+            guard let result = try body() else {
+                forget(backTo: saved)
+                try connection.execute("ROLLBACK")
+                return nil
+            }
+            try storeLeaves()
+            try connection.execute("COMMIT")
+            checkpointIfNeeded()
+            return result
+        } catch {
+            forget(backTo: saved)
+            throw rolledBack(after: error, during: operation)
+        }
+    }
+
+    private func forget(backTo saved: [LogName: MerkleLog]) {
+        logs = saved
+        pending.removeAll()
+        generation += 1
+    }
+
+    private func rolledBack(after error: any Error, during operation: String) -> StoreError {
+        let failure = StoreError(error, during: operation, on: path)
+        let isCommitFailure =
+            (error as? SQLiteError).map { $0.sql == "COMMIT" && ($0.isInputOutput) } ?? false
+        if !connection.isAutocommit {
+            do {
+                try connection.execute("ROLLBACK")
+            } catch {
+                poison = StoreError(
+                    .outcomeUnknown, during: operation, on: path,
+                    "the transaction could not be taken back: \(error.message)",
+                    hint: "Open the store again and repeat the call", isRetryable: true)
+                return poison ?? failure
+            }
+        }
+        guard isCommitFailure else { return failure }
+        // A failed fsync is never tried again: what reached the disk is not known.
+        let unknown = StoreError(
+            .outcomeUnknown, during: operation, on: path,
+            "the disk failed while the transaction was committed (\(failure.message))",
+            hint: "Open the store again and repeat the call: what was stored is recognised",
+            isRetryable: true)
+        poison = unknown
+        return unknown
+    }
+
+    /// Reads the ends of the logs again where another process has written since.
+    private func refresh() throws {
+        for name in LogName.allCases {
+            if let log = logs[name], try merkle.size(of: name) == log.size { continue }
+            generation += 1
+            guard let log = try merkle.log(name) else {
+                throw StoreError(
+                    .integrity, during: "read the end of the log", on: "log \(name.rawValue)",
+                    "the Merkle tiles do not fit the log's rows",
+                    hint: "Run 'tally verify' to see what differs")
+            }
+            logs[name] = log
+        }
+    }
+
+    // MARK: Logs
+
+    /// Rows of a log, those of the running transaction included.
+    func size(of log: LogName) -> Int64 {
+        (logs[log]?.size ?? 0) + Int64(pending[log]?.count ?? 0)
+    }
+
+    /// Adds the leaves of rows that were added to a log's table.
+    func append(_ hashes: some Sequence<SHA256Digest>, to log: LogName) {
+        pending[log, default: []].append(contentsOf: hashes)
+    }
+
+    private func storeLeaves() throws {
+        for name in LogName.allCases {
+            guard let hashes = pending.removeValue(forKey: name), !hashes.isEmpty else { continue }
+            if let changes = logs[name]?.append(hashes) { try merkle.store(changes, in: name) }
+        }
+    }
+
+    /// Adds a row to the audit trail. `details` adds the rows of detail tables that belong to it.
+    @discardableResult
+    func addAudit(
+        _ row: AuditRow,
+        tables: [DetailTable] = [],
+        details: (Int64) throws -> Void = { _ in }
+    ) throws -> Int64 {
+        let sequence = size(of: .audit) + 1
+        try audit.add(row, sequence: sequence)
+        try details(sequence)
+        guard try auditLeaves.write(sequence: sequence, tables: tables, to: &leaf) else {
+            throw StoreError(.bug, during: "write the audit trail", "a row just added is not there")
+        }
+        append(CollectionOfOne(MerkleHash.leaf(leaf)), to: .audit)
+        return sequence
+    }
+
+    // MARK: The write-ahead log
+
+    /// Writes the log back into the database when it has grown large.
+    private func checkpointIfNeeded() {
+        guard connection.walFrames >= StoreLimits.checkpointFrames else { return }
+        checkpoint()
+    }
+
+    /// Writes the log back into the database, as far as readers allow.
+    ///
+    /// A second connection holds the write lock meanwhile: SQLite before 3.51.3 can corrupt a database when
+    /// one connection checkpoints while another commits (sqlite.org/wal.html#walresetbug).
+    func checkpoint() {
+        do {
+            try guardian.execute("BEGIN IMMEDIATE")
+            defer { try? guardian.execute("ROLLBACK") }
+            try connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        } catch {
+            // Busy or not, nothing is lost: the log is complete, and the next commit tries again.
+        }
+    }
+}
+
+/// Limits of the store's writing side.
+enum StoreLimits {
+    /// Pages in the write-ahead log after which it is written back.
+    static let checkpointFrames: Int32 = 16_384
+    /// Bytes to which SQLite cuts the log's file back.
+    static let logBytes = 64 << 20
+    /// Bytes of a database page.
+    static let pageBytes = 4096
+    /// KiB of page cache of a writing connection.
+    static let cacheKibibytes = 65_536
+}

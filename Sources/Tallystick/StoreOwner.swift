@@ -1,0 +1,88 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Owns the connections that write, on a thread of its own.
+actor StoreOwner {
+    private let executor = ThreadExecutor()
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private var writer: StoreWriter?
+    private let helper = HelperThread()
+    private var runs: [Int: BatchWriter] = [:]
+    private var lastRun = 0
+    private var appender: Appender?
+
+    /// The writing side.
+    ///
+    /// - throws: `StoreError` with `closed`.
+    func withWriter<Result: Sendable>(
+        _ operation: String,
+        _ body: (StoreWriter) throws -> Result
+    ) throws(StoreError) -> Result {
+        guard let writer else {
+            throw StoreError(.closed, during: operation, "the store was closed, or opened read-only")
+        }
+        do {
+            return try body(writer)
+        } catch {
+            throw StoreError(error, during: operation)
+        }
+    }
+
+    func open(_ path: String, _ options: StoreOptions) throws(StoreError) {
+        do {
+            let connection = try StoreFile.openForWriting(path, options)
+            let guardian = try StoreFile.openForWriting(path, options)
+            writer = try StoreWriter(
+                path: path, connection: connection, guardian: guardian, options: options)
+        } catch {
+            throw StoreError(error, during: "open the store", on: path)
+        }
+    }
+
+    /// Begins a run of ingest; returns its number.
+    func beginIngest(
+        origin: String,
+        actor: String,
+        configuration: IngestConfiguration
+    ) throws(StoreError) -> Int {
+        try withWriter("ingest") { writer in
+            lastRun += 1
+            runs[lastRun] = try BatchWriter(
+                writer, origin: origin, actor: actor, configuration: configuration, helper: helper)
+            return lastRun
+        }
+    }
+
+    /// Writes a batch of a run.
+    func write(_ prepared: PreparedBatch, run: Int) throws(StoreError) -> BatchWriter.Result {
+        guard let writer = runs[run] else {
+            throw StoreError(.closed, during: "ingest", "the store was closed")
+        }
+        return try writer.write(prepared, during: "ingest")
+    }
+
+    func endIngest(run: Int) { runs[run] = nil }
+
+    func append(
+        _ events: [Event],
+        to stream: String,
+        expecting expectation: AppendExpectation,
+        configuration: IngestConfiguration
+    ) throws(StoreError) -> [AppendedEvent] {
+        try withWriter("append") { writer in
+            let appender =
+                try self.appender
+                ?? Appender(writer, configuration: configuration, helper: helper)
+            self.appender = appender
+            return try appender.append(events, to: stream, expecting: expectation)
+        }
+    }
+
+    func close() {
+        runs = [:]
+        appender = nil
+        writer?.checkpoint()
+        writer = nil
+    }
+}

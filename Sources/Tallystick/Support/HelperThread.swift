@@ -1,0 +1,31 @@
+/// A thread that works for another one while that goes on.
+final class HelperThread: Sendable {
+    private let jobs = BlockingQueue<@Sendable () -> Void>()
+
+    init() {
+        let jobs = self.jobs
+        startThread {
+            while let job = jobs.next() { job() }
+        }
+    }
+
+    deinit { jobs.finish() }
+
+    /// Starts a job; `wait` on the result returns when it is done.
+    func start(_ job: @escaping @Sendable () -> Void) -> Completion {
+        let completion = Completion()
+        jobs.put {
+            job()
+            completion.signal()
+        }
+        return completion
+    }
+
+    /// The end of a job.
+    struct Completion: Sendable {
+        private let done = BlockingQueue<Never>()
+        func signal() { done.finish() }
+        /// Returns when the job is done; at once from then on.
+        func wait() { _ = done.next() }
+    }
+}

@@ -1,0 +1,188 @@
+import ArgumentParser
+import Tallystick
+import TallystickCore
+
+struct Ingest: TallyCommand {
+    static let title = "ingest"
+    static let configuration = CommandConfiguration(
+        abstract: "Record events from files or standard input.",
+        discussion: """
+            Reads CloudEvents 1.0 (JSON): NDJSON, an array, or one object. Every input gets an outcome:
+            appended, duplicate, confirmed, conflicting or quarantined. Run it again to resume.
+
+            EXAMPLES
+              tally ingest events.db batch.ndjson --origin websocket
+              cat batch.ndjson | tally ingest events.db - --origin poll
+              tally ingest events.db log.ndjson --origin webhook --map monitoring
+              tally ingest events.db log.ndjson --origin webhook --map "id=uuid,type=kind,source='billing'"
+            """
+    )
+
+    @Argument(help: "The store.")
+    var store: String
+    @Argument(help: "Files of events; - for standard input.")
+    var files: [String]
+    @Option(help: "The delivery path that brought the events.")
+    var origin: String
+    @Option(help: "Adapt other JSON objects: monitoring, or attribute=member,…")
+    var map: String?
+    @Option(help: "Exit 1 when an input had one of these outcomes: conflicting,quarantined.")
+    var failOn: String?
+    @Option(help: "How long to wait for another writer, for example 5s.")
+    var busyTimeout: String = "5s"
+    @Option(help: "Who does it, for the audit trail.")
+    var actor: String?
+    @OptionGroup var progress: ProgressOptions
+    @OptionGroup var report: ReportOptions
+
+    func execute() async throws -> Int32 {
+        let started = Clock.nanoseconds()
+        let failing = try FailOn.outcomes(failOn)
+        var options = StoreOptions()
+        options.busyTimeout = try Durations.parse(busyTimeout)
+        var ingest = IngestOptions()
+        ingest.actor = actor ?? Actor.current
+        if let map { ingest.mapping = try Mappings.parse(map) }
+        let opened = try await EventStore.open(at: store, options: options)
+        let bar = progress.bar(unit: "records")
+        ingest.onProgress = { bar.update(Int64($0.outcomes.total)) }
+        let inputs = files.map { $0 == "-" ? IngestInput.standardInput : .file($0) }
+        let done: IngestReport
+        do {
+            done = try await opened.ingest(inputs, from: origin, options: ingest)
+        } catch {
+            bar.finish()
+            await opened.close()
+            throw error
+        }
+        bar.finish()
+        await opened.close()
+        let exit = exitCode(done, failing)
+        try print(done, exit, opened.storeID, started)
+        return exit
+    }
+
+    private func exitCode(_ done: IngestReport, _ failing: [IngestOutcome]) -> Int32 {
+        if done.isInterrupted { return Exit.incomplete }
+        if done.outcomes.total > 0, done.outcomes.quarantined == done.outcomes.total {
+            return Exit.badInput
+        }
+        return failing.contains { done.outcomes[$0] > 0 } ? Exit.differences : Exit.done
+    }
+
+    private func print(
+        _ done: IngestReport,
+        _ exit: Int32,
+        _ storeID: String,
+        _ started: UInt64
+    ) throws {
+        var result = Report("ingest", storeID: storeID, started: started)
+        result.exit = exit
+        result.result =
+            done.isInterrupted ? "interrupted" : exit == Exit.badInput ? "no_event" : "done"
+        result.add("origin", .text(done.origin))
+        result.add("inputs", .list(done.inputs.map(Self.input)))
+        result.add("outcomes", .object(IngestOutcome.allCases.map { ($0.rawValue, .number(done.outcomes[$0])) }))
+        result.add("conflicts_opened", .number(done.conflictsOpened))
+        result.add(
+            "positions",
+            .object([
+                ("first", .optional(done.positions?.lowerBound)),
+                ("last", .optional(done.positions?.upperBound)),
+            ]))
+        result.add("quarantine", .list(done.quarantine.map(Self.quarantined)))
+        result.add("quarantine_truncated", .flag(done.quarantineTruncated))
+        result.add("resume", done.isInterrupted ? .text("run the same command again") : .null)
+        if exit == Exit.badInput {
+            Terminal.note("tally ingest: no record was an event; all are in quarantine")
+            if let first = done.quarantine.first { Terminal.note(Self.sentence(first)) }
+            Terminal.note("hint: see 'tally quarantine \(store)'; --map adapts other JSON objects")
+        }
+        try result.print(report) { lines(done) }
+    }
+
+    private func lines(_ done: IngestReport) -> [String] {
+        var lines = IngestOutcome.allCases.map { outcome in
+            let count = String(done.outcomes[outcome])
+            let name = outcome.rawValue
+            return name + String(repeating: " ", count: 14 - name.count)
+                + String(repeating: " ", count: max(0, 10 - count.count)) + count
+        }
+        if done.outcomes.appended + done.outcomes.confirmed + done.outcomes.conflicting == 0 {
+            lines.append("nothing new: no event and no copy was added")
+        }
+        if let positions = done.positions {
+            lines.append("positions \(positions.lowerBound) to \(positions.upperBound)")
+        }
+        if done.conflictsOpened > 0 {
+            lines.append("\(done.conflictsOpened) conflicts opened; see 'tally conflicts \(store)'")
+        }
+        for item in done.quarantine.prefix(5) { lines.append(Self.sentence(item)) }
+        if done.outcomes.quarantined > 5 {
+            lines.append("and \(done.outcomes.quarantined - 5) more; see 'tally quarantine \(store)'")
+        }
+        if done.isInterrupted { lines.append("interrupted; run the same command again to go on") }
+        return lines
+    }
+
+    private static func sentence(_ item: IngestReport.QuarantinedInput) -> String {
+        "quarantined \(item.path), line \(item.line), column \(item.column): \(item.message) (\(item.code))"
+    }
+
+    private static func input(_ input: IngestReport.Input) -> JSONValue {
+        .object([
+            ("path", .text(input.path)), ("bytes", .number(input.bytes)),
+            ("events", .number(input.events)),
+        ])
+    }
+
+    private static func quarantined(_ item: IngestReport.QuarantinedInput) -> JSONValue {
+        .object([
+            ("id", .number(item.id)), ("path", .text(item.path)), ("line", .number(item.line)),
+            ("column", .number(item.column)), ("byte", .number(item.byte)),
+            ("code", .text(item.code)), ("message", .text(item.message)),
+        ])
+    }
+}
+
+/// The text of `--fail-on`.
+enum FailOn {
+    static func outcomes(_ text: String?) throws -> [IngestOutcome] {
+        try (text ?? "").split(separator: ",").map { name in
+            guard let outcome = IngestOutcome(rawValue: String(name)) else {
+                let known = IngestOutcome.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("--fail-on: '\(name)' is no outcome; there are \(known)")
+            }
+            return outcome
+        }
+    }
+}
+
+/// The text of `--map`.
+enum Mappings {
+    static func parse(_ text: String) throws -> EventMapping {
+        do throws(EventMappingError) {
+            return try EventMapping(text)
+        } catch {
+            throw ValidationError("--map: \(error.message)")
+        }
+    }
+}
+
+/// Durations such as `500ms`, `5s`, `2m`.
+enum Durations {
+    static func parse(_ text: String) throws -> Duration {
+        let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        guard let number = Double(digits), number >= 0, number < 1e9 else {
+            throw ValidationError("'\(text)' is no duration; write for example 500ms, 5s or 2m")
+        }
+        switch text.dropFirst(digits.count) {
+        case "ms": return .microseconds(Int64(number * 1e3))
+        case "s", "": return .microseconds(Int64(number * 1e6))
+        case "m": return .seconds(Int64(number * 60))
+        case "h": return .seconds(Int64(number * 3600))
+        case "d": return .seconds(Int64(number * 86_400))
+        default: throw ValidationError("'\(text)' has no unit of time: ms, s, m, h or d")
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import ArgumentParser
+import Tallystick
+
+struct Query: TallyCommand {
+    static let title = "query"
+    static let configuration = CommandConfiguration(
+        abstract: "Answer one reading SQL statement.",
+        discussion: """
+            The views are event_log, effective_events, open_conflicts, resolution_trail and
+            replay_status. Nothing can be written, attached or loaded.
+
+            EXAMPLES
+              tally query events.db "SELECT type, count(*) FROM event_log GROUP BY type"
+              tally query events.db "SELECT * FROM event_log WHERE event_id = :id" -p id 42
+              tally query events.db "SELECT * FROM event_log LIMIT 5" --csv
+            """
+    )
+
+    @Argument(help: "The store.")
+    var store: String
+    @Argument(help: "One statement.")
+    var sql: String
+    @Option(
+        name: .customShort("p"), parsing: .upToNextOption,
+        help: ArgumentHelp("A parameter: -p name value, or -p name=value; may be repeated.", valueName: "name value"))
+    var parameter: [String] = []
+    @Option(help: "How long the query may run.")
+    var maxTime: String = "60s"
+    @Option(help: "How many rows it may return.")
+    var maxRows: Int?
+    @OptionGroup var rows: RowOptions
+
+    func execute() async throws -> Int32 {
+        var limits = QueryLimits()
+        limits.duration = try Durations.parse(maxTime)
+        limits.rows = maxRows
+        var options = StoreOptions()
+        options.access = .readOnly
+        let opened = try await EventStore.open(at: store, options: options)
+        let shared = SharedRows(try rows.writer())
+        do {
+            try await opened.query(
+                sql, parameters: try Self.parameters(parameter), limits: limits,
+                onColumns: { try shared.writer.begin($0) },
+                onRow: {
+                    try shared.writer.add($0)
+                    return true
+                })
+        } catch let error as StoreError where error.code == .limitReached {
+            try shared.writer.end()
+            throw error
+        } catch {
+            shared.writer.abandon()
+            throw error
+        }
+        try shared.writer.end()
+        return Exit.done
+    }
+
+    /// `-p name value` and `-p name=value`.
+    static func parameters(_ words: [String]) throws -> [String: SQLValue] {
+        var parameters: [String: SQLValue] = [:]
+        var index = 0
+        while index < words.count {
+            let word = words[index]
+            if let equals = word.firstIndex(of: "=") {
+                parameters[String(word[..<equals])] = value(String(word[word.index(after: equals)...]))
+                index += 1
+            } else {
+                guard index + 1 < words.count else {
+                    throw ValidationError("-p \(word): the parameter has no value")
+                }
+                parameters[word] = value(words[index + 1])
+                index += 2
+            }
+        }
+        return parameters
+    }
+
+    /// Integers and decimals are numbers, everything else is text.
+    private static func value(_ text: String) -> SQLValue {
+        if let number = Int64(text), String(number) == text { return .integer(number) }
+        if let number = Double(text), text.allSatisfy({ "0123456789.-+eE".contains($0) }) {
+            return .real(number)
+        }
+        return .text(text)
+    }
+}
+
+/// A writer that one other thread uses.
+///
+/// Unchecked Sendable: rows are added by the query's thread alone while it runs, and the command touches the
+/// writer only before and after.
+final class SharedRows: @unchecked Sendable {
+    let writer: RowWriter
+    init(_ writer: RowWriter) { self.writer = writer }
+}

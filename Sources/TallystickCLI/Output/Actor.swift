@@ -1,0 +1,67 @@
+import Glibc
+import Tallystick
+import TallystickCore
+
+/// Who runs a command, for the audit trail: user@host.
+enum Actor {
+    static var current: String {
+        var name = [CChar](repeating: 0, count: 256)
+        gethostname(&name, name.count - 1)
+        let host = String(
+            decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let user = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? "\(geteuid())"
+        return "\(user)@\(host)"
+    }
+}
+
+/// A settings file on disk.
+enum SettingsFile {
+    /// Reads and judges a file.
+    ///
+    /// - throws: `StoreError` with `badInput`, and line and column.
+    static func read(_ path: String) throws(StoreError) -> [UInt8] {
+        let bytes = try SmallFile.read(path)
+        do throws(SettingsError) {
+            _ = try StoreSettings(json: bytes)
+        } catch {
+            throw StoreError(
+                .badInput, during: "read the settings",
+                on: "\(path), line \(error.line), column \(error.column)", error.message)
+        }
+        return bytes
+    }
+}
+
+/// Files that fit in memory.
+enum SmallFile {
+    private static let limit = 64 << 20
+
+    static func read(_ path: String) throws(StoreError) -> [UInt8] {
+        let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure(path, errno) }
+        defer { if descriptor != 0 { close(descriptor) } }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw failure(path, errno)
+            }
+            if count == 0 { return bytes }
+            bytes.append(contentsOf: chunk[..<count])
+            guard bytes.count <= limit else {
+                throw StoreError(
+                    .badInput, during: "read the file", on: path,
+                    "it has more than \(limit) bytes")
+            }
+        }
+    }
+
+    private static func failure(_ path: String, _ number: Int32) -> StoreError {
+        StoreError(
+            number == ENOENT ? .noInput : number == EACCES ? .notPermitted : .inputOutput,
+            during: "read the file", on: path, String(cString: strerror(number)),
+            hint: "Check the path")
+    }
+}

@@ -1,0 +1,133 @@
+import ArgumentParser
+import Glibc
+import Tallystick
+
+@main
+struct Tally: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tally",
+        abstract: "A verifiable event store in one SQLite file.",
+        discussion: """
+            Store events durably, replay them and resume, see where copies disagree, and prove it later.
+
+            EXAMPLES
+              tally init events.db
+              tally ingest events.db batch.ndjson --origin websocket
+              tally stats events.db
+              tally verify events.db
+            """,
+        version: Release.version,
+        subcommands: [
+            Init.self, Ingest.self, Query.self, Stats.self,
+        ]
+    )
+
+    static func main() async {
+        // A closed pipe is an answer, not a signal to die by.
+        signal(SIGPIPE, SIG_IGN)
+        // Before any other thread exists, which would take the signals with it.
+        SignalWaiter.block()
+        let task = Task { await parseAndRun() }
+        SignalWaiter { task.cancel() }.start()
+        await task.value
+    }
+
+    private static func parseAndRun() async {
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            exit(withError: error)
+        }
+    }
+}
+
+/// The release.
+enum Release {
+    static let version = "0.1.0"
+}
+
+/// A command: what every one of them shares.
+protocol TallyCommand: AsyncParsableCommand {
+    /// The name in messages.
+    static var title: String { get }
+    /// Does the work and returns the exit code.
+    func execute() async throws -> Int32
+}
+
+extension TallyCommand {
+    func run() async throws {
+        var code: Int32
+        do {
+            code = try await execute()
+        } catch let error as StoreError {
+            Terminal.report(error, command: Self.title)
+            code = Exit.code(for: error)
+        } catch let error as ExitCode {
+            throw error
+        } catch let error as ValidationError {
+            throw error
+        } catch {
+            Terminal.note("tally \(Self.title): a bug in Tallystick: \(error)")
+            code = Exit.bug
+        }
+        if code != Exit.done { throw ExitCode(code) }
+    }
+}
+
+/// SIGINT and SIGTERM as cancellation: what is being written is finished, then the command ends.
+private struct SignalWaiter: Sendable {
+    private let onSignal: @Sendable () -> Void
+
+    init(_ onSignal: @escaping @Sendable () -> Void) { self.onSignal = onSignal }
+
+    private static var signals: sigset_t {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGINT)
+        sigaddset(&signals, SIGTERM)
+        return signals
+    }
+
+    /// Blocks the signals on this thread and on those that it starts.
+    static func block() {
+        var signals = signals
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+    }
+
+    /// Waits for the signals on a thread of its own.
+    func start() {
+        let context = Unmanaged.passRetained(Box(self))
+        var thread = pthread_t()
+        pthread_create(
+            &thread, nil,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<Box>.fromOpaque(context).takeRetainedValue().waiter.wait()
+                return nil
+            },
+            context.toOpaque())
+        pthread_detach(thread)
+    }
+
+    private func wait() {
+        var signals = Self.signals
+        var received: Int32 = 0
+        var count = 0
+        while sigwait(&signals, &received) == 0 {
+            count += 1
+            // Who asks three times does not want to wait for the transaction.
+            if count == 3 { _exit(Exit.incomplete) }
+            onSignal()
+        }
+    }
+
+    private final class Box: Sendable {
+        let waiter: SignalWaiter
+        init(_ waiter: SignalWaiter) { self.waiter = waiter }
+    }
+}

@@ -1,0 +1,109 @@
+/// A place in the store's global order: 1-based, contiguous, never reused.
+public struct Position: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let rawValue: Int64
+    public init(rawValue: Int64) { self.rawValue = rawValue }
+    public init(_ rawValue: Int64) { self.rawValue = rawValue }
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    public var description: String { String(rawValue) }
+}
+
+/// A place in a stream's order of arrival: 0-based, contiguous.
+public struct Revision: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let rawValue: Int64
+    public init(rawValue: Int64) { self.rawValue = rawValue }
+    public init(_ rawValue: Int64) { self.rawValue = rawValue }
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    public var description: String { String(rawValue) }
+}
+
+/// The value of an extension attribute (CloudEvents 1.0, type system).
+public enum AttributeValue: Hashable, Sendable {
+    case string(String)
+    case integer(Int32)
+    case boolean(Bool)
+}
+
+/// An event's data.
+public enum EventData: Hashable, Sendable {
+    /// A JSON document.
+    case json([UInt8])
+    case binary([UInt8])
+
+    /// A JSON document.
+    public static func json(_ text: String) -> EventData { .json(Array(text.utf8)) }
+}
+
+/// An event as a program gives it to the store: a CloudEvent.
+///
+/// ```swift
+/// let event = Event(id: "1", source: "/orders", type: "order.placed", data: .json(#"{"total":12.5}"#))
+/// ```
+public struct Event: Hashable, Sendable {
+    public var id: String
+    /// The producer.
+    public var source: String
+    public var type: String
+    public var subject: String?
+    /// RFC 3339; kept as it is given.
+    public var time: String?
+    public var dataContentType: String?
+    public var dataSchema: String?
+    /// Extension and delivery attributes: names are lower-case letters and digits.
+    public var extensions: [String: AttributeValue]
+    public var data: EventData?
+
+    public init(
+        id: String,
+        source: String,
+        type: String,
+        subject: String? = nil,
+        time: String? = nil,
+        dataContentType: String? = nil,
+        dataSchema: String? = nil,
+        extensions: [String: AttributeValue] = [:],
+        data: EventData? = nil
+    ) {
+        self.id = id
+        self.source = source
+        self.type = type
+        self.subject = subject
+        self.time = time
+        self.dataContentType = dataContentType
+        self.dataSchema = dataSchema
+        self.extensions = extensions
+        self.data = data
+    }
+
+    /// The event in the JSON format of CloudEvents; not judged yet.
+    public func writeJSON(to output: inout [UInt8]) {
+        output.append(contentsOf: "{\"specversion\":\"1.0\"".utf8)
+        let texts: [(String, String?)] = [
+            ("id", id), ("source", source), ("type", type), ("subject", subject), ("time", time),
+            ("datacontenttype", dataContentType), ("dataschema", dataSchema),
+        ]
+        for case (let name, let text?) in texts { Self.write(name, .string(text), to: &output) }
+        for (name, value) in extensions { Self.write(name, value, to: &output) }
+        switch data {
+        case .json(let bytes):
+            output.append(contentsOf: ",\"data\":".utf8)
+            output.append(contentsOf: bytes)
+        case .binary(let bytes):
+            output.append(contentsOf: ",\"data_base64\":\"".utf8)
+            Base64.encode(bytes, to: &output)
+            output.append(0x22)
+        case nil: break
+        }
+        output.append(0x7D)
+    }
+
+    private static func write(_ name: String, _ value: AttributeValue, to output: inout [UInt8]) {
+        output.append(0x2C)
+        CanonicalJSON.writeString(name, to: &output)
+        output.append(0x3A)
+        switch value {
+        case .string(let text): CanonicalJSON.writeString(text, to: &output)
+        case .integer(let number): output.append(contentsOf: String(number).utf8)
+        case .boolean(let value): output.append(contentsOf: (value ? "true" : "false").utf8)
+        }
+    }
+}
