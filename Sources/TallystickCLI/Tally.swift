@@ -18,7 +18,7 @@ struct Tally: AsyncParsableCommand {
             """,
         version: Release.version,
         subcommands: [
-            Init.self, Ingest.self, Query.self, Stats.self,
+            Init.self, Ingest.self, Verify.self, Query.self, Stats.self,
         ]
     )
 

@@ -60,6 +60,14 @@ struct NameTable {
     }
 }
 
+/// Hashes of records whose sums are compared, when the records come in different orders.
+public enum ByteSum {
+    /// Seeded once a process.
+    public static func hash(_ bytes: UnsafeRawBufferPointer, _ a: UInt64, _ b: UInt64) -> UInt64 {
+        ByteHash.hash(bytes, seed: a &* 0x9E37_79B9_7F4A_7C15 ^ b &* 0xC2B2_AE3D_27D4_EB4F)
+    }
+}
+
 /// A hash of bytes for tables in memory: fast, seeded once a process, of no use as evidence.
 enum ByteHash {
     private static let seed = UInt64.random(in: .min ... .max)
