@@ -92,6 +92,34 @@ public final class EventStore: Sendable {
             events, to: stream, expecting: expectation, configuration: configuration)
     }
 
+    /// Appends events given as CloudEvents (JSON): NDJSON, an array, or one object. Otherwise as the form that
+    /// takes values.
+    @discardableResult
+    public func append(
+        json: [UInt8],
+        to stream: String,
+        expecting expectation: AppendExpectation = .any
+    ) async throws(StoreError) -> [AppendedEvent] {
+        var splitter = RecordSplitter()
+        json.withUnsafeBytes { splitter.append($0) }
+        splitter.finish()
+        var events: [Event] = []
+        while let item = splitter.next() {
+            guard case .record(let range, let place) = item else {
+                throw StoreError(.badInput, during: "append", "the input is too large, or not whole")
+            }
+            let decoded = splitter.withBytes(of: range) { Event.decoded(from: $0) }
+            do {
+                events.append(try decoded.get())
+            } catch {
+                throw StoreError(
+                    .badInput, during: "append", on: "line \(place.line)", "\(error.message) (\(error.code))")
+            }
+        }
+        guard !events.isEmpty else { throw StoreError(.badInput, during: "append", "there is no event") }
+        return try await append(events, to: stream, expecting: expectation)
+    }
+
     static func attempt<Result>(
         _ operation: String,
         _ path: String,

@@ -79,6 +79,40 @@ actor StoreOwner {
         }
     }
 
+    /// Puts on record that a replay leaves an event out.
+    func auditSkip(
+        of replay: String,
+        position: Int64,
+        reason: String,
+        actor: String
+    ) throws(StoreError) {
+        _ = try withWriter("skip an event") { writer in
+            try writer.transaction("skip an event") {
+                try writer.addAudit(
+                    AuditRow(
+                        kind: .projectionSkip, recordedAt: writer.clock(), actor: actor,
+                        reason: "replay \(replay): \(reason)", position: position))
+            }
+        }
+    }
+
+    func resolve(_ request: ManualResolution) throws(StoreError) -> Int64 {
+        try withWriter("resolve the conflict") { try ManualResolver($0).resolve(request) }
+    }
+
+    func releaseQuarantined(
+        _ id: Int64,
+        actor: String,
+        reason: String,
+        mapping: EventMapping?,
+        configuration: IngestConfiguration
+    ) throws(StoreError) -> IngestOutcome {
+        try withWriter("release from quarantine") { writer in
+            try QuarantineRelease(writer, configuration, helper).release(
+                id, actor: actor, reason: reason, mapping: mapping)
+        }
+    }
+
     func close() {
         runs = [:]
         appender = nil

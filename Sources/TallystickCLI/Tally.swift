@@ -18,7 +18,8 @@ struct Tally: AsyncParsableCommand {
             """,
         version: Release.version,
         subcommands: [
-            Init.self, Ingest.self, Verify.self, Query.self, Stats.self,
+            Init.self, Ingest.self, Append.self, Read.self, Export.self, Verify.self, Replay.self,
+            Conflicts.self, Quarantine.self, Audit.self, Config.self, Query.self, Stats.self,
         ]
     )
 

@@ -127,6 +127,12 @@ final class BatchWriter {
         }
     }
 
+    /// Records a batch in the transaction that is open, whatever the store has.
+    func recordInTransaction(_ prepared: PreparedBatch) throws -> Result {
+        accept(prepared.batch)
+        return try record(prepared, lookingUp: true)
+    }
+
     // MARK: One transaction
 
     private func record(

@@ -11,6 +11,8 @@ struct IngestConfiguration: Sendable {
     var deliveryAttributes: Set<String>
     /// Names of delivery paths, which cannot be sources.
     var origins: Set<String>
+    /// Categories whose open conflicts hold replay.
+    var heldCategories: [String]
 
     /// The settings in force.
     init(_ identity: StoreIdentity, from connection: Connection) throws {
@@ -27,6 +29,7 @@ struct IngestConfiguration: Sendable {
         checksums = settings.categories.map(\.checksum)
         severities = settings.categories.map(\.severity)
         comparison = settings.comparison
+        heldCategories = settings.categories.filter(\.holdsWhileOpen).map(\.name)
         deliveryAttributes = identity.deliveryAttributes
         var names = Set(settings.origins)
         let rows = try connection.prepare("SELECT name FROM origins WHERE name <> 'local'")

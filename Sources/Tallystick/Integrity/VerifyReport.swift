@@ -46,6 +46,14 @@ public struct VerifyReport: Sendable {
 
 /// How a verification runs.
 public struct VerifyOptions: Sendable {
+    /// What is checked.
+    public enum Scope: Sendable {
+        case everything
+        /// The audit trail alone.
+        case audit
+    }
+
+    public var scope = Scope.everything
     /// After this time the verification stops and returns a cursor.
     public var duration: Duration?
     /// A cursor of an earlier verification of the same store.

@@ -10,6 +10,7 @@ struct NameCache {
     private var tags = [Int64](repeating: -1, count: slots)
     private var ranges = [ByteRange](repeating: .none, count: slots)
     private var arena: [UInt8] = []
+    private var texts: [Int64: String] = [:]
 
     init(_ dictionary: Dictionary, in connection: Connection) throws(SQLiteError) {
         rows = try DictionaryRows(dictionary, in: connection)
@@ -48,7 +49,11 @@ struct NameCache {
     }
 
     /// A name as text; empty when the dictionary has no such id.
-    func text(_ id: Int64) throws(SQLiteError) -> String {
-        try rows.name(of: id).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    mutating func text(_ id: Int64) throws(SQLiteError) -> String {
+        if let text = texts[id] { return text }
+        let text = try rows.name(of: id).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        if texts.count >= Self.slots { texts.removeAll(keepingCapacity: true) }
+        texts[id] = text
+        return text
     }
 }

@@ -13,6 +13,7 @@ final class StoreWriter {
     let copies: CopyRows
     let conflicts: ConflictRows
     let quarantine: QuarantineRows
+    let resolutions: ResolutionRows
     let effective: EffectiveRows
     let counters: CounterRows
     let configurations: ConfigurationRows
@@ -40,6 +41,7 @@ final class StoreWriter {
         copies = try CopyRows(in: connection)
         conflicts = try ConflictRows(in: connection)
         quarantine = try QuarantineRows(in: connection)
+        resolutions = try ResolutionRows(in: connection)
         effective = try EffectiveRows(in: connection)
         counters = try CounterRows(in: connection)
         configurations = try ConfigurationRows(in: connection)

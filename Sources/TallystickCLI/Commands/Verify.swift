@@ -42,12 +42,15 @@ struct Verify: TallyCommand {
         var result = Report("verify", storeID: opened.storeID, started: started)
         result.exit = exit
         result.result = !done.isIntact ? "differences" : done.cursor != nil ? "incomplete" : "intact"
-        add(done, to: &result)
-        try result.print(report) { lines(done) }
+        VerifyOutput.add(done, to: &result)
+        try result.print(report) { VerifyOutput.lines(done) }
         return exit
     }
+}
 
-    private func add(_ done: VerifyReport, to result: inout Report) {
+/// A verification's report.
+enum VerifyOutput {
+    static func add(_ done: VerifyReport, to result: inout Report) {
         result.add(
             "checked",
             .object([
@@ -84,7 +87,7 @@ struct Verify: TallyCommand {
         ])
     }
 
-    private func lines(_ done: VerifyReport) -> [String] {
+    static func lines(_ done: VerifyReport) -> [String] {
         var lines = [
             "checked  \(done.events) events, \(done.copies) copies, \(done.auditRows) audit rows, \(done.tiles) tiles"
         ]

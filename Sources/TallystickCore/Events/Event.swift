@@ -107,3 +107,62 @@ public struct Event: Hashable, Sendable {
         }
     }
 }
+
+extension Event {
+    /// Reads a CloudEvent (JSON).
+    public static func decoded(from json: UnsafeRawBufferPointer) -> Result<Event, EventRejection> {
+        var tape = JSONTape()
+        do throws(JSONError) {
+            try tape.parse(json)
+        } catch {
+            return .failure(EventRejection(error.code.rawValue, at: error.offset, error.message))
+        }
+        guard tape.nodes[0].kind == .object else {
+            return .failure(
+                EventRejection("not_an_object", "an event is a JSON object; this is another JSON value"))
+        }
+        let root = JSONValue(0, of: tape, in: json)
+        guard let id = root["id"]?.string, let source = root["source"]?.string,
+            let type = root["type"]?.string, root["specversion"]?.string == "1.0"
+        else {
+            return .failure(
+                EventRejection(
+                    "missing_attribute", "specversion \"1.0\", id, source and type must be there, as strings"))
+        }
+        var event = Event(id: id, source: source, type: type)
+        for (name, value) in root.object ?? [] {
+            do throws(EventRejection) {
+                try event.set(name, value)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return .success(event)
+    }
+
+    private mutating func set(_ name: String, _ value: JSONValue) throws(EventRejection) {
+        switch (name, value.content) {
+        case ("id", _), ("source", _), ("type", _), ("specversion", _): return
+        case ("data", _): data = .json(value.canonical)
+        case (_, .null): return
+        case ("data_base64", .string(let text)):
+            guard let bytes = Base64.decode(Array(text.utf8)) else {
+                throw EventRejection("bad_base64", "'data_base64' is not base64")
+            }
+            data = .binary(bytes)
+        case ("subject", .string(let text)): subject = text
+        case ("time", .string(let text)): time = text
+        case ("datacontenttype", .string(let text)): dataContentType = text
+        case ("dataschema", .string(let text)): dataSchema = text
+        case (_, .string(let text)): extensions[name] = .string(text)
+        case (_, .boolean(let flag)): extensions[name] = .boolean(flag)
+        case (_, .number(let text)):
+            guard let number = Int32(text) else {
+                throw EventRejection("attribute_type", "a number in an attribute must be an integer of 32 bits")
+            }
+            extensions[name] = .integer(number)
+        default:
+            throw EventRejection("attribute_type", "'\(name)' must be a string, an integer or a boolean")
+        }
+    }
+}

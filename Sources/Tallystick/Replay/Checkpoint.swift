@@ -1,0 +1,122 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Where a replay stands: stored in the same transaction and file as what the projection wrote.
+struct Checkpoint: Equatable {
+    var storeID: String
+    var version: Int64
+    var definition: String
+    var position: Int64 = 0
+    var watermark: Int64 = 0
+    var root = MerkleHash.emptyRoot
+    var digest = ReplayDigest()
+    var appliedDigest = ReplayDigest()
+}
+
+/// Reads and writes rows of `replay_checkpoints` in the file of the projection.
+struct CheckpointRows {
+    /// For files that are no stores.
+    static let table = """
+        CREATE TABLE IF NOT EXISTS replay_checkpoints (
+            replay TEXT PRIMARY KEY,
+            store_id TEXT NOT NULL,
+            projection_version INTEGER NOT NULL,
+            definition_sha256 TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            resolution_watermark INTEGER NOT NULL,
+            root TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            applied_digest TEXT NOT NULL,
+            updated_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """
+
+    private let connection: Connection
+    private let select: Statement
+    private let insert: Statement
+    private let update: Statement
+    private let remove: Statement
+
+    init(in connection: Connection) throws(SQLiteError) {
+        self.connection = connection
+        select = try connection.prepare(
+            """
+            SELECT store_id, projection_version, definition_sha256, position, resolution_watermark, root,
+                digest, applied_digest
+            FROM replay_checkpoints
+            WHERE replay = ?1
+            """
+        )
+        insert = try connection.prepare(
+            """
+            INSERT INTO replay_checkpoints (
+                replay, store_id, projection_version, definition_sha256, position,
+                resolution_watermark, root, digest, applied_digest, updated_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            """
+        )
+        update = try connection.prepare(
+            """
+            UPDATE replay_checkpoints
+            SET store_id = ?2, projection_version = ?3, definition_sha256 = ?4, position = ?5,
+                resolution_watermark = ?6, root = ?7, digest = ?8, applied_digest = ?9, updated_at = ?10
+            WHERE replay = ?1 AND position = ?11 AND applied_digest = ?12
+            """
+        )
+        remove = try connection.prepare("DELETE FROM replay_checkpoints WHERE replay = ?1")
+    }
+
+    func read(_ replay: String) throws(SQLiteError) -> Checkpoint? {
+        try select.bindText(replay, at: 1)
+        return try select.first { row in
+            Checkpoint(
+                storeID: row.text(at: 0), version: row.int64(at: 1), definition: row.text(at: 2),
+                position: row.int64(at: 3), watermark: row.int64(at: 4),
+                root: SHA256Digest(hex: row.text(at: 5)) ?? .zero,
+                digest: ReplayDigest(SHA256Digest(hex: row.text(at: 6)) ?? .zero),
+                appliedDigest: ReplayDigest(SHA256Digest(hex: row.text(at: 7)) ?? .zero))
+        }
+    }
+
+    func add(_ checkpoint: Checkpoint, _ replay: String, at time: Int64) throws(SQLiteError) {
+        try bind(checkpoint, replay, time, to: insert)
+        try insert.run()
+    }
+
+    /// Moves a checkpoint on; false when another process has moved it since it was read.
+    func move(
+        from old: Checkpoint,
+        to new: Checkpoint,
+        _ replay: String,
+        at time: Int64
+    ) throws(SQLiteError) -> Bool {
+        try bind(new, replay, time, to: update)
+        try update.bind(old.position, at: 11)
+        try update.bindText(old.appliedDigest.value.hex, at: 12)
+        try update.run()
+        return connection.changes == 1
+    }
+
+    func remove(_ replay: String) throws(SQLiteError) {
+        try remove.bindText(replay, at: 1)
+        try remove.run()
+    }
+
+    private func bind(
+        _ checkpoint: Checkpoint,
+        _ replay: String,
+        _ time: Int64,
+        to statement: Statement
+    ) throws(SQLiteError) {
+        try statement.bindText(replay, at: 1)
+        try statement.bindText(checkpoint.storeID, at: 2)
+        try statement.bind(checkpoint.version, at: 3)
+        try statement.bindText(checkpoint.definition, at: 4)
+        try statement.bind(checkpoint.position, at: 5)
+        try statement.bind(checkpoint.watermark, at: 6)
+        try statement.bindText(checkpoint.root.hex, at: 7)
+        try statement.bindText(checkpoint.digest.value.hex, at: 8)
+        try statement.bindText(checkpoint.appliedDigest.value.hex, at: 9)
+        try statement.bind(time, at: 10)
+    }
+}

@@ -1,0 +1,53 @@
+import Glibc
+import TallystickSQLite
+
+/// A SQLite file outside of the store that holds a projection and its checkpoint.
+enum ProjectionTarget {
+    static func open(_ path: String, _ options: StoreOptions) throws -> Connection {
+        if access(path, F_OK) != 0 {
+            let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else {
+                throw StoreError(
+                    .cannotCreate, during: "create the projection's file", on: path,
+                    String(cString: strerror(errno)), hint: "Check the folder")
+            }
+            close(descriptor)
+        }
+        do {
+            let connection = try Connection(
+                path: path, mode: .readWrite,
+                busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout))
+            let id = try connection.prepare("PRAGMA application_id").optionalInt64() ?? 0
+            guard id != StoreFile.applicationID else {
+                throw StoreError(
+                    .invalidArgument, during: "open the projection's file", on: path,
+                    "this is a Tallystick store", hint: "Leave --into out to project into the store itself")
+            }
+            try connection.execute(CheckpointRows.table)
+            try connection.execute(ReplayRows.parkedTable)
+            return connection
+        } catch {
+            throw StoreError(error, during: "open the projection's file", on: path)
+        }
+    }
+}
+
+/// A file beside a projection's that is gone when the value is.
+final class ScratchFile {
+    let path: String
+
+    init(for target: String, projection: String) throws(StoreError) {
+        path = "\(target)-rebuild-\(projection)-\(getpid())"
+        Self.remove(path)
+    }
+
+    var quotedPath: String {
+        path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
+    }
+
+    deinit { Self.remove(path) }
+
+    private static func remove(_ path: String) {
+        for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) }
+    }
+}

@@ -1,0 +1,206 @@
+import TallystickCore
+import TallystickSQLite
+
+/// A SQL projection, prepared on the connection that holds its tables.
+final class SQLProjection {
+    let file: ProjectionFile
+    private let connection: Connection
+    private let authorizer: Authorizer
+    private var prepared: [[PreparedStatement]] = []
+    private var corrections: [[PreparedStatement]] = []
+    private var sectionsOfType: [String: [Int]] = [:]
+    private var correctionsOfType: [String: [Int]] = [:]
+
+    private struct PreparedStatement {
+        var statement: Statement
+        var line: Int
+        var parameters: [(index: Int32, name: String)]
+    }
+
+    init(_ file: ProjectionFile, in connection: Connection, _ authorizer: Authorizer) {
+        self.file = file
+        self.connection = connection
+        self.authorizer = authorizer
+    }
+
+    /// Whether a table or index belongs to a projection by its name.
+    static func owns(_ projection: String, _ name: String) -> Bool {
+        let name = name.lowercased()
+        return name == projection || name.hasPrefix(projection + "_")
+            || name.hasPrefix("sqlite_autoindex_\(projection)_")
+    }
+
+    private func owns(_ name: String) -> Bool { Self.owns(file.name, name) }
+
+    /// Creates the projection's tables.
+    func setUp() throws {
+        for statement in file.setup {
+            do {
+                try authorizer.during(.projection(owns: owns, mayDefine: true)) {
+                    try connection.prepareOnly(statement.sql).run()
+                }
+            } catch let error as SQLiteError {
+                throw invalid(error, line: statement.line)
+            }
+        }
+    }
+
+    /// Prepares every statement, so that a mistake is found before the first event.
+    func prepare() throws {
+        prepared = try file.on.map { section in
+            try section.statements.map { try prepare($0, ProjectionFile.parameters) }
+        }
+        let names = ProjectionFile.parameters.union(ProjectionFile.correctionParameters)
+        corrections = try file.correct.map { section in
+            try section.statements.map { try prepare($0, names) }
+        }
+    }
+
+    private func prepare(
+        _ source: ProjectionFile.SQLStatement,
+        _ names: Set<String>
+    ) throws -> PreparedStatement {
+        let statement: Statement
+        do {
+            statement = try authorizer.during(.projection(owns: owns, mayDefine: false)) {
+                try connection.prepareOnly(source.sql)
+            }
+        } catch let error as SQLiteError {
+            throw invalid(error, line: source.line)
+        }
+        var parameters: [(index: Int32, name: String)] = []
+        for index in 1..<max(1, statement.parameterCount + 1) {
+            guard let name = statement.parameterName(at: index), name.hasPrefix(":"),
+                names.contains(String(name.dropFirst()))
+            else {
+                let known = names.sorted().map { ":" + $0 }.joined(separator: " ")
+                throw StoreError(
+                    .projectionInvalid, during: "read the projection", on: "line \(source.line)",
+                    "the parameter \(statement.parameterName(at: index) ?? "?") is unknown",
+                    hint: "There are \(known)")
+            }
+            parameters.append((index, String(name.dropFirst())))
+        }
+        return PreparedStatement(statement: statement, line: source.line, parameters: parameters)
+    }
+
+    private func invalid(_ error: SQLiteError, line: Int) -> StoreError {
+        if error.isCorrupt || error.isFull || error.isInputOutput || error.isBusy {
+            return StoreError(error, during: "set the projection up", on: file.name)
+        }
+        return StoreError(
+            .projectionInvalid, during: "read the projection", on: "line \(line)",
+            authorizer.denial ?? error.message, hint: "See 'tally replay --help' for what a projection may do")
+    }
+
+    /// Runs the sections for an event; false when none is for its type.
+    ///
+    /// - throws: `PoisonEvent` when a statement fails for a reason that lies in the event.
+    func apply(_ event: ReplayedEvent) throws -> Bool {
+        let type = event.replacement?.type ?? event.names.type
+        if event.correction != nil {
+            return try apply(
+                event, corrections, Self.matching(type, file.correct, &correctionsOfType))
+        }
+        return try apply(event, prepared, Self.matching(type, file.on, &sectionsOfType))
+    }
+
+    private static func matching(
+        _ type: String,
+        _ sections: [ProjectionFile.Section],
+        _ cache: inout [String: [Int]]
+    ) -> [Int] {
+        if let known = cache[type] { return known }
+        let found = sections.indices.filter { index in
+            sections[index].patterns.contains { $0.matches(type) }
+        }
+        if cache.count < 10_000 { cache[type] = found }
+        return found
+    }
+
+    private func apply(
+        _ event: ReplayedEvent,
+        _ statements: [[PreparedStatement]],
+        _ sections: [Int]
+    ) throws -> Bool {
+        for section in sections {
+            for prepared in statements[section] {
+                do throws(SQLiteError) {
+                    for (index, name) in prepared.parameters {
+                        try bind(name, at: index, of: prepared.statement, event)
+                    }
+                    try authorizer.during(.projection(owns: owns, mayDefine: false)) {
+                        () throws(SQLiteError) in try prepared.statement.run()
+                    }
+                } catch {
+                    if error.isFull || error.isInputOutput || error.isCorrupt || error.isBusy { throw error }
+                    throw PoisonEvent(
+                        position: event.position,
+                        reason: "line \(prepared.line): \(authorizer.denial ?? error.message)")
+                }
+            }
+        }
+        return !sections.isEmpty
+    }
+
+    private func bind(
+        _ name: String,
+        at index: Int32,
+        of statement: Statement,
+        _ event: ReplayedEvent
+    ) throws(SQLiteError) {
+        switch name {
+        case "position": try statement.bind(event.position, at: index)
+        case "source": try statement.bindText(event.names.source, at: index)
+        case "id": try statement.bindText(event.row.bytes(at: EventColumn.id), at: index, copy: true)
+        case "type": try statement.bindText(event.replacement?.type ?? event.names.type, at: index)
+        case "stream": try statement.bindText(event.names.stream, at: index)
+        case "revision": try statement.bind(event.row.int64(at: EventColumn.revision), at: index)
+        case "category": try statement.bindText(event.names.category, at: index)
+        case "origin": try statement.bindText(event.names.origin, at: index)
+        case "recorded_at":
+            let time = RFC3339.string(microseconds: event.row.int64(at: EventColumn.recordedAt))
+            try statement.bindText(time, at: index)
+        case "subject":
+            if let fields = event.replacement {
+                try statement.bindOptional(fields.subject, at: index)
+            } else {
+                try bind(EventColumn.subject, at: index, of: statement, event.row)
+            }
+        case "time":
+            if let fields = event.replacement {
+                try statement.bindOptional(fields.time, at: index)
+            } else {
+                try bind(EventColumn.time, at: index, of: statement, event.row)
+            }
+        case "data":
+            if let fields = event.replacement {
+                try statement.bind(fields.data, at: index)
+            } else if event.row.columnType(at: EventColumn.data) == .blob {
+                try statement.bindBlob(event.row.bytes(at: EventColumn.data), at: index, copy: false)
+            } else {
+                try bind(EventColumn.data, at: index, of: statement, event.row)
+            }
+        case "previous_data": try statement.bind(event.correction?.previousData ?? .null, at: index)
+        case "resolution_id": try statement.bindOptional(event.correction?.resolutionID, at: index)
+        case "decision": try statement.bindOptional(event.correction?.decision, at: index)
+        default: try statement.bindNull(at: index)
+        }
+    }
+
+    private func bind(
+        _ column: Int32,
+        at index: Int32,
+        of statement: Statement,
+        _ row: Statement
+    ) throws(SQLiteError) {
+        // The row stays where it is until the statement was run.
+        try statement.bindOptionalText(row.bytesIfPresent(at: column), at: index)
+    }
+}
+
+/// An event that a projection cannot apply.
+struct PoisonEvent: Error {
+    var position: Int64
+    var reason: String
+}

@@ -1,0 +1,69 @@
+import ArgumentParser
+import Tallystick
+import TallystickCore
+
+struct Append: TallyCommand {
+    static let title = "append"
+    static let configuration = CommandConfiguration(
+        abstract: "Append events to a stream, all of them or none.",
+        discussion: """
+            Exit 4 when the stream is not as expected, or the store has other content under an event's identity.
+
+            EXAMPLES
+              tally append events.db order-42 placed.json --expect none
+              tally append events.db order-42 paid.ndjson --expect 0
+            """
+    )
+
+    @Argument(help: "The store.")
+    var store: String
+    @Argument(help: "The stream.")
+    var stream: String
+    @Argument(help: "A file of CloudEvents; - for standard input.")
+    var file: String
+    @Option(help: "What to expect of the stream: any, none, exists, or its last revision.")
+    var expect: String = "any"
+    @OptionGroup var report: ReportOptions
+
+    func execute() async throws -> Int32 {
+        let started = Clock.nanoseconds()
+        let expectation = try Self.expectation(expect)
+        let bytes = try SmallFile.read(file)
+        let opened = try await EventStore.open(at: store)
+        let appended: [AppendedEvent]
+        do {
+            appended = try await opened.append(json: bytes, to: stream, expecting: expectation)
+        } catch {
+            await opened.close()
+            throw error
+        }
+        await opened.close()
+        var result = Report("append", storeID: opened.storeID, started: started)
+        result.add("stream", .text(stream))
+        result.add(
+            "events",
+            .list(
+                appended.map {
+                    .object([
+                        ("position", .number($0.position.rawValue)), ("revision", .number($0.revision.rawValue)),
+                    ])
+                }))
+        try result.print(report) {
+            appended.map { "position \($0.position)  revision \($0.revision)" }
+        }
+        return Exit.done
+    }
+
+    static func expectation(_ text: String) throws -> AppendExpectation {
+        switch text {
+        case "any": return .any
+        case "none": return .none
+        case "exists": return .exists
+        default:
+            guard let revision = Int64(text), revision >= 0 else {
+                throw ValidationError("--expect: '\(text)' is none of any, none, exists and a revision")
+            }
+            return .revision(Revision(revision))
+        }
+    }
+}

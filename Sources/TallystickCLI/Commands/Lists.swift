@@ -1,0 +1,64 @@
+import ArgumentParser
+import Synchronization
+import Tallystick
+
+/// Prints a list of the store.
+enum Lists {
+    static func print(_ listing: StoreListing, of path: String, _ rows: RowOptions) async throws -> Int {
+        var options = StoreOptions()
+        options.access = .readOnly
+        let store = try await EventStore.open(at: path, options: options)
+        return try await print(listing, of: store, rows)
+    }
+
+    static func print(_ listing: StoreListing, of store: EventStore, _ rows: RowOptions) async throws -> Int {
+        let shared = SharedRows(try rows.writer())
+        let count = Counter()
+        do {
+            try await store.list(
+                listing, onColumns: { try shared.writer.begin($0) },
+                onRow: {
+                    try shared.writer.add($0)
+                    count.add()
+                    return true
+                })
+        } catch {
+            shared.writer.abandon()
+            throw error
+        }
+        try shared.writer.end()
+        return count.value
+    }
+
+    /// The rows of a short list.
+    static func rows(_ listing: StoreListing, of store: EventStore) async throws -> [[SQLValue]] {
+        let collected = Collected()
+        try await store.list(listing) {
+            collected.add($0)
+            return true
+        }
+        return collected.rows
+    }
+}
+
+/// Rows that another thread collects.
+final class Collected: Sendable {
+    private let state = Mutex<[[SQLValue]]>([])
+    func add(_ row: [SQLValue]) { state.withLock { $0.append(row) } }
+    var rows: [[SQLValue]] { state.withLock { $0 } }
+}
+
+/// A count that another thread makes.
+final class Counter: Sendable {
+    private let state = Mutex(0)
+    func add() { state.withLock { $0 += 1 } }
+    var value: Int { state.withLock { $0 } }
+}
+
+/// The position read last, set by another thread.
+final class LastPosition: Sendable {
+    private let state: Mutex<Int64>
+    init(_ position: Int64) { state = Mutex(position) }
+    func set(_ position: Int64) { state.withLock { $0 = max($0, position) } }
+    var value: Int64 { state.withLock { $0 } }
+}
