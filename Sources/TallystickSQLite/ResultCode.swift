@@ -36,3 +36,10 @@ public struct ResultCode: RawRepresentable, Hashable, Sendable {
     public static let row = ResultCode(rawValue: SQLITE_ROW)
     public static let done = ResultCode(rawValue: SQLITE_DONE)
 }
+
+/// The SQLite library that is linked.
+public enum SQLiteLibrary {
+    public static var version: String { String(cString: sqlite3_libversion()) }
+    /// 3040001 for 3.40.1.
+    public static var number: Int { Int(sqlite3_libversion_number()) }
+}
