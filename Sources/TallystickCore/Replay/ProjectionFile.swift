@@ -1,0 +1,114 @@
+/// A projection written as a SQL file: what to create, and what to run for which events.
+///
+/// ```sql
+/// -- tally:projection service_health
+/// -- tally:version 1
+/// -- tally:setup
+/// CREATE TABLE service_health (service TEXT PRIMARY KEY, checks INTEGER NOT NULL) STRICT;
+/// -- tally:on health_check, health.*
+/// INSERT INTO service_health VALUES (:data ->> 'service', 1)
+/// ON CONFLICT (service) DO UPDATE SET checks = checks + 1;
+/// ```
+///
+/// Parsing finds sections, statements and parameters. Whether the SQL is valid, and what it may touch,
+/// only SQLite can tell.
+public struct ProjectionFile: Sendable, Equatable {
+    /// What happens when a resolution changes history that was consumed.
+    public enum CorrectionMode: String, Sendable, CaseIterable {
+        /// The projection is made again from effective events. The default.
+        case rebuild
+        /// The `correct` sections are run.
+        case apply
+    }
+
+    /// A value that a statement can use. The raw values are the names in SQL, after the colon.
+    public enum Parameter: String, Sendable, CaseIterable {
+        case position, source, id, type, stream, revision, category, origin, subject, time
+        case recordedAt = "recorded_at"
+        /// JSON text, bytes for binary data, else NULL.
+        case data
+        /// In `correct` sections only, as are the following.
+        case previousData = "previous_data"
+        case resolutionID = "resolution_id"
+        case decision
+
+        /// Whether only `correct` sections have it.
+        public var isOfCorrections: Bool {
+            switch self {
+            case .previousData, .resolutionID, .decision: true
+            default: false
+            }
+        }
+    }
+
+    /// One SQL statement.
+    public struct Statement: Sendable, Equatable {
+        /// As written, comments inside included, without the semicolon.
+        public let sql: String
+        /// Where it begins in the file; 1-based.
+        public let line: Int
+        /// Where it begins in its line; 1-based, in bytes.
+        public let column: Int
+        /// The parameters that it uses, each once, in the order in which they first occur: which is the
+        /// order of their indices in SQLite.
+        public let parameters: [Parameter]
+    }
+
+    /// Statements that are run for each event, or correction, of certain types.
+    public struct Section: Sendable, Equatable {
+        public enum Kind: String, Sendable {
+            case on
+            case correct
+        }
+
+        public let kind: Kind
+        /// One is enough for the section to be run.
+        public let patterns: [TypePattern]
+        public let statements: [Statement]
+        /// 1-based.
+        public let line: Int
+
+        /// Whether the section is run for a type, as UTF-8.
+        public func matches(_ type: UnsafeRawBufferPointer) -> Bool {
+            patterns.contains { $0.matches(type) }
+        }
+    }
+
+    /// Bytes of a file.
+    public static let maximumByteCount = 1 << 20
+    /// Bytes of a name.
+    public static let maximumNameByteCount = 64
+    /// Statements of a file.
+    public static let maximumStatementCount = 1000
+
+    /// Also the name, or the beginning of the names, of its tables.
+    public let name: String
+    /// 1 or more; raised when the file changes.
+    public let version: Int64
+    public let onCorrection: CorrectionMode
+    /// Statements that create the tables.
+    public let setup: [Statement]
+    /// All `on` and `correct` sections in file order.
+    public let sections: [Section]
+    /// Of the file's bytes.
+    public let digest: SHA256Digest
+
+    /// Parses a file.
+    public init(_ bytes: UnsafeRawBufferPointer) throws(ProjectionFileError) {
+        var parser = try ProjectionParser(bytes)
+        try parser.parse()
+        name = try parser.header.requiredName(at: 0)
+        version = try parser.header.requiredVersion(at: 0)
+        onCorrection = parser.header.onCorrection ?? .rebuild
+        setup = parser.setup
+        sections = parser.sections
+        digest = SHA256Digest(hashing: bytes)
+    }
+
+    /// Parses a file.
+    public init(_ bytes: [UInt8]) throws(ProjectionFileError) {
+        self = try bytes.withUnsafeBufferPointer { buffer throws(ProjectionFileError) in
+            try Self(UnsafeRawBufferPointer(buffer))
+        }
+    }
+}
