@@ -122,6 +122,19 @@ struct MerkleTests {
         #expect(tree.leafHash(at: 66_500) == nil)
     }
 
+    @Test("A frontier takes whole tiles as it takes their leaves")
+    func subtrees() {
+        let leaves = leaves(1000)
+        var frontier = MerkleFrontier()
+        for start in stride(from: 0, to: 768, by: 256) {
+            let root = MerkleHash.root(leaves[start..<start + 256])
+            frontier.append(subtree: root, leaves: 256)
+        }
+        #expect(frontier.size == 768)
+        for leaf in leaves[768...] { frontier.append(leaf) }
+        #expect(frontier.root == definition(leaves[...]))
+    }
+
     @Test("A log read back from its tiles and tail goes on as if it had never stopped")
     func resume() {
         let leaves = leaves(1200)

@@ -40,12 +40,12 @@ struct ProjectionFileTests {
         #expect(file.setup[0].column == 1)
         #expect(file.setup[0].sql.hasPrefix("CREATE TABLE"))
         #expect(file.setup[0].sql.hasSuffix("STRICT"))
-        #expect(file.sections.count == 1)
-        #expect(file.sections[0].kind == .on)
-        #expect(file.sections[0].line == 5)
-        #expect(file.sections[0].patterns.map(\.text) == ["health_check", "health.*"])
-        #expect(file.sections[0].statements[0].parameters == [.data, .position])
-        #expect(file.sections[0].statements[0].line == 6)
+        #expect(file.on.count == 1)
+        #expect(file.correct.isEmpty)
+        #expect(file.on[0].line == 5)
+        #expect(file.on[0].patterns.map(\.text) == ["health_check", "health.*"])
+        #expect(file.on[0].statements[0].parameters == [.data, .position])
+        #expect(file.on[0].statements[0].line == 6)
         #expect(file.digest == SHA256Digest(hashing: Array(text.utf8)))
     }
 
@@ -78,15 +78,16 @@ struct ProjectionFileTests {
         #expect(file.onCorrection == .apply)
         #expect(file.setup.map(\.line) == [17, 17])
         #expect(file.setup.map(\.column) == [1, 38])
-        #expect(file.sections.map(\.kind) == [.on, .correct])
-        #expect(file.sections[0].patterns == [TypePattern("a"), .prefix(Array("b.c.".utf8)), .any])
-        let statements = file.sections[0].statements
+        #expect(file.on.count == 1)
+        #expect(file.correct.count == 1)
+        #expect(file.on[0].patterns == [EventPattern("a"), .prefix(Array("b.c.".utf8)), .any])
+        let statements = file.on[0].statements
         #expect(statements.map(\.line) == [10, 12, 13])
         #expect(statements.map(\.column) == [3, 1, 42])
         #expect(statements.map(\.parameters) == [[.id, .type], [.id, .recordedAt], []])
         #expect(statements[0].sql.contains("-- tally:on y', \"a;\"\"b\""))
         #expect(statements[2].sql == "WITH x AS (SELECT 1) DELETE FROM _p2")
-        let correction = file.sections[1].statements[0]
+        let correction = file.correct[0].statements[0]
         #expect(correction.parameters == [.previousData, .resolutionID, .decision, .data])
         #expect(correction.sql.hasSuffix(":data)"))
     }
@@ -201,7 +202,7 @@ struct ProjectionFileTests {
     func limits() throws {
         let most = ProjectionFile.maximumStatementCount
         let statements = String(repeating: "DELETE FROM p;\n", count: most)
-        #expect(try parse(Self.on + statements).sections[0].statements.count == most)
+        #expect(try parse(Self.on + statements).on[0].statements.count == most)
         #expect(failure(Array((Self.on + statements + "DELETE FROM p;").utf8))?.code == .tooLarge)
         let space = [UInt8](repeating: 0x20, count: ProjectionFile.maximumByteCount)
         #expect(failure(space)?.code == .header)
@@ -248,9 +249,9 @@ struct ProjectionFileTests {
 }
 
 @Suite("Type patterns")
-struct TypePatternTests {
+struct EventPatternTests {
     private func matches(_ pattern: String, _ type: String) -> Bool {
-        Array(type.utf8).withUnsafeBytes { TypePattern(pattern)?.matches($0) ?? false }
+        Array(type.utf8).withUnsafeBytes { EventPattern(pattern)?.matches($0) ?? false }
     }
 
     @Test("A pattern takes a type, a prefix up to a dot, or everything")
@@ -264,9 +265,9 @@ struct TypePatternTests {
         #expect(!matches("a.*", "a"))
         #expect(!matches("a.*", "ab.c"))
         #expect(!matches("é", "e\u{301}"), "types are compared by bytes")
-        for text in ["*", "a.*", "a.b"] { #expect(TypePattern(text)?.text == text) }
+        for text in ["*", "a.*", "a.b"] { #expect(EventPattern(text)?.text == text) }
         for text in ["", " ", "a b", "a*", "*a", "a.*.b", ".*", "a,b", "a\u{7F}"] {
-            #expect(TypePattern(text) == nil, "\(text)")
+            #expect(EventPattern(text) == nil, "\(text)")
         }
     }
 }

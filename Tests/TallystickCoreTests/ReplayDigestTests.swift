@@ -19,25 +19,29 @@ struct ReplayDigestTests {
         withUnsafeBytes(of: number.bigEndian) { [UInt8]($0) }
     }
 
-    private func consume(_ position: Int64, _ digest: inout ReplayDigest) {
-        let stream = Array("stream-\(position % 7)".utf8)
-        stream.withUnsafeBytes {
-            digest.consumeEvent(
-                position: position,
-                revision: position / 7,
-                stream: $0,
-                content: SHA256Digest(hashing: [UInt8(truncatingIfNeeded: position)])
-            )
-        }
-        digest.record(position % 5 == 0 ? .parked : .applied, position: position)
-        if position % 11 == 0 {
-            digest.consumeCorrection(
-                resolution: position / 11,
-                decision: position % 2 == 0 ? "take" : "exclude",
-                content: position % 2 == 0 ? SHA256Digest(hashing: [1]) : nil
-            )
-            digest.record(.applied, position: position, resolution: position / 11)
-        }
+    private struct Digests: Equatable {
+        var consumed = ReplayDigest()
+        var applied = ReplayDigest()
+    }
+
+    private func consume(_ position: Int64, _ digests: inout Digests) {
+        digests.consumed.addEvent(
+            position: position,
+            revision: position / 7,
+            content: SHA256Digest(hashing: [UInt8(truncatingIfNeeded: position)]),
+            stream: "stream-\(position % 7)"
+        )
+        digests.applied.add(position % 5 == 0 ? .parked : .applied, position: position)
+        guard position % 11 == 0 else { return }
+        let takes = position % 2 == 0
+        digests.consumed.addCorrection(
+            resolutionID: position / 11,
+            position: position,
+            content: takes ? SHA256Digest(hashing: [1]) : .zero,
+            decision: takes ? "take" : "exclude"
+        )
+        digests.applied.add(.applied, position: position, resolutionID: position / 11)
+        digests.consumed.addExcluded(position: position + 1, resolutionID: 3)
     }
 
     @Test("A chained digest follows its definition, at every length and however it is cut")
@@ -80,96 +84,95 @@ struct ReplayDigestTests {
 
     @Test("The digests are those of the documented bytes")
     func documentedBytes() {
-        var digest = ReplayDigest()
-        var consumed = Array("tallystick consumed 1\n".utf8)
-        var applied = Array("tallystick applied 1\n".utf8)
-        #expect(digest.digest == chained(consumed))
-        #expect(digest.appliedDigest == chained(applied))
+        var digests = Digests()
+        var consumed: [UInt8] = []
+        var applied: [UInt8] = []
+        #expect(digests.consumed.value == SHA256Digest(hashing: [UInt8](repeating: 0, count: 32)))
         for position in Int64(1)...100 {
-            consume(position, &digest)
+            consume(position, &digests)
             let stream = Array("stream-\(position % 7)".utf8)
-            consumed += [1] + bigEndian(position) + bigEndian(position / 7)
+            consumed += Array("E".utf8) + bigEndian(position) + bigEndian(position / 7)
             consumed += SHA256Digest(hashing: [UInt8(position)]).bytes
             consumed += bigEndian(UInt32(stream.count)) + stream
-            applied += [position % 5 == 0 ? 2 : 1] + bigEndian(position) + bigEndian(Int64(0))
+            applied += Array((position % 5 == 0 ? "p" : "a").utf8) + bigEndian(position)
+            applied += bigEndian(Int64(0))
             if position % 11 == 0 {
                 let takes = position % 2 == 0
                 let decision = Array((takes ? "take" : "exclude").utf8)
-                consumed += [2] + bigEndian(position / 11)
-                consumed +=
-                    takes ? SHA256Digest(hashing: [1]).bytes : [UInt8](repeating: 0, count: 32)
+                consumed += Array("C".utf8) + bigEndian(position) + bigEndian(position / 11)
+                consumed += takes ? SHA256Digest(hashing: [1]).bytes : SHA256Digest.zero.bytes
                 consumed += bigEndian(UInt32(decision.count)) + decision
-                applied += [1] + bigEndian(position) + bigEndian(position / 11)
+                consumed += Array("X".utf8) + bigEndian(position + 1) + bigEndian(Int64(3))
+                applied += Array("a".utf8) + bigEndian(position) + bigEndian(position / 11)
             }
-            #expect(digest.digest == chained(consumed), "position \(position)")
-            #expect(digest.appliedDigest == chained(applied), "position \(position)")
+            #expect(digests.consumed.value == chained(consumed), "position \(position)")
+            #expect(digests.applied.value == chained(applied), "position \(position)")
         }
+        #expect(ReplayDigest.Action.allCases.map(\.rawValue) == Array("apsr".utf8))
     }
 
     @Test("Interruptions at any place change neither digest")
     func interruptions() {
-        var whole = ReplayDigest()
+        var whole = Digests()
         for position in Int64(1)...500 { consume(position, &whole) }
         let seed = UInt64.random(in: 0 ... .max)
         var random = SeededGenerator(seed: seed)
-        var resumed: ReplayDigest? = ReplayDigest()
+        var resumed = Digests()
         for position in Int64(1)...500 {
-            if var current = resumed { consume(position, &current); resumed = current }
-            if random.next() % 3 == 0, let current = resumed {
-                resumed = ReplayDigest(
-                    consumedState: current.consumedState,
-                    appliedState: current.appliedState
-                )
-            }
+            consume(position, &resumed)
+            guard random.next() % 3 == 0,
+                let consumed = ReplayDigest(state: resumed.consumed.state),
+                let applied = ReplayDigest(state: resumed.applied.state)
+            else { continue }
+            resumed = Digests(consumed: consumed, applied: applied)
         }
-        #expect(resumed?.digest == whole.digest, "seed \(seed)")
-        #expect(resumed?.appliedDigest == whole.appliedDigest, "seed \(seed)")
-        #expect(ReplayDigest(consumedState: [], appliedState: whole.appliedState) == nil)
+        #expect(resumed == whole, "seed \(seed)")
+        #expect(resumed.consumed.value == SHA256Digest(hashing: whole.consumed.state))
+        #expect(ReplayDigest(state: []) == nil)
     }
 
     @Test("Every part of a record counts")
     func everyPart() {
-        var digests: Set<SHA256Digest> = [ReplayDigest().digest]
+        var values: Set<SHA256Digest> = [ReplayDigest().value]
         let content = SHA256Digest(hashing: [1])
-        func event(_ position: Int64, _ revision: Int64, _ stream: String, _ content: SHA256Digest)
-        {
+        func add(_ change: (inout ReplayDigest) -> Void) {
             var digest = ReplayDigest()
-            Array(stream.utf8).withUnsafeBytes {
-                digest.consumeEvent(
-                    position: position,
-                    revision: revision,
-                    stream: $0,
-                    content: content
-                )
-            }
-            digests.insert(digest.digest)
+            change(&digest)
+            values.insert(digest.value)
         }
-        event(1, 0, "a", content)
-        event(2, 0, "a", content)
-        event(1, 1, "a", content)
-        event(1, 0, "b", content)
-        event(1, 0, "a", .zero)
-        for (resolution, decision, content) in [
-            (1, "take", content), (2, "take", content), (1, "merge", content),
+        for (position, revision, stream) in [(1, 0, "a"), (2, 0, "a"), (1, 1, "a"), (1, 0, "b")] {
+            for content in [content, .zero] {
+                add {
+                    $0.addEvent(
+                        position: Int64(position),
+                        revision: Int64(revision),
+                        content: content,
+                        stream: stream
+                    )
+                }
+            }
+        }
+        for (position, resolution, decision) in [
+            (1, 1, "take"), (2, 1, "take"), (1, 2, "take"), (1, 1, "merge"),
         ] {
-            var digest = ReplayDigest()
-            digest.consumeCorrection(
-                resolution: Int64(resolution),
-                decision: decision,
-                content: content
-            )
-            digests.insert(digest.digest)
-        }
-        #expect(digests.count == 9)
-        var applied: Set<SHA256Digest> = []
-        for outcome in ReplayOutcome.allCases {
-            for (position, resolution) in [(1, 0), (2, 0), (1, 1)] as [(Int64, Int64)] {
-                var digest = ReplayDigest()
-                digest.record(outcome, position: position, resolution: resolution)
-                applied.insert(digest.appliedDigest)
+            for content in [content, .zero] {
+                add {
+                    $0.addCorrection(
+                        resolutionID: Int64(resolution),
+                        position: Int64(position),
+                        content: content,
+                        decision: decision
+                    )
+                }
             }
         }
-        #expect(applied.count == 12)
+        for (position, resolution) in [(1, 0), (2, 0), (1, 1)] as [(Int64, Int64)] {
+            for action in ReplayDigest.Action.allCases {
+                add { $0.add(action, position: position, resolutionID: resolution) }
+            }
+            add { $0.addExcluded(position: position, resolutionID: resolution) }
+        }
+        #expect(values.count == 1 + 8 + 8 + 15)
     }
 }
 

@@ -200,7 +200,8 @@ struct SettingsTests {
         #expect(
             changes.map(\.pointer) == [
                 "/categories/debug/percentage", "/classification/data_keys", "/origins/a~1b~0c",
-            ])
+            ]
+        )
         #expect(changes.map(\.old) == ["100", "[]", nil])
         #expect(changes.map(\.new) == ["12.5", #"[["k","debug"]]"#, #"{"priority":1}"#])
     }

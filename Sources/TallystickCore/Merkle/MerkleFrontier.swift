@@ -21,15 +21,20 @@ public struct MerkleFrontier: Sendable, Equatable {
     }
 
     /// Adds a leaf hash. One node is hashed for each leaf, averaged over many.
-    public mutating func append(_ hash: SHA256Digest) {
+    public mutating func append(_ hash: SHA256Digest) { append(subtree: hash, leaves: 1) }
+
+    /// Adds the root of a complete subtree, such as a tile's.
+    ///
+    /// - parameter leaves: a power of two that divides the size so far.
+    public mutating func append(subtree hash: SHA256Digest, leaves: Int64) {
         var hash = hash
-        var bits = size
+        var bits = size / max(1, leaves)
         while bits & 1 == 1, let left = subtrees.popLast() {
             hash = MerkleHash.node(left, hash)
             bits >>= 1
         }
         subtrees.append(hash)
-        size += 1
+        size += leaves
     }
 
     /// The tree's root.

@@ -54,28 +54,52 @@ public struct ChainedDigest: Sendable, Equatable {
         hashChunks()
     }
 
-    /// Takes in one byte.
-    mutating func append(byte: UInt8) { buffer.append(byte) }
-
-    /// Takes in a number: 8 bytes, big-endian.
-    mutating func append(number: Int64) {
-        withUnsafeBytes(of: number.bigEndian) { buffer.append(contentsOf: $0) }
+    /// Takes in a record: a byte and two numbers of 8 bytes, big-endian.
+    mutating func append(kind: UInt8, _ first: Int64, _ second: Int64) {
+        withUnsafeTemporaryAllocation(byteCount: 17, alignment: 8) { record in
+            Self.write(kind, first, second, to: record)
+            buffer.append(contentsOf: UnsafeRawBufferPointer(record))
+        }
+        hashChunks()
     }
 
-    /// Takes in text: its number of bytes (4 bytes, big-endian), then the bytes.
-    mutating func append(text: UnsafeRawBufferPointer) {
-        let count = UInt32(truncatingIfNeeded: text.count)
-        withUnsafeBytes(of: count.bigEndian) { buffer.append(contentsOf: $0) }
-        append(text)
+    /// Takes in a record: a byte and two numbers of 8 bytes, big-endian; the 32 bytes of a digest; a
+    /// text's number of bytes (4 bytes, big-endian), and the text.
+    mutating func append(
+        kind: UInt8,
+        _ first: Int64,
+        _ second: Int64,
+        _ digest: SHA256Digest,
+        text: UnsafeRawBufferPointer
+    ) {
+        // One append for all that has a fixed size: they are what this costs.
+        withUnsafeTemporaryAllocation(byteCount: 53, alignment: 8) { record in
+            Self.write(kind, first, second, to: record)
+            digest.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(rebasing: record[17..<49]).copyMemory(from: $0)
+            }
+            let count = UInt32(truncatingIfNeeded: text.count)
+            record.storeBytes(of: count.bigEndian, toByteOffset: 49, as: UInt32.self)
+            buffer.append(contentsOf: UnsafeRawBufferPointer(record))
+        }
+        buffer.append(contentsOf: text)
+        hashChunks()
     }
 
-    /// Takes in the 32 bytes of a digest.
-    mutating func append(digest: SHA256Digest) {
-        digest.withUnsafeBytes { buffer.append(contentsOf: $0) }
+    @inline(__always)
+    private static func write(
+        _ kind: UInt8,
+        _ first: Int64,
+        _ second: Int64,
+        to record: UnsafeMutableRawBufferPointer
+    ) {
+        record[0] = kind
+        record.storeBytes(of: first.bigEndian, toByteOffset: 1, as: Int64.self)
+        record.storeBytes(of: second.bigEndian, toByteOffset: 9, as: Int64.self)
     }
 
-    /// Hashes complete chunks. To be called before `buffer` is seen from outside.
-    mutating func hashChunks() {
+    /// Hashes complete chunks.
+    private mutating func hashChunks() {
         let whole = SHA256Digest.byteCount + Self.chunkByteCount
         guard buffer.count >= whole else { return }
         var start = 0

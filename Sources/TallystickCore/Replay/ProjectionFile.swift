@@ -14,7 +14,7 @@
 /// only SQLite can tell.
 public struct ProjectionFile: Sendable, Equatable {
     /// What happens when a resolution changes history that was consumed.
-    public enum CorrectionMode: String, Sendable, CaseIterable {
+    public enum OnCorrection: String, Sendable, CaseIterable {
         /// The projection is made again from effective events. The default.
         case rebuild
         /// The `correct` sections are run.
@@ -42,7 +42,7 @@ public struct ProjectionFile: Sendable, Equatable {
     }
 
     /// One SQL statement.
-    public struct Statement: Sendable, Equatable {
+    public struct SQLStatement: Sendable, Equatable {
         /// As written, comments inside included, without the semicolon.
         public let sql: String
         /// Where it begins in the file; 1-based.
@@ -56,15 +56,9 @@ public struct ProjectionFile: Sendable, Equatable {
 
     /// Statements that are run for each event, or correction, of certain types.
     public struct Section: Sendable, Equatable {
-        public enum Kind: String, Sendable {
-            case on
-            case correct
-        }
-
-        public let kind: Kind
         /// One is enough for the section to be run.
-        public let patterns: [TypePattern]
-        public let statements: [Statement]
+        public let patterns: [EventPattern]
+        public let statements: [SQLStatement]
         /// 1-based.
         public let line: Int
 
@@ -73,6 +67,15 @@ public struct ProjectionFile: Sendable, Equatable {
             patterns.contains { $0.matches(type) }
         }
     }
+
+    /// Names of the parameters of `on` sections.
+    public static let parameters = Set(
+        Parameter.allCases.filter { !$0.isOfCorrections }.map(\.rawValue)
+    )
+    /// Names of the parameters that only `correct` sections have.
+    public static let correctionParameters = Set(
+        Parameter.allCases.filter(\.isOfCorrections).map(\.rawValue)
+    )
 
     /// Bytes of a file.
     public static let maximumByteCount = 1 << 20
@@ -85,13 +88,18 @@ public struct ProjectionFile: Sendable, Equatable {
     public let name: String
     /// 1 or more; raised when the file changes.
     public let version: Int64
-    public let onCorrection: CorrectionMode
+    public let onCorrection: OnCorrection
     /// Statements that create the tables.
-    public let setup: [Statement]
-    /// All `on` and `correct` sections in file order.
-    public let sections: [Section]
+    public let setup: [SQLStatement]
+    /// What is run for each event; in file order.
+    public let on: [Section]
+    /// What is run for each correction; in file order.
+    public let correct: [Section]
     /// Of the file's bytes.
     public let digest: SHA256Digest
+
+    /// Whether a name can be that of a projection: `[a-z_][a-z0-9_]*`, at most 64 bytes.
+    public static func isName(_ name: String) -> Bool { ProjectionHeader.isName(name) }
 
     /// Parses a file.
     public init(_ bytes: UnsafeRawBufferPointer) throws(ProjectionFileError) {
@@ -101,7 +109,8 @@ public struct ProjectionFile: Sendable, Equatable {
         version = try parser.header.requiredVersion(at: 0)
         onCorrection = parser.header.onCorrection ?? .rebuild
         setup = parser.setup
-        sections = parser.sections
+        on = parser.on
+        correct = parser.correct
         digest = SHA256Digest(hashing: bytes)
     }
 

@@ -2,7 +2,7 @@
 struct ProjectionHeader {
     private(set) var name: String?
     private(set) var version: Int64?
-    private(set) var onCorrection: ProjectionFile.CorrectionMode?
+    private(set) var onCorrection: ProjectionFile.OnCorrection?
     let bytes: UnsafeRawBufferPointer
 
     init(of bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
@@ -72,7 +72,7 @@ struct ProjectionHeader {
         _ start: Int
     ) throws(ProjectionFileError) {
         try checkHeader(isRepeated: onCorrection != nil, start)
-        guard let mode = ProjectionFile.CorrectionMode(rawValue: String(arguments)) else {
+        guard let mode = ProjectionFile.OnCorrection(rawValue: String(arguments)) else {
             throw error(.marker, at: start, "'on-correction' is followed by rebuild or apply")
         }
         onCorrection = mode
@@ -83,7 +83,7 @@ struct ProjectionHeader {
         if isRepeated { throw error(.header, at: start, "the file has such a line already") }
     }
 
-    private static func isName(_ name: String) -> Bool {
+    static func isName(_ name: String) -> Bool {
         guard let first = name.utf8.first, name.utf8.count <= ProjectionFile.maximumNameByteCount,
             first == 0x5F || (0x61...0x7A).contains(first)
         else { return false }

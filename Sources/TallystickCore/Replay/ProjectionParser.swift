@@ -1,15 +1,14 @@
 /// Splits a projection file into header, sections and statements.
 struct ProjectionParser {
     private enum SectionKind: Equatable {
-        case setup
-        case run(ProjectionFile.Section.Kind)
+        case setup, on, correct
     }
 
     private struct OpenSection {
         let kind: SectionKind
-        let patterns: [TypePattern]
+        let patterns: [EventPattern]
         let offset: Int
-        var statements: [ProjectionFile.Statement] = []
+        var statements: [ProjectionFile.SQLStatement] = []
     }
 
     private struct OpenStatement {
@@ -21,8 +20,9 @@ struct ProjectionParser {
         var parameters: [ProjectionFile.Parameter] = []
     }
 
-    private(set) var setup: [ProjectionFile.Statement] = []
-    private(set) var sections: [ProjectionFile.Section] = []
+    private(set) var setup: [ProjectionFile.SQLStatement] = []
+    private(set) var on: [ProjectionFile.Section] = []
+    private(set) var correct: [ProjectionFile.Section] = []
 
     private static let marker = Array("-- tally:".utf8)
     private let bytes: UnsafeRawBufferPointer
@@ -85,18 +85,18 @@ struct ProjectionParser {
     private func checkSections() throws(ProjectionFileError) {
         _ = try header.requiredName(at: 0)
         _ = try header.requiredVersion(at: bytes.count)
-        guard !sections.isEmpty else {
-            throw error(
-                .section,
-                at: bytes.count,
-                "the file has no '-- tally:on' section, so nothing would ever be run"
-            )
-        }
         if let firstCorrection, header.onCorrection != .apply {
             throw error(
                 .section,
                 at: firstCorrection,
                 "a 'correct' section is run only where the header says '-- tally:on-correction apply'"
+            )
+        }
+        guard !on.isEmpty else {
+            throw error(
+                .section,
+                at: bytes.count,
+                "the file has no '-- tally:on' section, so nothing would ever be run"
             )
         }
     }
@@ -169,7 +169,7 @@ struct ProjectionParser {
         let place = TextPlace(of: statement.start, in: bytes)
         let sql = text(statement.start..<statement.end)
         section?.statements.append(
-            ProjectionFile.Statement(
+            ProjectionFile.SQLStatement(
                 sql: sql,
                 line: place.line,
                 column: place.column,
@@ -229,9 +229,9 @@ struct ProjectionParser {
         guard start == 0 || bytes[start - 1] == 0x0A else {
             throw error(.markerPlace, at: start, "a marker must begin in column 1")
         }
-        let line = TypePattern.trimmed(text(start + Self.marker.count..<range.upperBound))
+        let line = EventPattern.trimmed(text(start + Self.marker.count..<range.upperBound))
         let word = line.prefix { $0 != " " && $0 != "\t" }
-        let arguments = TypePattern.trimmed(line.dropFirst(word.count))
+        let arguments = EventPattern.trimmed(line.dropFirst(word.count))
         switch word {
         case "projection": try header.readName(arguments, start)
         case "version", "on-correction":
@@ -271,24 +271,24 @@ struct ProjectionParser {
     }
 
     private mutating func beginSection(
-        _ kind: ProjectionFile.Section.Kind,
+        _ kind: SectionKind,
         _ arguments: Substring,
         _ start: Int
     ) throws(ProjectionFileError) {
-        var patterns: [TypePattern] = []
+        var patterns: [EventPattern] = []
         for part in arguments.split(separator: ",", omittingEmptySubsequences: false) {
-            guard let pattern = TypePattern(TypePattern.trimmed(part)) else {
+            guard let pattern = EventPattern(EventPattern.trimmed(part)) else {
                 throw error(
                     .pattern,
                     at: start,
-                    "'\(TypePattern.trimmed(part))' is no pattern; write event types, PREFIX.* or *, with "
+                    "'\(EventPattern.trimmed(part))' is no pattern; write event types, PREFIX.* or *, with "
                         + "commas between them"
                 )
             }
             patterns.append(pattern)
         }
         if kind == .correct, firstCorrection == nil { firstCorrection = start }
-        try begin(OpenSection(kind: .run(kind), patterns: patterns, offset: start))
+        try begin(OpenSection(kind: kind, patterns: patterns, offset: start))
     }
 
     private mutating func begin(_ section: OpenSection) throws(ProjectionFileError) {
@@ -303,18 +303,16 @@ struct ProjectionParser {
         guard !section.statements.isEmpty else {
             throw error(.section, at: section.offset, "this section is empty")
         }
+        let place = TextPlace(of: section.offset, in: bytes)
+        let ended = ProjectionFile.Section(
+            patterns: section.patterns,
+            statements: section.statements,
+            line: place.line
+        )
         switch section.kind {
-        case .setup:
-            setup = section.statements
-        case .run(let kind):
-            sections.append(
-                ProjectionFile.Section(
-                    kind: kind,
-                    patterns: section.patterns,
-                    statements: section.statements,
-                    line: TextPlace(of: section.offset, in: bytes).line
-                )
-            )
+        case .setup: setup = section.statements
+        case .on: on.append(ended)
+        case .correct: correct.append(ended)
         }
     }
 
@@ -323,8 +321,8 @@ struct ProjectionParser {
     private static func parameters(of kind: SectionKind?) -> [ProjectionFile.Parameter] {
         switch kind {
         case .setup, nil: []
-        case .run(.on): ProjectionFile.Parameter.allCases.filter { !$0.isOfCorrections }
-        case .run(.correct): ProjectionFile.Parameter.allCases
+        case .on: ProjectionFile.Parameter.allCases.filter { !$0.isOfCorrections }
+        case .correct: ProjectionFile.Parameter.allCases
         }
     }
 

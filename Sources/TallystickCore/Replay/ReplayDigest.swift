@@ -1,103 +1,111 @@
-/// What became of an event, or of a correction, in a projection. The raw values are part of the format.
-public enum ReplayOutcome: UInt8, Sendable, CaseIterable {
-    /// Applied in its place.
-    case applied = 1
-    /// Set aside with its error, or because an earlier event of its stream was.
-    case parked = 2
-    /// Left out, on request.
-    case skipped = 3
-    /// Applied later, after it had been parked.
-    case retried = 4
-}
-
-/// The two running digests of a replay: of what it consumed, and of what it did with it.
+/// A running digest of a replay: of what it consumed, or of what it did with it.
 ///
-/// Both are ``ChainedDigest``s over records, in the order in which things happened; numbers are 8 bytes,
-/// texts begin with their number of bytes in 4 bytes, all big-endian. The first begins with the
-/// ASCII bytes `tallystick consumed 1` and a line feed, followed by
+/// It is the ``ChainedDigest`` of one record after the other, in the order in which things happened.
+/// Numbers are 8 bytes, big-endian. Records of what was consumed:
 ///
 /// | record | bytes |
 /// |---|---|
-/// | event | 0x01, position, revision, content digest (32 bytes), stream as text |
-/// | correction | 0x02, resolution id, content digest (32 bytes; zeros when it leaves no content), decision as text |
+/// | an event | `E`, position, revision, SHA-256 of its content, stream |
+/// | an event that a resolution excluded | `X`, position, id of the resolution |
+/// | a correction | `C`, position, id of the resolution, SHA-256 of the content, decision |
 ///
-/// The second begins with `tallystick applied 1` and a line feed; each record is the outcome (1 applied,
-/// 2 parked, 3 skipped, 4 retried), the position, and the resolution id (0 for an event).
+/// Without content the SHA-256 is 32 zero bytes. Stream and decision are UTF-8 after their number of bytes
+/// (4 bytes, big-endian). Records of what was done: `a` (applied), `p` (parked), `s` (skipped) or `r` (retried),
+/// position, id of the resolution or 0.
 ///
-/// Neither depends on batches, interruptions, machines or the time of recording.
+/// Neither digest depends on batches, interruptions, machines or the time of recording.
 public struct ReplayDigest: Sendable, Equatable {
-    private var consumed: ChainedDigest
-    private var applied: ChainedDigest
-
-    private static let consumedHeader = Array("tallystick consumed 1\n".utf8)
-    private static let appliedHeader = Array("tallystick applied 1\n".utf8)
-
-    /// Nothing consumed yet.
-    public init() {
-        consumed = ChainedDigest()
-        applied = ChainedDigest()
-        Self.consumedHeader.withUnsafeBytes { consumed.append($0) }
-        Self.appliedHeader.withUnsafeBytes { applied.append($0) }
+    /// What was done with an event, or with a correction. The raw values are part of the format.
+    public enum Action: UInt8, Sendable, CaseIterable {
+        /// Applied in its place.
+        case applied = 0x61
+        /// Set aside with its error, or because an earlier event of its stream was.
+        case parked = 0x70
+        /// Left out, on request.
+        case skipped = 0x73
+        /// Applied later, after it had been parked.
+        case retried = 0x72
     }
 
-    /// Digests that go on from the states of a checkpoint.
+    private var chain: ChainedDigest
+
+    /// Of nothing yet.
+    public init() { chain = ChainedDigest() }
+
+    /// A digest that goes on from the state of a checkpoint.
     ///
-    /// - returns: nil when a state is none.
-    public init?(consumedState: [UInt8], appliedState: [UInt8]) {
-        guard let consumed = ChainedDigest(state: consumedState),
-            let applied = ChainedDigest(state: appliedState)
-        else { return nil }
-        self.consumed = consumed
-        self.applied = applied
+    /// - returns: nil when it is no state.
+    public init?(state: [UInt8]) {
+        guard let chain = ChainedDigest(state: state) else { return nil }
+        self.chain = chain
     }
 
-    /// The digest of what was consumed.
-    public var digest: SHA256Digest { consumed.digest }
-    /// The digest of what was applied, parked, skipped and retried.
-    public var appliedDigest: SHA256Digest { applied.digest }
-    /// The state of ``digest``, to be stored with a checkpoint.
-    public var consumedState: [UInt8] { consumed.state }
-    /// The state of ``appliedDigest``, to be stored with a checkpoint.
-    public var appliedState: [UInt8] { applied.state }
+    /// The state, to be stored with a checkpoint: 32 to 1055 bytes, whose SHA-256 is ``value``.
+    public var state: [UInt8] { chain.state }
 
-    /// Takes in an event that was read.
+    /// The digest of all records so far; more can follow. Each call costs a hash.
+    public var value: SHA256Digest { chain.digest }
+
+    /// Takes in an event that was consumed.
     ///
-    /// - parameter stream: the stream's name as UTF-8.
-    public mutating func consumeEvent(
+    /// - parameter stream: its stream's name as UTF-8.
+    public mutating func addEvent(
         position: Int64,
         revision: Int64,
-        stream: UnsafeRawBufferPointer,
-        content: SHA256Digest
+        content: SHA256Digest,
+        stream: UnsafeRawBufferPointer
     ) {
-        consumed.append(byte: 0x01)
-        consumed.append(number: position)
-        consumed.append(number: revision)
-        consumed.append(digest: content)
-        consumed.append(text: stream)
+        chain.append(kind: 0x45, position, revision, content, text: stream)
     }
 
-    /// Takes in a correction that was read.
-    ///
-    /// - parameter content: the digest of the content that counts from now on; nil when none does.
-    public mutating func consumeCorrection(
-        resolution: Int64,
-        decision: String,
-        content: SHA256Digest?
+    /// Takes in an event that was consumed.
+    public mutating func addEvent(
+        position: Int64,
+        revision: Int64,
+        content: SHA256Digest,
+        stream: String
     ) {
-        consumed.append(byte: 0x02)
-        consumed.append(number: resolution)
-        consumed.append(digest: content ?? .zero)
+        var stream = stream
+        stream.withUTF8 { text in
+            addEvent(
+                position: position,
+                revision: revision,
+                content: content,
+                stream: UnsafeRawBufferPointer(text)
+            )
+        }
+    }
+
+    /// Takes in an event that was passed over, because a resolution excluded it.
+    public mutating func addExcluded(position: Int64, resolutionID: Int64) {
+        chain.append(kind: 0x58, position, resolutionID)
+    }
+
+    /// Takes in a correction that was consumed.
+    ///
+    /// - parameter content: of the event as it counts from now on; zero when it does not count any more.
+    public mutating func addCorrection(
+        resolutionID: Int64,
+        position: Int64,
+        content: SHA256Digest,
+        decision: String
+    ) {
         var decision = decision
-        decision.withUTF8 { consumed.append(text: UnsafeRawBufferPointer($0)) }
+        decision.withUTF8 { text in
+            chain.append(
+                kind: 0x43,
+                position,
+                resolutionID,
+                content,
+                text: UnsafeRawBufferPointer(text)
+            )
+        }
     }
 
-    /// Takes in what became of an event, or of a correction.
+    /// Takes in what was done with an event, or with a correction.
     ///
-    /// - parameter resolution: 0 for an event.
-    public mutating func record(_ outcome: ReplayOutcome, position: Int64, resolution: Int64 = 0) {
-        applied.append(byte: outcome.rawValue)
-        applied.append(number: position)
-        applied.append(number: resolution)
-        applied.hashChunks()
+    /// - parameter resolutionID: 0 for an event.
+    public mutating func add(_ action: Action, position: Int64, resolutionID: Int64 = 0) {
+        chain.append(kind: action.rawValue, position, resolutionID)
     }
 }

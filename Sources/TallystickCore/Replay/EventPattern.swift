@@ -1,6 +1,6 @@
 /// Which event types a section of a projection takes: one type, all types that begin with a prefix and a
 /// dot, or all.
-public enum TypePattern: Hashable, Sendable {
+public enum EventPattern: Hashable, Sendable {
     /// `*`
     case any
     /// `PREFIX.*`; the bytes are the prefix and its dot.
@@ -31,6 +31,12 @@ public enum TypePattern: Hashable, Sendable {
         case .prefix(let prefix): type.starts(with: prefix)
         case .exact(let exact): type.elementsEqual(exact)
         }
+    }
+
+    /// Whether a type is taken.
+    public func matches(_ type: String) -> Bool {
+        var type = type
+        return type.withUTF8 { matches(UnsafeRawBufferPointer($0)) }
     }
 
     /// The pattern as a projection file writes it.
