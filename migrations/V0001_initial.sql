@@ -327,7 +327,9 @@ CREATE TABLE replay_checkpoints (
     resolution_watermark INTEGER NOT NULL,
     root TEXT NOT NULL,
     digest TEXT NOT NULL,
+    digest_state BLOB NOT NULL,
     applied_digest TEXT NOT NULL,
+    applied_digest_state BLOB NOT NULL,
     updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

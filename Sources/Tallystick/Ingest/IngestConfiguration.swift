@@ -18,8 +18,12 @@ struct IngestConfiguration: Sendable {
     init(_ identity: StoreIdentity, from connection: Connection) throws {
         let stored = try ConfigurationRows(in: connection).current()
         let settings: StoreSettings
-        do {
-            settings = try StoreSettings(json: stored?.content ?? Array("{}".utf8))
+        do throws(SettingsError) {
+            if let stored {
+                settings = try StoreSettings(json: stored.content, onto: nil)
+            } else {
+                settings = .standard
+            }
         } catch {
             throw StoreError(
                 .integrity, during: "read the settings", on: "configuration \(stored?.version ?? 0)",
@@ -27,11 +31,11 @@ struct IngestConfiguration: Sendable {
         }
         classification = settings.classification
         checksums = settings.categories.map(\.checksum)
-        severities = settings.categories.map(\.severity)
+        severities = settings.categories.map(\.severity.rawValue)
         comparison = settings.comparison
         heldCategories = settings.categories.filter(\.holdsWhileOpen).map(\.name)
         deliveryAttributes = identity.deliveryAttributes
-        var names = Set(settings.origins)
+        var names = Set(settings.origins.map(\.name))
         let rows = try connection.prepare("SELECT name FROM origins WHERE name <> 'local'")
         while try rows.step() { names.insert(rows.text(at: 0)) }
         origins = names

@@ -26,7 +26,9 @@ struct CheckpointRows {
             resolution_watermark INTEGER NOT NULL,
             root TEXT NOT NULL,
             digest TEXT NOT NULL,
+            digest_state BLOB NOT NULL,
             applied_digest TEXT NOT NULL,
+            applied_digest_state BLOB NOT NULL,
             updated_at INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID
         """
@@ -42,7 +44,7 @@ struct CheckpointRows {
         select = try connection.prepare(
             """
             SELECT store_id, projection_version, definition_sha256, position, resolution_watermark, root,
-                digest, applied_digest
+                digest_state, applied_digest_state
             FROM replay_checkpoints
             WHERE replay = ?1
             """
@@ -51,16 +53,18 @@ struct CheckpointRows {
             """
             INSERT INTO replay_checkpoints (
                 replay, store_id, projection_version, definition_sha256, position,
-                resolution_watermark, root, digest, applied_digest, updated_at)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                resolution_watermark, root, digest, applied_digest, updated_at,
+                digest_state, applied_digest_state)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
             """
         )
         update = try connection.prepare(
             """
             UPDATE replay_checkpoints
             SET store_id = ?2, projection_version = ?3, definition_sha256 = ?4, position = ?5,
-                resolution_watermark = ?6, root = ?7, digest = ?8, applied_digest = ?9, updated_at = ?10
-            WHERE replay = ?1 AND position = ?11 AND applied_digest = ?12
+                resolution_watermark = ?6, root = ?7, digest = ?8, applied_digest = ?9, updated_at = ?10,
+                digest_state = ?11, applied_digest_state = ?12
+            WHERE replay = ?1 AND position = ?13 AND applied_digest = ?14
             """
         )
         remove = try connection.prepare("DELETE FROM replay_checkpoints WHERE replay = ?1")
@@ -73,8 +77,8 @@ struct CheckpointRows {
                 storeID: row.text(at: 0), version: row.int64(at: 1), definition: row.text(at: 2),
                 position: row.int64(at: 3), watermark: row.int64(at: 4),
                 root: SHA256Digest(hex: row.text(at: 5)) ?? .zero,
-                digest: ReplayDigest(SHA256Digest(hex: row.text(at: 6)) ?? .zero),
-                appliedDigest: ReplayDigest(SHA256Digest(hex: row.text(at: 7)) ?? .zero))
+                digest: ReplayDigest(state: row.blob(at: 6)) ?? ReplayDigest(),
+                appliedDigest: ReplayDigest(state: row.blob(at: 7)) ?? ReplayDigest())
         }
     }
 
@@ -91,8 +95,8 @@ struct CheckpointRows {
         at time: Int64
     ) throws(SQLiteError) -> Bool {
         try bind(new, replay, time, to: update)
-        try update.bind(old.position, at: 11)
-        try update.bindText(old.appliedDigest.value.hex, at: 12)
+        try update.bind(old.position, at: 13)
+        try update.bindText(old.appliedDigest.value.hex, at: 14)
         try update.run()
         return connection.changes == 1
     }
@@ -118,5 +122,7 @@ struct CheckpointRows {
         try statement.bindText(checkpoint.digest.value.hex, at: 8)
         try statement.bindText(checkpoint.appliedDigest.value.hex, at: 9)
         try statement.bind(time, at: 10)
+        try statement.bindBlob(checkpoint.digest.state, at: 11)
+        try statement.bindBlob(checkpoint.appliedDigest.state, at: 12)
     }
 }

@@ -2,7 +2,7 @@ import Crypto
 
 /// A SHA-256 digest (FIPS 180-4), 32 bytes stored inline.
 @frozen
-public struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
+public struct SHA256Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     @usableFromInline var words: (UInt64, UInt64, UInt64, UInt64)
 
     /// Bytes of a digest.
@@ -25,10 +25,19 @@ public struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
     }
 
     init(_ digest: SHA256.Digest) {
+        self = digest.withUnsafeBytes { SHA256Digest(copying: $0) }
+    }
+
+    init(_ code: HMAC<SHA256>.MAC) {
+        self = code.withUnsafeBytes { SHA256Digest(copying: $0) }
+    }
+
+    /// The first 32 of bytes; missing ones are zero.
+    init(copying bytes: UnsafeRawBufferPointer) {
         self.init()
-        digest.withUnsafeBytes { source in
-            withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: source) }
-        }
+        let count = min(bytes.count, Self.byteCount)
+        let source = UnsafeRawBufferPointer(rebasing: bytes[..<count])
+        withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: source) }
     }
 
     /// A digest of exactly 32 bytes; nil for any other count.
@@ -39,9 +48,11 @@ public struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
         withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: bytes) }
     }
 
-    /// A digest of 64 hexadecimal digits; nil for anything else.
+    /// A digest of 64 lower-case hexadecimal digits; nil for anything else.
     public init?(hex: some StringProtocol) {
-        guard let bytes = Hex.bytes(hex), bytes.count == Self.byteCount else { return nil }
+        guard hex.utf8.count == 2 * Self.byteCount,
+            hex.utf8.allSatisfy({ !(0x41...0x5A).contains($0) }), let bytes = Hex.bytes(hex)
+        else { return nil }
         self.init()
         withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes) }
     }
@@ -63,6 +74,7 @@ public struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
         withUnsafeBytes { Hex.write($0, to: &output) }
     }
 
+    /// Gives the 32 bytes to `body`, which must not keep the pointer.
     @inlinable
     public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         Swift.withUnsafeBytes(of: words, body)
@@ -74,6 +86,23 @@ public struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
             && left.words.2 == right.words.2 && left.words.3 == right.words.3
     }
 
+    /// Whether two digests are the same, in a time that does not depend on where they differ.
+    public func equalsInConstantTime(_ other: Self) -> Bool {
+        let difference =
+            (words.0 ^ other.words.0) | (words.1 ^ other.words.1)
+            | (words.2 ^ other.words.2) | (words.3 ^ other.words.3)
+        return difference == 0
+    }
+
+    /// The order of the bytes.
+    @inlinable
+    public static func < (left: Self, right: Self) -> Bool {
+        if left.words.0 != right.words.0 { return left.words.0.bigEndian < right.words.0.bigEndian }
+        if left.words.1 != right.words.1 { return left.words.1.bigEndian < right.words.1.bigEndian }
+        if left.words.2 != right.words.2 { return left.words.2.bigEndian < right.words.2.bigEndian }
+        return left.words.3.bigEndian < right.words.3.bigEndian
+    }
+
     @inlinable
     public func hash(into hasher: inout Hasher) {
         // A digest is spread evenly already.
@@ -82,55 +111,16 @@ public struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// SHA-256 over bytes that arrive in pieces.
-public struct SHA256Hasher {
+public struct SHA256Hasher: Sendable {
     private var hasher = SHA256()
 
     public init() {}
 
+    /// Takes in more bytes.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         hasher.update(bufferPointer: bytes)
     }
 
     /// The digest of all bytes so far; the hasher can go on.
     public func digest() -> SHA256Digest { SHA256Digest(hasher.finalize()) }
-}
-
-/// Hexadecimal digits.
-public enum Hex {
-    /// Appends two lower-case digits a byte.
-    public static func write(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
-        for byte in bytes {
-            output.append(digit(byte >> 4))
-            output.append(digit(byte & 15))
-        }
-    }
-
-    public static func string(_ bytes: UnsafeRawBufferPointer) -> String {
-        var text: [UInt8] = []
-        text.reserveCapacity(bytes.count * 2)
-        write(bytes, to: &text)
-        return String(decoding: text, as: UTF8.self)
-    }
-
-    /// Lower-case digits of bytes.
-    public static func string(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { string($0) } }
-
-    /// The bytes behind digits of either case; nil for an odd count or another character.
-    public static func bytes(_ text: some StringProtocol) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var high: UInt32?
-        for character in text.utf8 {
-            guard let digit = JSONCursor.hexDigit(character) else { return nil }
-            if let first = high {
-                bytes.append(UInt8(first << 4 | digit))
-                high = nil
-            } else {
-                high = digit
-            }
-        }
-        return high == nil ? bytes : nil
-    }
-
-    @inline(__always)
-    private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
 }

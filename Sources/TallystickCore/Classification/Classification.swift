@@ -8,7 +8,8 @@ public struct Classification: Sendable, Equatable {
     private var dataKeys: [(key: [UInt8], category: Int32)] = []
     private var defaultCategory: Int32 = 0
 
-    /// Rules in the order in which they are tried. A rule of the user comes before a built-in one.
+    /// Rules in the order in which they are tried. A rule of the user comes before a built-in one; built-in
+    /// ones count only where their category is among `categories`.
     public init(
         categories: [String],
         types: [(type: String, category: String)],
@@ -17,13 +18,16 @@ public struct Classification: Sendable, Equatable {
         defaultCategory: String
     ) {
         self.categories = categories
-        for (type, category) in types + Self.builtInTypes where self.types[Array(type.utf8)] == nil {
+        let builtIn: ([(String, String)]) -> [(String, String)] = { rules in
+            rules.filter { categories.contains($0.1) }
+        }
+        for (type, category) in types + builtIn(Self.builtInTypes) where self.types[Array(type.utf8)] == nil {
             self.types[Array(type.utf8)] = index(of: category)
         }
-        for (word, category) in typeKeywords + Self.builtInKeywords {
+        for (word, category) in typeKeywords + builtIn(Self.builtInKeywords) {
             keywords.append((Array(word.lowercased().utf8), index(of: category)))
         }
-        for (key, category) in dataKeys + Self.builtInDataKeys {
+        for (key, category) in dataKeys + builtIn(Self.builtInDataKeys) {
             self.dataKeys.append((Array(key.utf8), index(of: category)))
         }
         self.defaultCategory = index(of: defaultCategory)

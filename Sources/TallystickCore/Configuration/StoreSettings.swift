@@ -1,143 +1,180 @@
-/// A store's settings: what each category asks for, how copies are compared, how events are classified.
+/// A store's settings: what each category asks for, how copies are compared and conflicts decided, how
+/// events are classified, when breakers open.
+///
+/// The settings in force are stored whole, in ``canonical`` form. A settings file says only what
+/// differs from the ``standard`` ones, unless it is to replace them.
 public struct StoreSettings: Sendable, Equatable {
+    /// How grave a mismatch is.
+    public enum Severity: String, Sendable, CaseIterable {
+        case critical, high, medium, low
+    }
+
     /// What a category asks for.
     public struct Category: Sendable, Equatable {
-        public var name: String
-        public var checksum: ChecksumAlgorithm
-        public var severity: String
+        public let name: String
+        /// Whether copies are compared at all. Storing never depends on it.
+        public internal(set) var isEnabled = true
+        /// Of events whose copies are compared, chosen by identity: 0 to 100.
+        public internal(set) var percentage = 100.0
+        /// The delivery paths that should bring each event; nil for all that are configured.
+        public internal(set) var origins: [String]?
+        /// The checksum that is stored where there is no key.
+        public internal(set) var checksum = ChecksumAlgorithm.crc32
+        /// Whether HMAC-SHA-256 takes the place of ``checksum`` once a key is registered.
+        public internal(set) var usesKey = false
+        public internal(set) var severity = Severity.low
         /// Share of mismatches, 0 to 1, above which an origin is suspicious.
-        public var mismatchThreshold: Double
-        /// Whether replay waits while a conflict over an event of this category is open.
-        public var holdsWhileOpen: Bool
-        public var policy: String
+        public internal(set) var mismatchThreshold = 0.02
+        /// How long a copy may come after the first one.
+        public internal(set) var window = StoreSettings.standardWindow
+        /// Whether replay waits while a conflict over an event of this category is open; otherwise the
+        /// event counts as appended, and is marked as disputed.
+        public internal(set) var holdsWhileOpen = false
+        /// A policy of the settings, or a built-in one that needs no parameters.
+        public internal(set) var policy = PolicySettings.defaultName
+
+        init(named name: String) { self.name = name }
     }
 
-    public var categories: [Category]
-    public var classification: Classification
-    public var comparison: ComparisonRules
-    /// Names of configured origins.
-    public var origins: [String]
-    /// The settings as they were given, in canonical form: what the store keeps.
-    public let canonical: [UInt8]
+    /// What is known of a delivery path.
+    public struct Origin: Sendable, Equatable {
+        public let name: String
+        /// 1 is trusted most; nil: after all that have one.
+        public internal(set) var priority: Int?
+        /// Takes the place of the category's threshold.
+        public internal(set) var mismatchThreshold: Double?
 
-    /// Reads a settings file; what it does not say is as by default.
+        init(named name: String) { self.name = name }
+    }
+
+    /// When calls are no longer tried.
+    public struct Breaker: Sendable, Equatable {
+        /// The calls over which failures are counted.
+        public enum Window: Sendable, Equatable {
+            case count(Int)
+            case time(SettingsDuration)
+        }
+
+        /// `default`, or the name of an origin or a replay.
+        public let name: String
+        /// Share of failures, 0 to 1, from which on the breaker opens.
+        public internal(set) var failureRate = 0.5
+        public internal(set) var window = Window.count(100)
+        /// Fewer calls never open the breaker.
+        public internal(set) var minimumCalls = 100
+        public internal(set) var waitOpen = StoreSettings.standardWait
+        /// Calls that are permitted to find out whether it may close again.
+        public internal(set) var halfOpenCalls = 10
+
+        init(named name: String) { self.name = name }
+    }
+
+    /// The category of events that no rule classifies.
+    public internal(set) var defaultCategory = "system"
+    public internal(set) var comparison = ComparisonRules()
+    /// Configured delivery paths, in order of their names.
+    public internal(set) var origins: [Origin] = []
+    /// The built-in categories, then others in order of their names; the same order, and therefore
+    /// the same indices, as in ``classification``.
+    public internal(set) var categories: [Category] = []
+    /// In order of their names.
+    public internal(set) var policies: [PolicySettings] = []
+    /// Rules of the settings; built-in ones come after them.
+    public internal(set) var rules = ClassificationRules()
+    /// `default` first, then others in order of their names.
+    public internal(set) var breakers = [Breaker(named: "default")]
+    /// The delivery path that every decision takes; nil in ordinary times.
+    public internal(set) var overrideOrigin: String?
+    /// How events are classified under these settings.
+    public internal(set) var classification = Classification.standard
+
+    /// Rules that decide an event's category, before the built-in ones.
+    public struct ClassificationRules: Sendable, Equatable {
+        /// By exact type, in order of their types.
+        public internal(set) var types: [Rule] = []
+        /// By a word in the type, in the order in which they are tried.
+        public internal(set) var typeKeywords: [Rule] = []
+        /// By the name of a member of the data, in the order in which they are tried.
+        public internal(set) var dataKeys: [Rule] = []
+
+        public struct Rule: Sendable, Equatable {
+            public let match: String
+            public let category: String
+        }
+    }
+
+    static let standardWindow = SettingsDuration(minutes: 15)
+    static let standardWait = SettingsDuration(minutes: 1)
+
+    /// The settings of a store that was told nothing else.
+    public static let standard: StoreSettings = {
+        var settings = StoreSettings()
+        let values: [(String, ChecksumAlgorithm, Severity, Double)] = [
+            ("critical", .sha256, .critical, 0.01),
+            ("performance", .crc32, .high, 0.05),
+            ("user_activity", .crc32, .medium, 0.03),
+            ("system", .crc32, .low, 0.02),
+            ("debug", .crc32, .low, 0.10),
+        ]
+        settings.categories = values.map { name, checksum, severity, threshold in
+            var category = Category(named: name)
+            category.checksum = checksum
+            category.usesKey = name == "critical"
+            category.severity = severity
+            category.mismatchThreshold = threshold
+            return category
+        }
+        settings.finish()
+        return settings
+    }()
+
+    init() {}
+
+    /// Reads a settings file.
     ///
-    /// - throws: `SettingsError` with line and column.
-    public init(json: [UInt8]) throws(SettingsError) {
-        let document: JSONDocument
-        do throws(JSONError) {
-            document = try JSONDocument(json)
-        } catch {
-            throw SettingsError(error.message, line: error.line, column: error.column)
+    /// - parameter base: what counts where the file says nothing. Nil: the file is all there is, as
+    ///   with `--replace`, and for settings that a store keeps.
+    /// - throws: `SettingsError`, with line and column, for anything that is not exactly right: unknown
+    ///   keys too.
+    public init(
+        json: [UInt8],
+        onto base: StoreSettings? = .standard
+    ) throws(SettingsError) {
+        self = base ?? StoreSettings()
+        var decoder = try SettingsDecoder(json)
+        try decoder.decode(into: &self)
+        finish()
+    }
+
+    /// A category by its name.
+    public subscript(category name: String) -> Category? { categories.first { $0.name == name } }
+
+    /// The chain of rules of a policy, or of a built-in policy that needs no parameters.
+    public func policy(named name: String) -> PolicySettings? {
+        if let policy = policies.first(where: { $0.name == name }) { return policy }
+        return PolicyRule.plain(name).map { PolicySettings(name: name, chain: [PolicyStep($0)]) }
+    }
+
+    /// Puts lists into their order, and makes what follows from them.
+    private mutating func finish() {
+        let builtIn = Classification.builtInCategories
+        categories.sort { left, right in
+            let (l, r) = (builtIn.firstIndex(of: left.name), builtIn.firstIndex(of: right.name))
+            return (l ?? builtIn.count, left.name) < (r ?? builtIn.count, right.name)
         }
-        try SettingsSchema.check(document)
-        let root = document.root
-        categories = Self.defaults
-        for (name, value) in root["categories"]?.object ?? [] {
-            var category =
-                categories.first { $0.name == name }
-                ?? Category(
-                    name: name, checksum: .crc32, severity: "low", mismatchThreshold: 0.02,
-                    holdsWhileOpen: false, policy: "manual")
-            category.apply(value)
-            if let index = categories.firstIndex(where: { $0.name == name }) {
-                categories[index] = category
-            } else {
-                categories.append(category)
-            }
+        origins.sort { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        policies.sort { $0.name < $1.name }
+        breakers.sort { left, right in
+            let (l, r) = (left.name == "default", right.name == "default")
+            return l != r ? l : left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
         }
-        let rules = root["classification"]
+        rules.types.sort { $0.match.utf8.lexicographicallyPrecedes($1.match.utf8) }
         classification = Classification(
             categories: categories.map(\.name),
-            types: (rules?["types"]?.object ?? []).map { ($0.name, $0.value.string ?? "") },
-            typeKeywords: Self.pairs(rules?["type_keywords"]),
-            dataKeys: Self.pairs(rules?["data_keys"]),
-            defaultCategory: root["default_category"]?.string ?? "system")
-        comparison = ComparisonRules(
-            ignoredAttributes: Self.strings(root["compare"]?["ignore_attributes"]),
-            ignoredData: Self.strings(root["compare"]?["ignore_data"]))
-        origins = (root["origins"]?.object ?? []).map(\.name)
-        canonical = root.canonical
-        try checkCategories(document)
-    }
-
-    private static let defaults: [Category] = [
-        .init(
-            name: "critical", checksum: .sha256, severity: "critical", mismatchThreshold: 0.01,
-            holdsWhileOpen: false, policy: "manual"),
-        .init(
-            name: "performance", checksum: .crc32, severity: "high", mismatchThreshold: 0.05,
-            holdsWhileOpen: false, policy: "manual"),
-        .init(
-            name: "user_activity", checksum: .crc32, severity: "medium", mismatchThreshold: 0.03,
-            holdsWhileOpen: false, policy: "manual"),
-        .init(
-            name: "system", checksum: .crc32, severity: "low", mismatchThreshold: 0.02,
-            holdsWhileOpen: false, policy: "manual"),
-        .init(
-            name: "debug", checksum: .crc32, severity: "low", mismatchThreshold: 0.10,
-            holdsWhileOpen: false, policy: "manual"),
-    ]
-
-    private static func strings(_ value: JSONValue?) -> Set<String> {
-        Set((value?.array ?? []).compactMap(\.string))
-    }
-
-    private static func pairs(_ value: JSONValue?) -> [(String, String)] {
-        (value?.array ?? []).compactMap { pair in
-            guard let items = pair.array, items.count == 2, let key = items[0].string,
-                let category = items[1].string
-            else { return nil }
-            return (key, category)
-        }
-    }
-
-    /// Every category that a rule names must exist.
-    private func checkCategories(_ document: JSONDocument) throws(SettingsError) {
-        let known = Set(categories.map(\.name))
-        var named: [JSONValue] = []
-        if let value = document.root["default_category"] { named.append(value) }
-        let rules = document.root["classification"]
-        named += (rules?["types"]?.object ?? []).map(\.value)
-        for list in ["type_keywords", "data_keys"] {
-            named += (rules?[list]?.array ?? []).compactMap { $0.array?.last }
-        }
-        for value in named {
-            guard let name = value.string, !known.contains(name) else { continue }
-            throw SettingsError("there is no category '\(name)'", at: value, in: document)
-        }
-    }
-}
-
-extension StoreSettings.Category {
-    mutating func apply(_ value: JSONValue) {
-        // HMAC takes effect once a key is registered; until then SHA-256 protects.
-        if let name = value["checksum"]?.string, let algorithm = ChecksumAlgorithm(rawValue: name) {
-            checksum = algorithm == .hmacSHA256 ? .sha256 : algorithm
-        }
-        if let severity = value["severity"]?.string { self.severity = severity }
-        if let threshold = value["mismatch_threshold"]?.double { mismatchThreshold = threshold }
-        if let held = value["while_open"]?.string { holdsWhileOpen = held == "hold" }
-        if let policy = value["policy"]?.string { self.policy = policy }
-    }
-}
-
-/// What is wrong with a settings file, and where.
-public struct SettingsError: Error, Sendable, Equatable {
-    public let message: String
-    /// 1-based.
-    public let line: Int
-    /// 1-based, in bytes.
-    public let column: Int
-
-    init(_ message: String, line: Int, column: Int) {
-        self.message = message
-        self.line = line
-        self.column = column
-    }
-
-    init(_ message: String, at value: JSONValue, in document: JSONDocument) {
-        let place = document.place(of: value)
-        self.init(message, line: place.line, column: place.column)
+            types: rules.types.map { ($0.match, $0.category) },
+            typeKeywords: rules.typeKeywords.map { ($0.match, $0.category) },
+            dataKeys: rules.dataKeys.map { ($0.match, $0.category) },
+            defaultCategory: defaultCategory
+        )
     }
 }

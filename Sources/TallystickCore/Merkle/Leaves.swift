@@ -73,7 +73,8 @@ public enum Leaf {
     @inline(__always)
     private static func literal(_ text: StaticString, to leaf: inout [UInt8]) {
         leaf.append(
-            contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+            contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        )
     }
 
     /// Appends a number in decimal.

@@ -15,6 +15,7 @@ public enum MerkleHash {
         }
     }
 
+    /// A leaf's hash: SHA-256 of 0x00 and the leaf.
     public static func leaf(_ leaf: [UInt8]) -> SHA256Digest {
         leaf.withUnsafeBytes { self.leaf($0) }
     }
@@ -38,44 +39,5 @@ public enum MerkleHash {
         var frontier = MerkleFrontier()
         for hash in hashes { frontier.append(hash) }
         return frontier.root
-    }
-}
-
-/// The right edge of a growing tree: enough to add leaves and to know the root, in logarithmic space.
-public struct MerkleFrontier: Sendable, Equatable {
-    /// Leaves so far.
-    public private(set) var size: Int64 = 0
-    /// Roots of the complete subtrees that make up the tree, largest first: one for each bit of `size`.
-    private var subtrees: [SHA256Digest] = []
-
-    public init() {}
-
-    /// Adds a leaf hash.
-    public mutating func append(_ hash: SHA256Digest) { append(subtree: hash, leaves: 1) }
-
-    /// Adds the root of a complete subtree.
-    ///
-    /// - parameter leaves: a power of two that divides the size so far.
-    public mutating func append(subtree hash: SHA256Digest, leaves: Int64) {
-        var hash = hash
-        var bits = size / leaves
-        while bits & 1 == 1, let left = subtrees.popLast() {
-            hash = MerkleHash.node(left, hash)
-            bits >>= 1
-        }
-        subtrees.append(hash)
-        size += leaves
-    }
-
-    /// The tree's root.
-    public var root: SHA256Digest { root(followedBy: nil) }
-
-    /// The root of this tree followed by a smaller one, whose root is `right`.
-    func root(followedBy right: SHA256Digest?) -> SHA256Digest {
-        var root = right
-        for left in subtrees.reversed() {
-            root = root.map { MerkleHash.node(left, $0) } ?? left
-        }
-        return root ?? MerkleHash.emptyRoot
     }
 }

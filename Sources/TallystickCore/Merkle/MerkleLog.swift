@@ -3,6 +3,8 @@
 public struct MerkleLog: Sendable {
     /// Hashes of a complete tile.
     public static let tileWidth = 256
+    /// Leaves a log may have: far from any overflow, and from any disk.
+    public static let maximumSize: Int64 = 1 << 56
 
     /// A tile that an append made or changed.
     public struct Tile: Sendable, Equatable {
@@ -40,7 +42,7 @@ public struct MerkleLog: Sendable {
     /// - parameter incomplete: the hashes of each level's incomplete tile, from level 0 on.
     /// - returns: nil when the hashes do not fit the size.
     public init?(size: Int64, incomplete: [[SHA256Digest]]) {
-        guard size >= 0 else { return nil }
+        guard (0...Self.maximumSize).contains(size) else { return nil }
         var remaining = size
         for level in 0..<max(1, incomplete.count) {
             let hashes = level < incomplete.count ? incomplete[level] : []

@@ -1,43 +1,64 @@
-/// The two digests of a checkpoint: chains of SHA-256, one link a record, so that they do not depend on how
-/// the records were batched.
+/// A running digest of a replay: of what it consumed, or of what it did with it.
 ///
-/// A link is `SHA-256(previous ‖ record)`; the first previous is 32 zero bytes. Numbers are 8 bytes,
-/// big-endian. Records of what was consumed:
-/// - an event: `E`, position, revision, SHA-256 of its content, its stream's name (UTF-8);
-/// - an event that a resolution excluded: `X`, position, id of the resolution;
-/// - a correction: `C`, id of the resolution, position, SHA-256 of the content (zeros for none), its
-///   decision (UTF-8).
+/// It is the ``ChainedDigest`` of one record after the other, in the order in which things happened.
+/// Numbers are 8 bytes, big-endian. Records of what was consumed:
 ///
-/// Records of what was done: `a` (applied), `p` (parked), `s` (skipped) or `r` (retried), position, id of
-/// the resolution or 0.
+/// | record | bytes |
+/// |---|---|
+/// | an event | `E`, position, revision, SHA-256 of its content, stream |
+/// | an event that a resolution excluded | `X`, position, id of the resolution |
+/// | a correction | `C`, position, id of the resolution, SHA-256 of the content, decision |
+///
+/// Without content the SHA-256 is 32 zero bytes. Stream and decision are UTF-8 after their number of bytes
+/// (4 bytes, big-endian). Records of what was done: `a` (applied), `p` (parked), `s` (skipped) or `r` (retried),
+/// position, id of the resolution or 0.
+///
+/// Neither digest depends on batches, interruptions, machines or the time of recording.
 public struct ReplayDigest: Sendable, Equatable {
-    public private(set) var value: SHA256Digest
-
-    public init() { value = .zero }
-    public init(_ value: SHA256Digest) { self.value = value }
-
-    public enum Action: UInt8, Sendable {
+    /// What was done with an event, or with a correction. The raw values are part of the format.
+    public enum Action: UInt8, Sendable, CaseIterable {
+        /// Applied in its place.
         case applied = 0x61
+        /// Set aside with its error, or because an earlier event of its stream was.
         case parked = 0x70
+        /// Left out, on request.
         case skipped = 0x73
+        /// Applied later, after it had been parked.
         case retried = 0x72
     }
 
+    private var chain: ChainedDigest
+
+    /// Of nothing yet.
+    public init() { chain = ChainedDigest() }
+
+    /// A digest that goes on from the state of a checkpoint.
+    ///
+    /// - returns: nil when it is no state.
+    public init?(state: [UInt8]) {
+        guard let chain = ChainedDigest(state: state) else { return nil }
+        self.chain = chain
+    }
+
+    /// The state, to be stored with a checkpoint: 32 to 1055 bytes, whose SHA-256 is ``value``.
+    public var state: [UInt8] { chain.state }
+
+    /// The digest of all records so far; more can follow. Each call costs a hash.
+    public var value: SHA256Digest { chain.digest }
+
+    /// Takes in an event that was consumed.
+    ///
+    /// - parameter stream: its stream's name as UTF-8.
     public mutating func addEvent(
         position: Int64,
         revision: Int64,
         content: SHA256Digest,
         stream: UnsafeRawBufferPointer
     ) {
-        link(extra: stream.count) { buffer, offset in
-            Self.putByte(0x45, in: buffer, &offset)
-            Self.put(position, in: buffer, &offset)
-            Self.put(revision, in: buffer, &offset)
-            content.withUnsafeBytes { Self.put($0, in: buffer, &offset) }
-            Self.put(stream, in: buffer, &offset)
-        }
+        chain.append(kind: 0x45, position, revision, content, text: stream)
     }
 
+    /// Takes in an event that was consumed.
     public mutating func addEvent(
         position: Int64,
         revision: Int64,
@@ -45,78 +66,46 @@ public struct ReplayDigest: Sendable, Equatable {
         stream: String
     ) {
         var stream = stream
-        stream.withUTF8 {
+        stream.withUTF8 { text in
             addEvent(
-                position: position, revision: revision, content: content,
-                stream: UnsafeRawBufferPointer($0))
+                position: position,
+                revision: revision,
+                content: content,
+                stream: UnsafeRawBufferPointer(text)
+            )
         }
     }
 
+    /// Takes in an event that was passed over, because a resolution excluded it.
     public mutating func addExcluded(position: Int64, resolutionID: Int64) {
-        link(extra: 0) { buffer, offset in
-            Self.putByte(0x58, in: buffer, &offset)
-            Self.put(position, in: buffer, &offset)
-            Self.put(resolutionID, in: buffer, &offset)
-        }
+        chain.append(kind: 0x58, position, resolutionID)
     }
 
+    /// Takes in a correction that was consumed.
+    ///
+    /// - parameter content: of the event as it counts from now on; zero when it does not count any more.
     public mutating func addCorrection(
         resolutionID: Int64,
         position: Int64,
         content: SHA256Digest,
         decision: String
     ) {
-        let decision = Array(decision.utf8)
-        link(extra: decision.count) { buffer, offset in
-            Self.putByte(0x43, in: buffer, &offset)
-            Self.put(resolutionID, in: buffer, &offset)
-            Self.put(position, in: buffer, &offset)
-            content.withUnsafeBytes { Self.put($0, in: buffer, &offset) }
-            decision.withUnsafeBytes { Self.put($0, in: buffer, &offset) }
+        var decision = decision
+        decision.withUTF8 { text in
+            chain.append(
+                kind: 0x43,
+                position,
+                resolutionID,
+                content,
+                text: UnsafeRawBufferPointer(text)
+            )
         }
     }
 
+    /// Takes in what was done with an event, or with a correction.
+    ///
+    /// - parameter resolutionID: 0 for an event.
     public mutating func add(_ action: Action, position: Int64, resolutionID: Int64 = 0) {
-        link(extra: 0) { buffer, offset in
-            Self.putByte(action.rawValue, in: buffer, &offset)
-            Self.put(position, in: buffer, &offset)
-            Self.put(resolutionID, in: buffer, &offset)
-        }
-    }
-
-    private mutating func link(
-        extra: Int,
-        _ fill: (UnsafeMutableRawBufferPointer, inout Int) -> Void
-    ) {
-        let previous = value
-        value = withUnsafeTemporaryAllocation(byteCount: 96 + extra, alignment: 8) { buffer in
-            var offset = 0
-            previous.withUnsafeBytes { Self.put($0, in: buffer, &offset) }
-            fill(buffer, &offset)
-            return SHA256Digest(hashing: UnsafeRawBufferPointer(rebasing: buffer[..<offset]))
-        }
-    }
-
-    private static func putByte(_ byte: UInt8, in buffer: UnsafeMutableRawBufferPointer, _ offset: inout Int) {
-        buffer[offset] = byte
-        offset += 1
-    }
-
-    private static func put(_ value: Int64, in buffer: UnsafeMutableRawBufferPointer, _ offset: inout Int) {
-        withUnsafeBytes(of: value.bigEndian) { bytes in
-            UnsafeMutableRawBufferPointer(rebasing: buffer[offset..<offset + 8]).copyMemory(from: bytes)
-        }
-        offset += 8
-    }
-
-    private static func put(
-        _ bytes: UnsafeRawBufferPointer,
-        in buffer: UnsafeMutableRawBufferPointer,
-        _ offset: inout Int
-    ) {
-        guard !bytes.isEmpty else { return }
-        UnsafeMutableRawBufferPointer(rebasing: buffer[offset..<offset + bytes.count])
-            .copyMemory(from: bytes)
-        offset += bytes.count
+        chain.append(kind: action.rawValue, position, resolutionID)
     }
 }

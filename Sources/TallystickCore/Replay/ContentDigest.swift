@@ -1,0 +1,62 @@
+/// A digest of what a store says, whatever the order in which it was told: over its effective events
+/// sorted by source and id, without position, revision or origin.
+///
+/// It is the SHA-256 of the ASCII bytes `tallystick content 1` and a line feed, then for each effective
+/// event, in ascending order of the bytes of source and then id: source and id, each after its number of
+/// bytes (4 bytes, big-endian), and the content digest (32 bytes).
+public struct ContentDigest: Sendable {
+    private static let header = "tallystick content 1\n"
+    private static let bufferByteCount = 1 << 15
+
+    private var hasher = SHA256Hasher()
+    private var buffer: [UInt8]
+    private var lastSource: [UInt8] = []
+    private var lastID: [UInt8] = []
+    /// Events so far.
+    public private(set) var count: Int64 = 0
+
+    /// Of no events yet.
+    public init() { buffer = Array(Self.header.utf8) }
+
+    /// Takes in the next effective event.
+    ///
+    /// - returns: false, and takes in nothing, when it does not come after the one before.
+    public mutating func append(
+        source: UnsafeRawBufferPointer,
+        id: UnsafeRawBufferPointer,
+        content: SHA256Digest
+    ) -> Bool {
+        let sourceIsSame = source.elementsEqual(lastSource)
+        let isNext =
+            count == 0 || (sourceIsSame && lastID.lexicographicallyPrecedes(id))
+            || (!sourceIsSame && lastSource.lexicographicallyPrecedes(source))
+        guard isNext else { return false }
+        if !sourceIsSame { lastSource = [UInt8](source) }
+        lastID.removeAll(keepingCapacity: true)
+        lastID.append(contentsOf: id)
+        write(source)
+        write(id)
+        content.withUnsafeBytes { buffer.append(contentsOf: $0) }
+        if buffer.count >= Self.bufferByteCount { flush() }
+        count += 1
+        return true
+    }
+
+    /// The digest of all events so far; more can follow.
+    public var digest: SHA256Digest {
+        var copy = self
+        copy.flush()
+        return copy.hasher.digest()
+    }
+
+    private mutating func write(_ text: UnsafeRawBufferPointer) {
+        let count = UInt32(truncatingIfNeeded: text.count)
+        withUnsafeBytes(of: count.bigEndian) { buffer.append(contentsOf: $0) }
+        buffer.append(contentsOf: text)
+    }
+
+    private mutating func flush() {
+        buffer.withUnsafeBytes { hasher.update($0) }
+        buffer.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,221 @@
+import Foundation
+import TallystickCore
+import TallystickTestKit
+import Testing
+
+@Suite("Checksums")
+struct ChecksumTests {
+    @Test("SHA-256 gives the digests of FIPS 180-4's examples")
+    func sha256Examples() {
+        let examples = [
+            ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (
+                "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+            ),
+        ]
+        for (text, hex) in examples {
+            #expect(SHA256Digest(hashing: Array(text.utf8)).hex == hex)
+        }
+    }
+
+    @Test(
+        "A digest is the same in pieces of any size, and the hasher can go on after one was taken"
+    )
+    func sha256Pieces() {
+        var random = SeededGenerator(seed: 1)
+        let bytes = (0..<1000).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        for size in [1, 3, 64, 65, 999, 1000] {
+            var hasher = SHA256Hasher()
+            for start in stride(from: 0, to: bytes.count, by: size) {
+                let prefix = Array(bytes[..<start])
+                #expect(hasher.digest() == SHA256Digest(hashing: prefix))
+                bytes[start..<min(start + size, bytes.count)].withUnsafeBytes { hasher.update($0) }
+            }
+            #expect(hasher.digest() == SHA256Digest(hashing: bytes))
+        }
+    }
+
+    @Test("A digest reads its own lower-case hex and nothing else")
+    func digestHex() {
+        let digest = SHA256Digest(hashing: Array("abc".utf8))
+        let hex = digest.hex
+        #expect(SHA256Digest(hex: hex) == digest)
+        #expect(SHA256Digest(hex: hex.uppercased()) == nil)
+        #expect(SHA256Digest(hex: String(hex.dropLast())) == nil)
+        #expect(SHA256Digest(hex: String(hex.dropLast(2))) == nil)
+        #expect(SHA256Digest(hex: hex + "00") == nil)
+        #expect(SHA256Digest(hex: String(hex.dropLast()) + "g") == nil)
+        #expect(SHA256Digest(hex: String(hex.dropLast()) + "é") == nil)
+        #expect(SHA256Digest(hex: "") == nil)
+    }
+
+    @Test("A digest is made from exactly 32 bytes")
+    func digestBytes() {
+        for count in [0, 1, 31, 33, 64] {
+            #expect(
+                [UInt8](repeating: 7, count: count).withUnsafeBytes { SHA256Digest(bytes: $0) }
+                    == nil
+            )
+        }
+        let bytes = (0..<32).map(UInt8.init)
+        #expect(bytes.withUnsafeBytes { SHA256Digest(bytes: $0) }?.bytes == bytes)
+    }
+
+    @Test("Digests are ordered as their bytes are")
+    func digestOrder() {
+        let digests = (0..<200).map { SHA256Digest(hashing: [UInt8($0)]) }
+        let byBytes = digests.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+        #expect(digests.sorted() == byBytes)
+        #expect(digests.sorted() == digests.sorted { $0.hex < $1.hex })
+        #expect(!(digests[0] < digests[0]))
+    }
+
+    @Test("CRC-32 gives the check value of the IEEE polynomial")
+    func crcCheckValue() {
+        #expect(CRC32.checksum(Array("123456789".utf8)) == 0xCBF4_3926)
+        #expect(CRC32.checksum([]) == 0)
+        #expect(
+            CRC32.checksum(Array("The quick brown fox jumps over the lazy dog".utf8)) == 0x414F_A339
+        )
+    }
+
+    @Test("CRC-32 agrees with the bit-by-bit definition at every length and in pieces")
+    func crcDefinition() {
+        var random = SeededGenerator(seed: 2)
+        let bytes = (0..<200).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        var expected: UInt32 = 0xFFFF_FFFF
+        for count in 0...bytes.count {
+            if count > 0 {
+                expected ^= UInt32(bytes[count - 1])
+                for _ in 0..<8 {
+                    expected = expected & 1 == 0 ? expected >> 1 : expected >> 1 ^ 0xEDB8_8320
+                }
+            }
+            #expect(CRC32.checksum(Array(bytes[..<count])) == ~expected)
+            var pieces = CRC32()
+            let middle = count / 3
+            bytes[..<middle].withUnsafeBytes { pieces.update($0) }
+            bytes[middle..<count].withUnsafeBytes { pieces.update($0) }
+            #expect(pieces.value == ~expected)
+        }
+    }
+
+    @Test("Stored names of algorithms never change")
+    func algorithmNames() {
+        #expect(ChecksumAlgorithm.allCases.map(\.rawValue) == ["crc32", "sha256", "hmac-sha256"])
+        #expect(ChecksumAlgorithm.allCases.map(\.byteCount) == [4, 32, 32])
+    }
+
+    @Test("A checksum has all of its algorithm's bytes, and a key id only for HMACs")
+    func checksumShape() {
+        let full = [UInt8](repeating: 1, count: 32)
+        #expect(Checksum(algorithm: .sha256, bytes: full) != nil)
+        #expect(Checksum(algorithm: .sha256, bytes: Array(full.dropLast())) == nil)
+        #expect(Checksum(algorithm: .sha256, keyID: "k", bytes: full) == nil)
+        #expect(Checksum(algorithm: .hmacSHA256, keyID: "k", bytes: full) != nil)
+        #expect(Checksum(algorithm: .hmacSHA256, bytes: full) == nil)
+        #expect(Checksum(algorithm: .hmacSHA256, keyID: "k", bytes: Array(full.prefix(16))) == nil)
+        #expect(Checksum(algorithm: .crc32, bytes: [1, 2, 3, 4]) != nil)
+        #expect(Checksum(algorithm: .crc32, bytes: full) == nil)
+    }
+
+    @Test("A checksum matches its content and no other, and an HMAC needs its key")
+    func checksumMatches() {
+        let hmac = HMACSHA256(key: Array("key".utf8))
+        let other = HMACSHA256(key: Array("other".utf8))
+        let content = Array("content".utf8)
+        let changed = Array("Content".utf8)
+        content.withUnsafeBytes { bytes in
+            let checksums = [
+                Checksum(crc32Of: bytes), Checksum(sha256: SHA256Digest(hashing: bytes)),
+                Checksum(hmac: hmac, keyID: "k1", of: bytes),
+            ]
+            for checksum in checksums {
+                #expect(checksum.matches(bytes, hmac: hmac) == true)
+                #expect(changed.withUnsafeBytes { checksum.matches($0, hmac: hmac) } == false)
+            }
+            #expect(checksums.map(\.hex.count) == [8, 64, 64])
+            #expect(checksums[2].matches(bytes, hmac: nil) == nil)
+            #expect(checksums[2].matches(bytes, hmac: other) == false)
+        }
+    }
+}
+
+@Suite("HMAC-SHA-256")
+struct HMACTests {
+    @Test("RFC 4231, test case 2")
+    func rfc4231() {
+        let tag = HMACSHA256(key: Array("Jefe".utf8))
+            .tag(of: Array("what do ya want for nothing?".utf8))
+        #expect(tag.hex == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+    }
+
+    @Test("A change of any single bit of a tag is found, and a tag of another length refused")
+    func everyBit() {
+        let hmac = HMACSHA256(key: [1, 2, 3])
+        let message = Array("message".utf8)
+        let tag = hmac.tag(of: message).bytes
+        #expect(hmac.isValid(tag, for: message))
+        for bit in 0..<256 {
+            var changed = tag
+            changed[bit / 8] ^= 1 << (bit % 8)
+            #expect(!hmac.isValid(changed, for: message))
+        }
+        for count in 0..<32 { #expect(!hmac.isValid(Array(tag.prefix(count)), for: message)) }
+        #expect(!hmac.isValid(tag + [0], for: message))
+    }
+
+    @Test("One prepared key serves many messages")
+    func reuse() {
+        let hmac = HMACSHA256(key: [9])
+        let first = hmac.tag(of: Array("a".utf8))
+        _ = hmac.tag(of: Array("b".utf8))
+        #expect(hmac.tag(of: Array("a".utf8)) == first)
+    }
+
+    private struct Vectors: Decodable {
+        struct Group: Decodable {
+            let tagSize: Int
+            let tests: [Vector]
+        }
+        struct Vector: Decodable {
+            let tcId: Int
+            let key: String
+            let msg: String
+            let tag: String
+            let result: String
+        }
+        let numberOfTests: Int
+        let testGroups: [Group]
+    }
+
+    @Test(
+        "Wycheproof: full tags are judged as the vectors say, truncated ones refused",
+        .enabled(if: PublicVectors.arePresent, Comment(rawValue: PublicVectors.absence))
+    )
+    func wycheproof() throws {
+        let bytes = try #require(PublicVectors.bytes("wycheproof/hmac_sha256_test.json"))
+        let vectors = try JSONDecoder().decode(Vectors.self, from: Data(bytes))
+        var checked = 0
+        for group in vectors.testGroups {
+            for vector in group.tests {
+                let key = try #require(Hex.bytes(vector.key))
+                let message = try #require(Hex.bytes(vector.msg))
+                let tag = try #require(Hex.bytes(vector.tag))
+                let hmac = HMACSHA256(key: key)
+                let expected = vector.result == "valid" && group.tagSize == 256
+                #expect(hmac.isValid(tag, for: message) == expected, "test \(vector.tcId)")
+                if vector.result == "valid" {
+                    #expect(
+                        Array(hmac.tag(of: message).bytes.prefix(group.tagSize / 8)) == tag,
+                        "test \(vector.tcId)"
+                    )
+                }
+                checked += 1
+            }
+        }
+        #expect(checked == vectors.numberOfTests)
+    }
+}
