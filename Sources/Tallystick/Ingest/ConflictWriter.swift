@@ -42,7 +42,7 @@ struct ConflictWriter {
         }
         guard let appended else { throw missing(delivery.position) }
         let content = store.reader.content
-        let isSame = content.withUnsafeBytes { $0.elementsEqual(delivery.content) }
+        let isSame = content.withUnsafeBytes { $0.isEqual(to: delivery.content) }
         if isSame, originID == appended.origin { return Outcome(outcome: .duplicate) }
         var copies: [StoredCopy] = []
         try store.copies.read(position: delivery.position, into: &copies)

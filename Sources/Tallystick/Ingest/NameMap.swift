@@ -55,15 +55,23 @@ struct NameMap {
     ///
     /// New names are added in order of their text, so that the table's index grows page by page.
     mutating func resolve(_ indices: [Int32], onNew: (Int) -> Void = { _ in }) throws(SQLiteError) {
-        var missing: [(index: Int, name: [UInt8])] = []
-        for index in indices where try find(Int(index)) == nil {
-            missing.append((Int(index), name(Int(index))))
+        var unknown: [Int] = []
+        for index in indices where ids[Int(index)] == 0 {
+            unknown.append(Int(index))
+            // Marks it as seen, so that it is looked for once.
+            ids[Int(index)] = -1
         }
-        guard !missing.isEmpty else { return }
-        missing.sort { $0.name.lexicographicallyPrecedes($1.name) }
-        var next = try rows.lastID() + 1
-        for (index, name) in missing where ids[index] == 0 {
-            try name.withUnsafeBytesTyped { bytes throws(SQLiteError) in
+        guard !unknown.isEmpty else { return }
+        for index in unknown { ids[index] = 0 }
+        arena.withUnsafeBytes { bytes in
+            unknown.sort { bytes.slice(ranges[$0]).order(to: bytes.slice(ranges[$1])) < 0 }
+        }
+        // An empty dictionary knows no name.
+        let last = try rows.lastID()
+        var next = last + 1
+        for index in unknown {
+            if last > 0, try find(index) != nil { continue }
+            try name(index).withUnsafeBytesTyped { bytes throws(SQLiteError) in
                 try rows.add(bytes, id: next)
             }
             ids[index] = next

@@ -31,7 +31,7 @@ struct PreparedBatch: Sendable {
                 if left.prefix != right.prefix { return left.prefix < right.prefix }
                 let a = arena.slice(batch.events[Int(left.index)].id)
                 let b = arena.slice(batch.events[Int(right.index)].id)
-                let order = compare(a, b)
+                let order = a.order(to: b)
                 return order == 0 ? left.index < right.index : order < 0
             }
             return keys.map(\.index)
@@ -46,11 +46,5 @@ struct PreparedBatch: Sendable {
         var prefix: UInt64 = 0
         for index in 0..<8 { prefix = prefix << 8 | UInt64(index < id.count ? id[index] : 0) }
         return prefix
-    }
-
-    private static func compare(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
-        let shared = min(a.count, b.count)
-        for index in 0..<shared where a[index] != b[index] { return Int(a[index]) - Int(b[index]) }
-        return a.count - b.count
     }
 }

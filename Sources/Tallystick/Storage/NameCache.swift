@@ -3,23 +3,29 @@ import TallystickSQLite
 
 /// Names of one dictionary as canonical JSON strings, for readers of many rows. Memory is bounded.
 struct NameCache {
-    private static let slots = 1 << 16
-    private static let arenaLimit = 16 << 20
+    private static let arenaLimit = 32 << 20
+    private static let textLimit = 1 << 16
 
     private let rows: DictionaryRows
-    private var tags = [Int64](repeating: -1, count: slots)
-    private var ranges = [ByteRange](repeating: .none, count: slots)
+    /// By the low bits of an id: the id that is there, or -1.
+    private var tags: [Int64]
+    private var ranges: [ByteRange]
+    private let mask: Int
     private var arena: [UInt8] = []
     private var texts: [Int64: String] = [:]
 
     init(_ dictionary: Dictionary, in connection: Connection) throws(SQLiteError) {
         rows = try DictionaryRows(dictionary, in: connection)
+        let slots = dictionary == .streams ? 1 << 18 : 1 << 12
+        mask = slots - 1
+        tags = [Int64](repeating: -1, count: slots)
+        ranges = [ByteRange](repeating: .none, count: slots)
     }
 
     /// Makes a name available to `withName`; false when the dictionary has no such id.
     @inline(__always)
     mutating func load(_ id: Int64) throws(SQLiteError) -> Bool {
-        if tags[Int(truncatingIfNeeded: id) & (Self.slots - 1)] == id { return true }
+        if tags[Int(truncatingIfNeeded: id) & mask] == id { return true }
         return try fetch(id)
     }
 
@@ -29,7 +35,7 @@ struct NameCache {
             arena.removeAll(keepingCapacity: true)
             for index in tags.indices { tags[index] = -1 }
         }
-        let slot = Int(truncatingIfNeeded: id) & (Self.slots - 1)
+        let slot = Int(truncatingIfNeeded: id) & mask
         let start = arena.count
         name.withUnsafeBytes { CanonicalJSON.writeString($0, to: &arena) }
         tags[slot] = id
@@ -40,7 +46,7 @@ struct NameCache {
     /// A loaded name's place in `withArena`.
     @inline(__always)
     func range(_ id: Int64) -> ByteRange {
-        ranges[Int(truncatingIfNeeded: id) & (Self.slots - 1)]
+        ranges[Int(truncatingIfNeeded: id) & mask]
     }
 
     @inline(__always)
@@ -52,7 +58,7 @@ struct NameCache {
     mutating func text(_ id: Int64) throws(SQLiteError) -> String {
         if let text = texts[id] { return text }
         let text = try rows.name(of: id).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        if texts.count >= Self.slots { texts.removeAll(keepingCapacity: true) }
+        if texts.count >= Self.textLimit { texts.removeAll(keepingCapacity: true) }
         texts[id] = text
         return text
     }

@@ -523,7 +523,7 @@ public struct EventDecoder: Sendable {
             var slot = Int(truncatingIfNeeded: identityHash(event, arena)) & mask
             while identities[slot] != 0 {
                 let other = batch.events[Int(identities[slot]) - 1]
-                if other.source == event.source, arena.slice(other.id).elementsEqual(id) {
+                if other.source == event.source, arena.slice(other.id).isEqual(to: id) {
                     return identities[slot] - 1
                 }
                 slot = (slot + 1) & mask

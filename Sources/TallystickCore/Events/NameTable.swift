@@ -40,7 +40,7 @@ struct NameTable {
         arena.withUnsafeBytes { bytes in
             UnsafeRawBufferPointer(
                 rebasing: bytes[Int(range.start)..<Int(range.start) + Int(range.count)]
-            ).elementsEqual(name)
+            ).isEqual(to: name)
         }
     }
 

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Cuts a stream of bytes into records: NDJSON, one JSON object over several lines, or a JSON array.
 ///
 /// Feed it chunks of any size; records come out the same. Memory is bounded by the largest event: of a
@@ -105,7 +107,8 @@ public struct RecordSplitter {
 
     private mutating func nextLine() -> Item? {
         let end = buffer.withUnsafeBytes { bytes -> Int? in
-            bytes[scanned...].firstIndex(of: 0x0A)
+            guard scanned < bytes.count, let base = bytes.baseAddress else { return nil }
+            return memchr(base + scanned, 0x0A, bytes.count - scanned).map { $0 - UnsafeMutableRawPointer(mutating: base) }
         }
         guard let end = end ?? (isFinished && start < buffer.count ? buffer.count : nil) else {
             return waitForMore()

@@ -1,3 +1,25 @@
+public import Glibc
+
+extension UnsafeRawBufferPointer {
+    /// Whether two runs of bytes are the same.
+    @inlinable @inline(__always)
+    public func isEqual(to other: UnsafeRawBufferPointer) -> Bool {
+        guard count == other.count else { return false }
+        guard let a = baseAddress, let b = other.baseAddress else { return true }
+        return memcmp(a, b, count) == 0
+    }
+
+    /// The order of two runs of bytes: negative, zero or positive.
+    @inlinable @inline(__always)
+    public func order(to other: UnsafeRawBufferPointer) -> Int {
+        if let a = baseAddress, let b = other.baseAddress {
+            let order = memcmp(a, b, Swift.min(count, other.count))
+            if order != 0 { return Int(order) }
+        }
+        return count - other.count
+    }
+}
+
 /// Strings of JSON documents, as bytes.
 public enum JSONString {
     /// Compares UTF-8 by UTF-16 code units, as RFC 8785 (section 3.2.3) sorts names: negative, zero or

@@ -188,6 +188,7 @@ public struct JSONTape: Sendable {
         var name = object + 1
         let end = Int(nodes[object].next)
         var isOrdered = true
+        var hasEscapes = false
         var previous = -1
         while name < end {
             if nodes[name].hasEscapes {
@@ -197,6 +198,7 @@ public struct JSONTape: Sendable {
                         "a member's name contains U+0000")
                 }
                 isOrdered = false
+                hasEscapes = true
             }
             if isOrdered, previous >= 0,
                 JSONString.compare(content(previous, bytes), content(name, bytes)) >= 0
@@ -207,7 +209,39 @@ public struct JSONTape: Sendable {
             name = Int(nodes[name + 1].next)
         }
         if isOrdered { return }
-        try sortMembers(of: object, bytes)
+        if hasEscapes || nodes[object].count > 32 {
+            try sortMembers(of: object, bytes)
+        } else {
+            try insertMembers(of: object, bytes)
+        }
+    }
+
+    /// Sorts few members by insertion, where their names stand in the document as they are.
+    private mutating func insertMembers(
+        of object: Int,
+        _ bytes: UnsafeRawBufferPointer
+    ) throws(JSONError) {
+        let start = order.count
+        var name = object + 1
+        while name < Int(nodes[object].next) {
+            let text = content(name, bytes)
+            var place = order.count
+            while place > start {
+                let result = JSONString.compare(content(Int(order[place - 1]), bytes), text)
+                if result == 0 { throw duplicate(name, bytes) }
+                if result < 0 { break }
+                place -= 1
+            }
+            order.insert(Int32(truncatingIfNeeded: name), at: place)
+            name = Int(nodes[name + 1].next)
+        }
+        nodes[object].orderStart = Int32(truncatingIfNeeded: start)
+    }
+
+    private func duplicate(_ name: Int, _ bytes: UnsafeRawBufferPointer) -> JSONError {
+        JSONError(
+            .duplicateMember, at: Int(nodes[name].start), in: bytes,
+            "a member's name occurs twice in one object")
     }
 
     private mutating func sortMembers(
@@ -228,9 +262,7 @@ public struct JSONTape: Sendable {
             return result != 0 ? result < 0 : left.node < right.node
         }
         for index in names.indices.dropFirst() where names[index].text == names[index - 1].text {
-            throw JSONError(
-                .duplicateMember, at: Int(nodes[Int(names[index].node)].start), in: bytes,
-                "a member's name occurs twice in one object")
+            throw duplicate(Int(names[index].node), bytes)
         }
         nodes[object].orderStart = Int32(order.count)
         for name in names { order.append(name.node) }
