@@ -73,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "TallystickBenchmarks",
             dependencies: [
-                "Tallystick", "CTallystickBaseline",
+                "Tallystick", "TallystickMigrations", "TallystickTestKit", "CTallystickBaseline",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

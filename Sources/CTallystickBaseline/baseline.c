@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+const char *tally_baseline_sqlite_version(void) { return sqlite3_libversion(); }
+
 static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

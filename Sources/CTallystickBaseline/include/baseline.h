@@ -31,6 +31,9 @@ int tally_baseline_ingest(const char *path, const char *schema, int page_size, i
                           const tally_row *rows, int64_t count, const tally_name *names,
                           int64_t name_count, int64_t batch, double *last_tenth_seconds);
 
+/* The version of the SQLite library that is linked. */
+const char *tally_baseline_sqlite_version(void);
+
 /* Reads events in order and runs `statement` for each of type `type`, with :data and :position bound, in
    transactions of `batch` events. */
 int tally_baseline_replay(const char *path, const char *setup, const char *statement, int64_t type_id,
