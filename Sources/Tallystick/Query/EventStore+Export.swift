@@ -67,7 +67,7 @@ struct Exporter {
                 add(name, value.canonical)
             }
         }
-        add(EventAttributes.stream, JSONValue(.string(event.names.stream)).canonical)
+        add(EventAttributes.stream, JSONValue(.string(try event.names.name(.streams, of: event.row))).canonical)
         add("tallyrevision", Array(String(event.row.int64(at: EventColumn.revision)).utf8))
         json.append(0x7D)
         return try CanonicalJSON.canonicalize(json)

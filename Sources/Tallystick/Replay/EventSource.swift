@@ -7,11 +7,18 @@ struct ReplayedEvent {
     var row: Statement
     var position: Int64
     var streamID: Int64
-    var names: EventNames
+    /// Gives the row's names, when they are asked for.
+    var names: EventRowReader
     /// What the event's content is by the resolutions that count; nil for the event as appended.
     var replacement: EventFields?
     /// Set where the event is a correction of one that was consumed before.
     var correction: (resolutionID: Int64, decision: String, previousData: SQLValue)?
+
+    /// The type that counts.
+    func type() throws(SQLiteError) -> String {
+        if let replacement { return replacement.type }
+        return try names.name(.types, of: row)
+    }
 }
 
 /// Reads verified events in order, with the resolutions up to a watermark.
@@ -260,7 +267,7 @@ final class EventSource {
             position: position, revision: range.int64(at: EventColumn.revision),
             streamID: range.int64(at: EventColumn.stream), content: digest)
         var event = ReplayedEvent(
-            row: range, position: position, streamID: consumed.streamID, names: try rows.names(range))
+            row: range, position: position, streamID: consumed.streamID, names: rows)
         guard let resolved = effective[position] else { return (event, consumed, leaf) }
         if resolved.isExcluded {
             consumed.excludedBy = resolved.resolutionID
@@ -343,7 +350,7 @@ final class EventSource {
             let previous = try correction.previous.map { try EventFields(content: $0).data } ?? appended
             var event = ReplayedEvent(
                 row: row, position: correction.position, streamID: row.int64(at: EventColumn.stream),
-                names: try rows.names(row))
+                names: rows)
             event.replacement = try correction.content.map { try EventFields(content: $0) }
             event.correction = (correction.resolutionID, correction.decision, previous)
             try body(event)

@@ -243,9 +243,11 @@ final class ReplayEngine {
             checkpoint.appliedDigest.add(.applied, position: consumed.position)
             return
         }
-        checkpoint.digest.addEvent(
-            position: consumed.position, revision: consumed.revision, content: consumed.content,
-            stream: event.names.stream)
+        event.names.withStreamName(of: event.row) { stream in
+            checkpoint.digest.addEvent(
+                position: consumed.position, revision: consumed.revision, content: consumed.content,
+                stream: stream)
+        }
         if let poison, poison.position == consumed.position {
             switch options.onPoison {
             case .skip:

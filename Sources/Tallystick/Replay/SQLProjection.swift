@@ -6,6 +6,8 @@ final class SQLProjection {
     let file: ProjectionFile
     private let connection: Connection
     private let authorizer: Authorizer
+    /// In which sections run.
+    private let phase: Authorizer.Phase
     private var prepared: [[PreparedStatement]] = []
     private var corrections: [[PreparedStatement]] = []
     private var sectionsOfType: [String: [Int]] = [:]
@@ -21,6 +23,8 @@ final class SQLProjection {
         self.file = file
         self.connection = connection
         self.authorizer = authorizer
+        let name = file.name
+        phase = .projection(owns: { Self.owns(name, $0) }, mayDefine: false)
     }
 
     /// Whether a table or index belongs to a projection by its name.
@@ -97,7 +101,7 @@ final class SQLProjection {
     ///
     /// - throws: `PoisonEvent` when a statement fails for a reason that lies in the event.
     func apply(_ event: ReplayedEvent) throws -> Bool {
-        let type = event.replacement?.type ?? event.names.type
+        let type = try event.type()
         if event.correction != nil {
             return try apply(
                 event, corrections, Self.matching(type, file.correct, &correctionsOfType))
@@ -129,8 +133,8 @@ final class SQLProjection {
                     for (index, name) in prepared.parameters {
                         try bind(name, at: index, of: prepared.statement, event)
                     }
-                    try authorizer.during(.projection(owns: owns, mayDefine: false)) {
-                        () throws(SQLiteError) in try prepared.statement.run()
+                    try authorizer.during(phase) { () throws(SQLiteError) in
+                        try prepared.statement.run()
                     }
                 } catch {
                     if error.isFull || error.isInputOutput || error.isCorrupt || error.isBusy { throw error }
@@ -151,13 +155,15 @@ final class SQLProjection {
     ) throws(SQLiteError) {
         switch name {
         case "position": try statement.bind(event.position, at: index)
-        case "source": try statement.bindText(event.names.source, at: index)
+        case "source": try statement.bindText(event.names.name(.sources, of: event.row), at: index)
         case "id": try statement.bindText(event.row.bytes(at: EventColumn.id), at: index, copy: true)
-        case "type": try statement.bindText(event.replacement?.type ?? event.names.type, at: index)
-        case "stream": try statement.bindText(event.names.stream, at: index)
+        case "type":
+            let type = try event.type()
+            try statement.bindText(type, at: index)
+        case "stream": try statement.bindText(event.names.name(.streams, of: event.row), at: index)
         case "revision": try statement.bind(event.row.int64(at: EventColumn.revision), at: index)
-        case "category": try statement.bindText(event.names.category, at: index)
-        case "origin": try statement.bindText(event.names.origin, at: index)
+        case "category": try statement.bindText(event.names.name(.categories, of: event.row), at: index)
+        case "origin": try statement.bindText(event.names.name(.origins, of: event.row), at: index)
         case "recorded_at":
             let time = RFC3339.string(microseconds: event.row.int64(at: EventColumn.recordedAt))
             try statement.bindText(time, at: index)

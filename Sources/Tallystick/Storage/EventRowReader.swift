@@ -90,6 +90,28 @@ final class EventRowReader {
         return MerkleHash.leaf(leaf)
     }
 
+    /// One name of the statement's current row as text.
+    func name(_ dictionary: Dictionary, of row: Statement) throws(SQLiteError) -> String {
+        switch dictionary {
+        case .sources: try sources.text(row.int64(at: EventColumn.source))
+        case .streams: try streams.text(row.int64(at: EventColumn.stream))
+        case .types: try types.text(row.int64(at: EventColumn.type))
+        case .categories: try categories.text(row.int64(at: EventColumn.category))
+        case .origins: try origins.text(row.int64(at: EventColumn.origin))
+        }
+    }
+
+    /// The stream's name of a row whose leaf was computed, as UTF-8.
+    func withStreamName(of row: Statement, _ body: (UnsafeRawBufferPointer) -> Void) {
+        streams.withName(row.int64(at: EventColumn.stream)) { name in
+            guard name.count >= 2, !name.contains(0x5C) else {
+                CanonicalJSON.text(ofString: name).withUnsafeBytes(body)
+                return
+            }
+            body(UnsafeRawBufferPointer(rebasing: name[1..<name.count - 1]))
+        }
+    }
+
     /// Names of the statement's current row as text.
     func names(_ row: Statement) throws(SQLiteError) -> EventNames {
         EventNames(
