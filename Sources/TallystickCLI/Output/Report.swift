@@ -37,7 +37,7 @@ struct ReportOptions: ParsableArguments {
 struct Report {
     var command: String
     private let storeID: String
-    private let path: String?
+    private let path: String
     var result: String
     var exit: Int32
     var started: UInt64
@@ -47,15 +47,6 @@ struct Report {
         self.command = command
         storeID = store.storeID
         path = store.path
-        self.started = started
-        result = "done"
-        exit = Exit.done
-    }
-
-    init(_ command: String, storeID: String, started: UInt64) {
-        self.command = command
-        self.storeID = storeID
-        path = nil
         self.started = started
         result = "done"
         exit = Exit.done
