@@ -25,6 +25,7 @@ struct Tally: AsyncParsableCommand {
     )
 
     static func main() async {
+        StandardStreams.complete()
         // A closed pipe is an answer, not a signal to die by.
         signal(SIGPIPE, SIG_IGN)
         // Before any other thread exists, which would take the signals with it.
@@ -43,7 +44,7 @@ struct Tally: AsyncParsableCommand {
                 try command.run()
             }
         } catch {
-            exit(withError: error)
+            UsageError.exit(error)
         }
     }
 }
@@ -72,7 +73,9 @@ extension TallyCommand {
         } catch let error as ExitCode {
             throw error
         } catch let error as ValidationError {
-            throw error
+            Terminal.note("tally \(Self.title): \(error.message)")
+            Terminal.note("hint: see 'tally \(Self.title) --help'")
+            code = Exit.usage
         } catch {
             Terminal.note("tally \(Self.title): a bug in Tallystick: \(error)")
             code = Exit.bug

@@ -38,7 +38,7 @@ struct Append: TallyCommand {
             throw error
         }
         await opened.close()
-        var result = Report("append", storeID: opened.storeID, started: started)
+        var result = Report("append", on: opened, started: started)
         result.add("stream", .text(stream))
         result.add(
             "events",

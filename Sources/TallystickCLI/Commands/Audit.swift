@@ -23,7 +23,8 @@ struct Audit: AsyncParsableCommand {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            _ = try await Lists.print(.audit, of: store, rows)
+            _ = try await Lists.print(.audit, of: store, rows,
+                brief: ["audit_sequence", "recorded_at", "kind", "actor", "reason?", "position", "conflict_id?"])
             return Exit.done
         }
     }
@@ -66,7 +67,7 @@ struct Audit: AsyncParsableCommand {
             var verification = VerifyOptions()
             verification.scope = .audit
             let done = try await opened.verify(verification)
-            var result = Report("audit verify", storeID: opened.storeID, started: started)
+            var result = Report("audit verify", on: opened, started: started)
             result.exit = done.isIntact ? Exit.done : Exit.integrity
             result.result = done.isIntact ? "intact" : "differences"
             VerifyOutput.add(done, to: &result)

@@ -30,7 +30,11 @@ struct Conflicts: AsyncParsableCommand {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            let count = try await Lists.print(.conflicts(includingResolved: all), of: store, rows)
+            let count = try await Lists.print(.conflicts(includingResolved: all), of: store, rows,
+                brief: [
+                    "conflict_id", "state", "kind", "severity", "category?", "position?", "type?", "origins?",
+                    "differs_in",
+                ])
             return check && count > 0 ? Exit.differences : Exit.done
         }
     }
@@ -48,7 +52,8 @@ struct Conflicts: AsyncParsableCommand {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            let count = try await Lists.print(.candidates(of: conflict), of: store, rows)
+            let count = try await Lists.print(.candidates(of: conflict), of: store, rows,
+                brief: ["candidate", "origin", "copy_id?", "content_sha256?", "differs_in"])
             guard count > 0 else { throw Conflicts.unknown(conflict) }
             return Exit.done
         }
@@ -72,7 +77,7 @@ struct Conflicts: AsyncParsableCommand {
             let opened = try await EventStore.open(at: store, options: options)
             let candidates = try await opened.candidates(of: conflict)
             guard !candidates.isEmpty else { throw Conflicts.unknown(conflict) }
-            let writer = try rows.writer()
+            let writer = try rows.writer(sparing: store)
             try writer.begin(["place"] + candidates.map { "\($0.candidate) \($0.origin)" })
             for row in CandidateTable.rows(candidates.map(\.content)) { try writer.add(row) }
             try writer.end()
@@ -127,7 +132,7 @@ struct Conflicts: AsyncParsableCommand {
                 throw error
             }
             await opened.close()
-            var result = Report("conflicts resolve", storeID: opened.storeID, started: started)
+            var result = Report("conflicts resolve", on: opened, started: started)
             result.add("conflict_id", .number(conflict))
             result.add("resolution_id", .number(resolution))
             try result.print(report) { ["conflict \(conflict) decided by resolution \(resolution)"] }

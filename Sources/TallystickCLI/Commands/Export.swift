@@ -28,7 +28,7 @@ struct Export: TallyCommand {
         var options = StoreOptions()
         options.access = .readOnly
         let opened = try await EventStore.open(at: store, options: options)
-        let shared = SharedFile(try OutputFile(path: output))
+        let shared = SharedFile(try OutputFile(path: output, sparing: store))
         let isArray = batch
         let count = Counter()
         do {

@@ -58,7 +58,7 @@ struct Ingest: TallyCommand {
         bar.finish()
         await opened.close()
         let exit = exitCode(done, failing)
-        try print(done, exit, opened.storeID, started)
+        try print(done, exit, opened, started)
         return exit
     }
 
@@ -73,10 +73,10 @@ struct Ingest: TallyCommand {
     private func print(
         _ done: IngestReport,
         _ exit: Int32,
-        _ storeID: String,
+        _ opened: EventStore,
         _ started: UInt64
     ) throws {
-        var result = Report("ingest", storeID: storeID, started: started)
+        var result = Report("ingest", on: opened, started: started)
         result.exit = exit
         result.result =
             done.isInterrupted ? "interrupted" : exit == Exit.badInput ? "no_event" : "done"

@@ -30,7 +30,7 @@ struct Init: TallyCommand {
         if let config { creation.configuration = try SettingsFile.read(config) }
         let created = try await EventStore.create(at: store, creation)
         await created.close()
-        let result = Report("init", storeID: created.storeID, started: started)
+        let result = Report("init", on: created, started: started)
         try result.print(report) { ["created \(store)", "store id  \(created.storeID)"] }
         return Exit.done
     }

@@ -4,15 +4,18 @@ import Tallystick
 
 /// Prints a list of the store.
 enum Lists {
-    static func print(_ listing: StoreListing, of path: String, _ rows: RowOptions) async throws -> Int {
+    /// - parameter brief: what a table shows that has no room for all columns.
+    /// - returns: how many rows there are.
+    static func print(
+        _ listing: StoreListing,
+        of path: String,
+        _ rows: RowOptions,
+        brief: [String] = []
+    ) async throws -> Int {
         var options = StoreOptions()
         options.access = .readOnly
         let store = try await EventStore.open(at: path, options: options)
-        return try await print(listing, of: store, rows)
-    }
-
-    static func print(_ listing: StoreListing, of store: EventStore, _ rows: RowOptions) async throws -> Int {
-        let shared = SharedRows(try rows.writer())
+        let shared = SharedRows(try rows.writer(sparing: path, brief: brief))
         let count = Counter()
         do {
             try await store.list(

@@ -19,7 +19,7 @@ struct Doctor: TallyCommand {
         var options = StoreOptions()
         options.access = .readOnly
         let opened = try await EventStore.open(at: store, options: options)
-        var result = Report("doctor", storeID: opened.storeID, started: started)
+        var result = Report("doctor", on: opened, started: started)
         let hasProblem = found.contains { $0.level == .problem }
         result.exit = hasProblem ? Exit.differences : Exit.done
         result.result = hasProblem ? "problems" : "healthy"
@@ -62,7 +62,7 @@ struct Backup: TallyCommand {
         options.access = .readOnly
         let opened = try await EventStore.open(at: store, options: options)
         try await opened.backup(to: destination)
-        var result = Report("backup", storeID: opened.storeID, started: started)
+        var result = Report("backup", on: opened, started: started)
         result.add("destination", .text(destination))
         try result.print(report) { ["backed up to \(destination)"] }
         return Exit.done
@@ -86,7 +86,7 @@ struct Upgrade: TallyCommand {
         var options = StoreOptions()
         options.access = .readOnly
         let opened = try await EventStore.open(at: store, options: options)
-        var result = Report("upgrade", storeID: opened.storeID, started: started)
+        var result = Report("upgrade", on: opened, started: started)
         result.add("before", .number(before))
         result.add("after", .number(after))
         try result.print(report) {

@@ -24,7 +24,8 @@ struct Quarantine: AsyncParsableCommand {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            _ = try await Lists.print(.quarantine, of: store, rows)
+            _ = try await Lists.print(.quarantine, of: store, rows,
+                brief: ["quarantine_id", "state?", "origin", "line", "code", "message"])
             return Exit.done
         }
     }
@@ -73,7 +74,7 @@ struct Quarantine: AsyncParsableCommand {
             let outcome = try await opened.releaseQuarantined(
                 id, actor: actor ?? Actor.current, reason: reason, mapping: try map.map { try Mappings.parse($0) })
             await opened.close()
-            var result = Report("quarantine release", storeID: opened.storeID, started: started)
+            var result = Report("quarantine release", on: opened, started: started)
             result.add("quarantine_id", .number(id))
             result.add("outcome", .text(outcome.rawValue))
             try result.print(report) { ["input \(id) released: \(outcome.rawValue)"] }

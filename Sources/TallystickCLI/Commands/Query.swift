@@ -37,7 +37,7 @@ struct Query: TallyCommand {
         var options = StoreOptions()
         options.access = .readOnly
         let opened = try await EventStore.open(at: store, options: options)
-        let shared = SharedRows(try rows.writer())
+        let shared = SharedRows(try rows.writer(sparing: store))
         do {
             try await opened.query(
                 sql, parameters: try Self.parameters(parameter), limits: limits,

@@ -39,6 +39,11 @@ struct Read: TallyCommand {
     var asRecorded = false
     @OptionGroup var rows: RowOptions
 
+    /// What a narrow table shows.
+    private static let brief = [
+        "position", "time_utc?", "category?", "type", "stream?", "revision?", "state", "data",
+    ]
+
     func execute() async throws -> Int32 {
         var reading = StoreListing.Reading()
         reading.asRecorded = asRecorded
@@ -50,7 +55,7 @@ struct Read: TallyCommand {
         (reading.afterPosition, reading.afterTime) = try Self.bound(after, "--after")
         (reading.beforePosition, reading.beforeTime) = try Self.bound(before, "--before")
         guard follow else {
-            _ = try await Lists.print(.events(reading), of: store, rows)
+            _ = try await Lists.print(.events(reading), of: store, rows, brief: Self.brief)
             return Exit.done
         }
         guard !backwards else { throw ValidationError("--follow reads forwards; leave --backwards out") }
@@ -63,7 +68,7 @@ struct Read: TallyCommand {
         var options = StoreOptions()
         options.access = .readOnly
         let opened = try await EventStore.open(at: store, options: options)
-        let shared = SharedRows(try rows.writer())
+        let shared = SharedRows(try rows.writer(sparing: store, brief: Self.brief))
         let seen = LastPosition(reading.afterPosition ?? 0)
         var isFirst = true
         while !Task.isCancelled {

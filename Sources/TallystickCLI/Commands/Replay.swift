@@ -74,7 +74,7 @@ struct Replay: AsyncParsableCommand {
             let exit = done.status == .complete ? Exit.done : Exit.incomplete
             if let reason = done.reason { Terminal.note("tally replay: halted: \(reason)") }
             if done.status == .paused { Terminal.note("tally replay: stopped; run the same command to go on") }
-            try ReplayReport.print(done, opened.storeID, exit, started, report)
+            try ReplayReport.print(done, opened, exit, started, report)
             return exit
         }
     }
@@ -87,8 +87,14 @@ struct Replay: AsyncParsableCommand {
         var store: String
         @OptionGroup var rows: RowOptions
 
+        /// What a narrow table shows.
+        private static let brief = [
+            "replay", "projection_version?", "target?", "status", "position", "head", "behind?", "parked",
+            "last_error",
+        ]
+
         func execute() async throws -> Int32 {
-            _ = try await Lists.print(.replays, of: store, rows)
+            _ = try await Lists.print(.replays, of: store, rows, brief: Self.brief)
             return Exit.done
         }
     }
@@ -152,7 +158,7 @@ struct Replay: AsyncParsableCommand {
             if let into { options.target = .file(into) }
             let done = try await opened.retryParked(projection: definition, options: options)
             await opened.close()
-            var result = Report("replay retry", storeID: opened.storeID, started: started)
+            var result = Report("replay retry", on: opened, started: started)
             result.exit = done.parked > 0 ? Exit.incomplete : Exit.done
             result.result = done.parked > 0 ? "halted" : "done"
             result.add("applied", .number(done.applied))
@@ -203,7 +209,7 @@ struct Replay: AsyncParsableCommand {
             let done = try await opened.replay(projection: definition, options: options)
             await opened.close()
             let exit = done.status == .complete ? Exit.done : Exit.incomplete
-            try ReplayReport.print(done, opened.storeID, exit, started, report)
+            try ReplayReport.print(done, opened, exit, started, report)
             return exit
         }
     }
@@ -217,12 +223,12 @@ enum Poison: String, CaseIterable, ExpressibleByArgument {
 enum ReplayReport {
     static func print(
         _ done: ReplayOutcome,
-        _ storeID: String,
+        _ store: EventStore,
         _ exit: Int32,
         _ started: UInt64,
         _ options: ReportOptions
     ) throws {
-        var result = Report("replay", storeID: storeID, started: started)
+        var result = Report("replay", on: store, started: started)
         result.exit = exit
         result.result = done.status.rawValue
         result.add("replay", .text(done.replay))

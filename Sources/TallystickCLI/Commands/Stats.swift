@@ -23,7 +23,7 @@ struct Stats: TallyCommand {
         options.access = .readOnly
         let opened = try await EventStore.open(at: store, options: options)
         let stats = try await opened.statistics()
-        var result = Report("stats", storeID: opened.storeID, started: started)
+        var result = Report("stats", on: opened, started: started)
         for group in stats.groups {
             result.add(group.name, .object(group.counts.map { ($0.name, .number($0.count)) }))
         }

@@ -39,7 +39,7 @@ struct Verify: TallyCommand {
         bar.finish()
         let exit =
             !done.isIntact ? Exit.integrity : done.cursor != nil ? Exit.incomplete : Exit.done
-        var result = Report("verify", storeID: opened.storeID, started: started)
+        var result = Report("verify", on: opened, started: started)
         result.exit = exit
         result.result = !done.isIntact ? "differences" : done.cursor != nil ? "incomplete" : "intact"
         VerifyOutput.add(done, to: &result)

@@ -7,26 +7,65 @@ final class OutputFile {
     private let temporary: String
     private let descriptor: Int32
     private var buffer: [UInt8] = []
+    private var flushed = Clock.nanoseconds()
 
+    private enum Limits {
+        static let bufferBytes = 1 << 16
+        /// A slow result is shown as it comes.
+        static let nanosecondsBetweenFlushes: UInt64 = 200_000_000
+    }
+
+    /// - parameter store: a file that the output must not replace.
     /// - throws: `StoreError` with `cannotCreate`.
-    init(path: String?) throws(StoreError) {
-        self.path = path
-        temporary = (path ?? "") + ".partial-\(getpid())"
-        guard path != nil else {
+    init(path: String?, sparing store: String? = nil) throws(StoreError) {
+        guard let path else {
+            self.path = nil
+            temporary = ""
             descriptor = 1
             return
         }
-        descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        if let store { try Self.spare(store, from: path) }
+        let replaces = Self.isReplaceable(path)
+        // A pipe or a device cannot be replaced, and is written to as it is.
+        temporary = replaces ? "\(path).partial-\(getpid())" : path
+        self.path = path
+        descriptor =
+            replaces
+            ? open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+            : open(path, O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw StoreError(
-                .cannotCreate, during: "create the output", on: path ?? "",
-                String(cString: strerror(errno)), hint: "Check the folder")
+                .cannotCreate, during: "create the output", on: path,
+                String(cString: strerror(errno)), hint: "Check the folder and its permissions")
+        }
+    }
+
+    private static func isReplaceable(_ path: String) -> Bool {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return true }
+        return status.st_mode & S_IFMT == S_IFREG
+    }
+
+    private static func spare(_ store: String, from path: String) throws(StoreError) {
+        var target = stat()
+        guard stat(path, &target) == 0 else { return }
+        for suffix in ["", "-wal", "-shm"] {
+            var kept = stat()
+            guard stat(store + suffix, &kept) == 0, kept.st_ino == target.st_ino, kept.st_dev == target.st_dev
+            else { continue }
+            throw StoreError(
+                .cannotCreate, during: "create the output", on: path, "this is the store itself",
+                hint: "Choose another path for --output")
         }
     }
 
     func write(_ bytes: some Collection<UInt8>) throws(StoreError) {
         buffer.append(contentsOf: bytes)
-        if buffer.count >= 1 << 16 { try flush() }
+        if buffer.count >= Limits.bufferBytes
+            || Clock.nanoseconds() - flushed > Limits.nanosecondsBetweenFlushes
+        {
+            try flush()
+        }
     }
 
     func write(_ text: String) throws(StoreError) { try write(text.utf8) }
@@ -48,22 +87,28 @@ final class OutputFile {
             offset += written
         }
         buffer.removeAll(keepingCapacity: true)
+        flushed = Clock.nanoseconds()
     }
 
     /// Makes the output complete: a file takes its name only now.
     func finish() throws(StoreError) {
         try flush()
         guard let path else { return }
+        guard temporary != path else {
+            close(descriptor)
+            return
+        }
         guard fsync(descriptor) == 0, close(descriptor) == 0, rename(temporary, path) == 0 else {
-            throw StoreError(
-                .inputOutput, during: "write the output", on: path, String(cString: strerror(errno)))
+            let reason = String(cString: strerror(errno))
+            unlink(temporary)
+            throw StoreError(.inputOutput, during: "write the output", on: path, reason)
         }
     }
 
     /// Removes what was written so far.
     func abandon() {
-        guard path != nil else { return }
+        guard let path else { return }
         close(descriptor)
-        unlink(temporary)
+        if temporary != path { unlink(temporary) }
     }
 }

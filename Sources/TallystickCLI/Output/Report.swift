@@ -16,8 +16,14 @@ struct ReportOptions: ParsableArguments {
     var table = false
     @Flag(help: "The same as --format json.")
     var json = false
-    @Option(help: "Write to this file instead of standard output.")
+    @Option(
+        help: "Write to this file, which appears when it is complete.",
+        completion: .file())
     var output: String?
+
+    func validate() throws {
+        try OneFormat.check([("--format", format != nil), ("-t", table), ("--json", json)])
+    }
 
     var chosen: ReportFormat {
         if let format { return format }
@@ -30,15 +36,17 @@ struct ReportOptions: ParsableArguments {
 /// What a command did, as one JSON object or as lines for a person.
 struct Report {
     var command: String
-    var storeID: String
+    private let storeID: String
+    private let path: String
     var result: String
     var exit: Int32
     var started: UInt64
     var members: [(name: String, value: JSONValue)] = []
 
-    init(_ command: String, storeID: String, started: UInt64) {
+    init(_ command: String, on store: EventStore, started: UInt64) {
         self.command = command
-        self.storeID = storeID
+        storeID = store.storeID
+        path = store.path
         self.started = started
         result = "done"
         exit = Exit.done
@@ -48,7 +56,7 @@ struct Report {
 
     /// Prints the report; for a person as `lines` says.
     func print(_ options: ReportOptions, lines: () -> [String]) throws(StoreError) {
-        let file = try OutputFile(path: options.output)
+        let file = try OutputFile(path: options.output, sparing: path)
         switch options.chosen {
         case .table:
             for line in lines() { try file.write(Terminal.escaped(line) + "\n") }

@@ -15,8 +15,25 @@ enum Terminal {
         return Int(size.ws_col)
     }
 
+    /// Columns of the terminal behind standard error; 80 when it does not tell.
+    static var errorWidth: Int {
+        var size = winsize()
+        guard ioctl(2, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+
+    /// Whether standard output shows bold and dim text (no-color.org).
+    private static var hasStyles: Bool {
+        guard outputIsTerminal, getenv("NO_COLOR").map({ $0.pointee == 0 }) ?? true else { return false }
+        return getenv("TERM").map { String(cString: $0) != "dumb" } ?? false
+    }
+
+    static func emphasised(_ text: String) -> String { hasStyles ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
+    static func dimmed(_ text: String) -> String { hasStyles ? "\u{1B}[2m\(text)\u{1B}[0m" : text }
+
     /// Text without anything that a terminal would obey: control characters become `\x1b`.
     static func escaped(_ text: String) -> String {
+        if text.utf8.allSatisfy({ 0x20 <= $0 && $0 < 0x7F }) { return text }
         guard text.unicodeScalars.contains(where: isControl) else { return text }
         var escaped = ""
         for scalar in text.unicodeScalars {
@@ -37,9 +54,15 @@ enum Terminal {
         return escaped
     }
 
+    /// Control characters, and what is invisible or turns the direction of text. Joiners stay: scripts and
+    /// emoji need them.
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
-            || (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
+        switch scalar.value {
+        case 0...0x1F, 0x7F...0x9F, 0x61C, 0x200B, 0x200E, 0x200F, 0x2028...0x202E, 0x2060...0x2069,
+            0xFEFF, 0xFFF9...0xFFFB, 0xE0000...0xE007F:
+            true
+        default: false
+        }
     }
 
     /// Writes to standard error, control characters escaped line by line.
@@ -59,7 +82,7 @@ enum Terminal {
     /// Tells of a failure: what, where, why, and what to do.
     static func report(_ error: StoreError, command: String) {
         let subject = error.subject.isEmpty ? "" : " (\(error.subject))"
-        note("tally \(command): \(error.operation)\(subject): \(error.message)")
+        note("tally \(command): \(error.operation)\(subject): \(error.message) [\(error.code)]")
         if !error.hint.isEmpty { note("hint: \(error.hint)") }
     }
 }
