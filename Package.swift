@@ -78,14 +78,9 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .executableTarget(
-            name: "TallystickCrashWorker",
-            dependencies: ["Tallystick"],
-            swiftSettings: strict
-        ),
         .testTarget(
             name: "TallystickSQLiteTests",
-            dependencies: ["TallystickSQLite"],
+            dependencies: ["TallystickSQLite", "TallystickTestKit"],
             swiftSettings: strict
         ),
         .testTarget(
@@ -95,7 +90,7 @@ let package = Package(
         ),
         .testTarget(
             name: "TallystickTests",
-            dependencies: ["Tallystick", "TallystickTestKit"],
+            dependencies: ["Tallystick", "TallystickSQLite", "TallystickTestKit"],
             swiftSettings: strict
         ),
         .testTarget(
@@ -105,7 +100,8 @@ let package = Package(
         ),
         .testTarget(
             name: "CrashTests",
-            dependencies: ["TallystickCrashWorker", "TallystickCLI", "TallystickTestKit"],
+            dependencies: ["TallystickCLI", "TallystickTestKit"],
+            exclude: ["full-run.sh"],
             swiftSettings: strict
         ),
     ]

@@ -208,13 +208,19 @@ final class EventSource {
         try range.bind(Int64(limit), at: 3)
         var expected = position
         var count = 0
-        while try range.step() {
-            expected += 1
-            let (event, consumed, leaf) = try verified(expected, effective)
-            let goesOn = try body(event, consumed)
-            self.consumed.append(leaf)
-            count += 1
-            if !goesOn { break }
+        do {
+            while try range.step() {
+                expected += 1
+                let (event, consumed, leaf) = try verified(expected, effective)
+                let goesOn = try body(event, consumed)
+                self.consumed.append(leaf)
+                count += 1
+                if !goesOn { break }
+            }
+        } catch {
+            // The statement must be ready for the next pass, and hold no snapshot.
+            try range.reset()
+            throw error
         }
         try range.reset()
         return count

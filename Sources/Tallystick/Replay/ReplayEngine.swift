@@ -120,6 +120,8 @@ final class ReplayEngine {
                     storeID: storeID, version: file.version, definition: file.digest.hex)
                 checkpoint.watermark = file.onCorrection == .rebuild ? try source.lastResolution() : 0
                 try projection.setUp()
+                // A mistake in a statement takes the tables back.
+                try projection.prepare()
                 if isInStore { try rows.record(objectsOf: file.name) }
                 try checkpoints.add(checkpoint, file.name, at: storeOptions.clock())
                 try source.resume(from: checkpoint, storeID)

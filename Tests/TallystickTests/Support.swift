@@ -1,0 +1,82 @@
+import Foundation
+import Tallystick
+import TallystickCore
+import TallystickSQLite
+import TallystickTestKit
+
+/// Files of the project that tests read.
+enum Fixture {
+    static let root = URL(filePath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
+    static func path(_ name: String) -> String { root.appending(path: "fixtures/\(name)").path }
+    static func bytes(_ name: String) throws -> [UInt8] {
+        [UInt8](try Data(contentsOf: URL(filePath: path(name))))
+    }
+}
+
+/// A store in a folder of its own.
+struct TestStore {
+    let folder: TemporaryFolder
+    let path: String
+    let store: EventStore
+
+    init(settings: String? = nil) async throws {
+        folder = try TemporaryFolder()
+        path = folder.file("store.db")
+        var creation = StoreCreation()
+        creation.configuration = settings.map { Array($0.utf8) }
+        store = try await EventStore.create(at: path, creation)
+    }
+
+    /// Ingests lines of CloudEvents.
+    @discardableResult
+    func ingest(_ lines: String..., from origin: String) async throws -> IngestReport {
+        let bytes = Array(lines.joined(separator: "\n").utf8)
+        return try await store.ingest(.bytes(bytes, named: "lines"), from: origin)
+    }
+
+    /// Rows of a reading statement, as text.
+    func rows(_ sql: String) async throws -> [[SQLValue]] {
+        let rows = Rows()
+        try await store.query(sql) {
+            rows.add($0)
+            return true
+        }
+        return rows.all
+    }
+
+    /// Changes the file behind the store's back: no guard runs.
+    func tamper(_ sql: String) throws {
+        let connection = try Connection(path: path, mode: .readWrite, firesTriggers: false)
+        try connection.execute(sql)
+    }
+
+    /// Row counts of all proved tables.
+    func provedRows() async throws -> [SQLValue] {
+        let tables = [
+            "events", "copies", "audit_trail", "mismatches", "conflicts", "conflict_candidates",
+            "resolutions", "configurations", "keys", "checksums", "quarantine",
+        ]
+        let counts = tables.map { "(SELECT count(*) FROM \($0))" }.joined(separator: ", ")
+        return try await rows("SELECT \(counts)").first ?? []
+    }
+}
+
+/// Rows that a query's thread adds.
+final class Rows: @unchecked Sendable {
+    private let lock = NSLock()
+    private var rows: [[SQLValue]] = []
+    func add(_ row: [SQLValue]) { lock.withLock { rows.append(row) } }
+    var all: [[SQLValue]] { lock.withLock { rows } }
+}
+
+/// The code of the failure of `body`, if it is a store's.
+func failureCode(_ body: () async throws -> Void) async -> StoreError.Code? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return (error as? StoreError)?.code
+    }
+}
