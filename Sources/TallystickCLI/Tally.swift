@@ -2,7 +2,24 @@ import ArgumentParser
 import Glibc
 import Tallystick
 
+/// The process: its first thread waits for signals, and every other one has them blocked.
 @main
+enum Process {
+    static func main() {
+        StandardStreams.complete()
+        // A closed pipe is an answer, not a signal to die by.
+        signal(SIGPIPE, SIG_IGN)
+        // Before any other thread exists, which would take the signals with it.
+        Signals.block()
+        // Detached: this function is isolated to the main actor, whose thread waits for signals.
+        let task = Task.detached {
+            await Tally.parseAndRun()
+            exit(Exit.done)
+        }
+        Signals.wait { task.cancel() }
+    }
+}
+
 struct Tally: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tally",
@@ -24,18 +41,7 @@ struct Tally: AsyncParsableCommand {
         ]
     )
 
-    static func main() async {
-        StandardStreams.complete()
-        // A closed pipe is an answer, not a signal to die by.
-        signal(SIGPIPE, SIG_IGN)
-        // Before any other thread exists, which would take the signals with it.
-        SignalWaiter.block()
-        let task = Task { await parseAndRun() }
-        SignalWaiter { task.cancel() }.start()
-        await task.value
-    }
-
-    private static func parseAndRun() async {
+    static func parseAndRun() async {
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -85,12 +91,8 @@ extension TallyCommand {
 }
 
 /// SIGINT and SIGTERM as cancellation: what is being written is finished, then the command ends.
-private struct SignalWaiter: Sendable {
-    private let onSignal: @Sendable () -> Void
-
-    init(_ onSignal: @escaping @Sendable () -> Void) { self.onSignal = onSignal }
-
-    private static var signals: sigset_t {
+private enum Signals {
+    private static var all: sigset_t {
         var signals = sigset_t()
         sigemptyset(&signals)
         sigaddset(&signals, SIGINT)
@@ -100,39 +102,21 @@ private struct SignalWaiter: Sendable {
 
     /// Blocks the signals on this thread and on those that it starts.
     static func block() {
-        var signals = signals
+        var signals = all
         pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
-    /// Waits for the signals on a thread of its own.
-    func start() {
-        let context = Unmanaged.passRetained(Box(self))
-        var thread = pthread_t()
-        pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<Box>.fromOpaque(context).takeRetainedValue().waiter.wait()
-                return nil
-            },
-            context.toOpaque())
-        pthread_detach(thread)
-    }
-
-    private func wait() {
-        var signals = Self.signals
+    /// Waits for signals until the process ends.
+    static func wait(onSignal: () -> Void) -> Never {
+        var signals = all
         var received: Int32 = 0
         var count = 0
-        while sigwait(&signals, &received) == 0 {
+        while true {
+            guard sigwait(&signals, &received) == 0 else { continue }
             count += 1
             // Who asks three times does not want to wait for the transaction.
             if count == 3 { _exit(Exit.incomplete) }
             onSignal()
         }
-    }
-
-    private final class Box: Sendable {
-        let waiter: SignalWaiter
-        init(_ waiter: SignalWaiter) { self.waiter = waiter }
     }
 }
