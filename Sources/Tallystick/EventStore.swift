@@ -66,8 +66,12 @@ public final class EventStore: Sendable {
                 return (identity, try IngestConfiguration(identity, from: connection))
             }
             return EventStore(
-                path: path, storeID: identity.storeID, options: options, owner: owner,
-                configuration: configuration)
+                path: path,
+                storeID: identity.storeID,
+                options: options,
+                owner: owner,
+                configuration: configuration
+            )
         }
     }
 
@@ -89,7 +93,11 @@ public final class EventStore: Sendable {
         expecting expectation: AppendExpectation = .any
     ) async throws(StoreError) -> [AppendedEvent] {
         try await owner.append(
-            events, to: stream, expecting: expectation, configuration: configuration)
+            events,
+            to: stream,
+            expecting: expectation,
+            configuration: configuration
+        )
     }
 
     /// Appends events given as CloudEvents (JSON): NDJSON, an array, or one object. Otherwise as the form that
@@ -106,17 +114,27 @@ public final class EventStore: Sendable {
         var events: [Event] = []
         while let item = splitter.next() {
             guard case .record(let range, let place) = item else {
-                throw StoreError(.badInput, during: "append", "the input is too large, or not whole")
+                throw StoreError(
+                    .badInput,
+                    during: "append",
+                    "the input is too large, or not whole"
+                )
             }
             let decoded = splitter.withBytes(of: range) { Event.decoded(from: $0) }
             do {
                 events.append(try decoded.get())
             } catch {
                 throw StoreError(
-                    .badInput, during: "append", on: "line \(place.line)", "\(error.message) (\(error.code))")
+                    .badInput,
+                    during: "append",
+                    on: "line \(place.line)",
+                    "\(error.message) (\(error.code))"
+                )
             }
         }
-        guard !events.isEmpty else { throw StoreError(.badInput, during: "append", "there is no event") }
+        guard !events.isEmpty else {
+            throw StoreError(.badInput, during: "append", "there is no event")
+        }
         return try await append(events, to: stream, expecting: expectation)
     }
 

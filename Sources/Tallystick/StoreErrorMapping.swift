@@ -19,25 +19,45 @@ extension StoreError {
     init(_ error: SQLiteError, during operation: String, on subject: String = "") {
         let (code, hint, retry): (Code, String, Bool) =
             if error.isBusy {
-                (.busy, "Another process is writing; try again, or wait longer with --busy-timeout", true)
+                (
+                    .busy,
+                    "Another process is writing; try again, or wait longer with --busy-timeout",
+                    true
+                )
             } else if error.isCorrupt {
                 (.corrupt, "Run 'tally doctor', and restore a backup", false)
             } else if error.isNotADatabase {
                 (.notAStore, "Check the path", false)
             } else if error.isFull {
-                (.diskFull, "Free some space and run the command again: what is stored is kept", true)
+                (
+                    .diskFull, "Free some space and run the command again: what is stored is kept",
+                    true
+                )
             } else if error.isReadOnly || .permission ~= error.code {
-                (.notPermitted, "Check who owns the file and its folder, and their permissions", false)
+                (
+                    .notPermitted, "Check who owns the file and its folder, and their permissions",
+                    false
+                )
             } else if error.isInputOutput {
-                (.inputOutput, "Check the disk; then open the store again and run 'tally verify'", false)
+                (
+                    .inputOutput,
+                    "Check the disk; then open the store again and run 'tally verify'", false
+                )
             } else if error.cannotOpen {
-                (.notPermitted, "Check the path and its permissions; symbolic links are refused", false)
+                (
+                    .notPermitted, "Check the path and its permissions; symbolic links are refused",
+                    false
+                )
             } else {
                 (.bug, "", false)
             }
         self.init(
-            code, during: operation, on: subject,
+            code,
+            during: operation,
+            on: subject,
             "\(error.message) (SQLite: \(error.operation), code \(error.code.rawValue))",
-            hint: hint, isRetryable: retry)
+            hint: hint,
+            isRetryable: retry
+        )
     }
 }

@@ -20,7 +20,11 @@ actor StoreOwner {
         _ body: (StoreWriter) throws -> Result
     ) throws(StoreError) -> Result {
         guard let writer else {
-            throw StoreError(.closed, during: operation, "the store was closed, or opened read-only")
+            throw StoreError(
+                .closed,
+                during: operation,
+                "the store was closed, or opened read-only"
+            )
         }
         do {
             return try body(writer)
@@ -34,7 +38,11 @@ actor StoreOwner {
             let connection = try StoreFile.openForWriting(path, options)
             let guardian = try StoreFile.openForWriting(path, options)
             writer = try StoreWriter(
-                path: path, connection: connection, guardian: guardian, options: options)
+                path: path,
+                connection: connection,
+                guardian: guardian,
+                options: options
+            )
         } catch {
             throw StoreError(error, during: "open the store", on: path)
         }
@@ -49,7 +57,12 @@ actor StoreOwner {
         try withWriter("ingest") { writer in
             lastRun += 1
             runs[lastRun] = try BatchWriter(
-                writer, origin: origin, actor: actor, configuration: configuration, helper: helper)
+                writer,
+                origin: origin,
+                actor: actor,
+                configuration: configuration,
+                helper: helper
+            )
             return lastRun
         }
     }
@@ -90,8 +103,13 @@ actor StoreOwner {
             try writer.transaction("skip an event") {
                 try writer.addAudit(
                     AuditRow(
-                        kind: .projectionSkip, recordedAt: writer.clock(), actor: actor,
-                        reason: "replay \(replay): \(reason)", position: position))
+                        kind: .projectionSkip,
+                        recordedAt: writer.clock(),
+                        actor: actor,
+                        reason: "replay \(replay): \(reason)",
+                        position: position
+                    )
+                )
             }
         }
     }
@@ -109,7 +127,11 @@ actor StoreOwner {
     ) throws(StoreError) -> IngestOutcome {
         try withWriter("release from quarantine") { writer in
             try QuarantineRelease(writer, configuration, helper).release(
-                id, actor: actor, reason: reason, mapping: mapping)
+                id,
+                actor: actor,
+                reason: reason,
+                mapping: mapping
+            )
         }
     }
 

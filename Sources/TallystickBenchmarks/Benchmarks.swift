@@ -24,8 +24,12 @@ struct Benchmarks: AsyncParsableCommand {
     func run() async throws {
         let folder = try TemporaryFolder(named: "tally-benchmarks")
         let workload = try Workload(events: events, streams: max(1, events / 3))
-        print("SQLite \(String(cString: tally_baseline_sqlite_version())), WAL, synchronous=FULL, page size 4096")
-        print("\(events) events of \(workload.bytes.count / events) bytes, \(max(1, events / 3)) streams, CRC-32 and SHA-256")
+        print(
+            "SQLite \(String(cString: tally_baseline_sqlite_version())), WAL, synchronous=FULL, page size 4096"
+        )
+        print(
+            "\(events) events of \(workload.bytes.count / events) bytes, \(max(1, events / 3)) streams, CRC-32 and SHA-256"
+        )
         print("")
         print("| work | ours | raw C | ratio |")
         print("|---|---|---|---|")

@@ -60,11 +60,18 @@ struct ReadingMeasures {
             started = ContinuousClock.now
             var applied: Int64 = 0
             let code = tally_baseline_replay(copy, Self.setup, Self.statement, 0, 10_000, &applied)
-            guard code == 0 else { throw StoreError(.bug, during: "run the C loop", "SQLite code \(code)") }
+            guard code == 0 else {
+                throw StoreError(.bug, during: "run the C loop", "SQLite code \(code)")
+            }
             plain.append(Double(applied) / (ContinuousClock.now - started).seconds)
         }
         Table.row("verify", ours: Table.median(verified), baseline: nil, unit: "/s")
-        Table.row("replay into SQL", ours: Table.median(replayed), baseline: Table.median(plain), unit: "/s")
+        Table.row(
+            "replay into SQL",
+            ours: Table.median(replayed),
+            baseline: Table.median(plain),
+            unit: "/s"
+        )
 
         let started = ContinuousClock.now
         _ = try await opened.replay(projection: projection("health_0"))

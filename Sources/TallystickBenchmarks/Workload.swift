@@ -36,10 +36,15 @@ final class Workload {
         decoder.begin(&batch)
         func flush() {
             let base = memory + used
-            batch.arena.withUnsafeBufferPointer { base.update(from: $0.baseAddress ?? UnsafePointer(base), count: $0.count) }
+            batch.arena.withUnsafeBufferPointer {
+                base.update(from: $0.baseAddress ?? UnsafePointer(base), count: $0.count)
+            }
             used += batch.arena.count
             for name in batch.newStreams.names {
-                let text = tally_text(bytes: pointer(base, Int(name.start) + 1), count: Int64(name.count) - 2)
+                let text = tally_text(
+                    bytes: pointer(base, Int(name.start) + 1),
+                    count: Int64(name.count) - 2
+                )
                 names.append(tally_name(id: Int64(names.count + 1), name: text))
             }
             for event in batch.events { rows.append(row(event, base, &revisions)) }
@@ -78,7 +83,9 @@ final class Workload {
         row.algorithm = Self.constant(algorithm)
         // Any bytes of the right length will do: the loop hashes nothing.
         row.checksum = tally_text(
-            bytes: pointer(base, Int(event.id.start)), count: event.checksumAlgorithm == .crc32 ? 4 : 32)
+            bytes: pointer(base, Int(event.id.start)),
+            count: event.checksumAlgorithm == .crc32 ? 4 : 32
+        )
         row.subject = text(event.subject)
         row.time = text(event.time)
         row.content_type = text(event.dataContentType)
@@ -88,7 +95,8 @@ final class Workload {
         return row
     }
 
-    private func pointer(_ base: UnsafeMutablePointer<UInt8>, _ offset: Int) -> UnsafePointer<CChar> {
+    private func pointer(_ base: UnsafeMutablePointer<UInt8>, _ offset: Int) -> UnsafePointer<CChar>
+    {
         UnsafeRawPointer(base + offset).assumingMemoryBound(to: CChar.self)
     }
 

@@ -31,7 +31,8 @@ enum Exit {
         case .diskFull, .inputOutput, .outcomeUnknown: inputOutput
         case .corrupt, .schemaAltered, .integrity, .historyDiffers: integrity
         case .invalidArgument: usage
-        case .badInput, .sourceIsOrigin, .projectionInvalid, .projectionChanged, .queryFailed: badInput
+        case .badInput, .sourceIsOrigin, .projectionInvalid, .projectionChanged, .queryFailed:
+            badInput
         case .expectationFailed, .contentDiffers, .alreadyDecided: expectation
         case .poisonEvent, .held, .interrupted, .limitReached: incomplete
         default: bug

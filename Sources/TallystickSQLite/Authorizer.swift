@@ -79,10 +79,14 @@ public final class Authorizer {
                 ? nil : "writing table \(table) is not allowed: a projection writes its own tables"
         case SQLITE_CREATE_TABLE, SQLITE_CREATE_VIEW:
             return mayDefine && owns(table)
-                ? nil : name(action, first) + " is not allowed: only setup creates a projection's own tables"
+                ? nil
+                : name(action, first)
+                    + " is not allowed: only setup creates a projection's own tables"
         case SQLITE_CREATE_INDEX:
             return mayDefine && owns(table) && owns(second ?? "")
-                ? nil : name(action, first) + " is not allowed: only setup creates a projection's own indexes"
+                ? nil
+                : name(action, first)
+                    + " is not allowed: only setup creates a projection's own indexes"
         case SQLITE_REINDEX: return mayDefine ? nil : "REINDEX is not allowed"
         default: return name(action, first) + " is not allowed in a projection"
         }
@@ -103,7 +107,8 @@ public final class Authorizer {
             SQLITE_CREATE_VIEW: "CREATE VIEW", SQLITE_DELETE: "DELETE",
             SQLITE_DROP_INDEX: "DROP INDEX", SQLITE_DROP_TABLE: "DROP TABLE",
             SQLITE_DROP_TRIGGER: "DROP TRIGGER", SQLITE_DROP_VIEW: "DROP VIEW",
-            SQLITE_INSERT: "INSERT", SQLITE_PRAGMA: "PRAGMA", SQLITE_TRANSACTION: "transaction control",
+            SQLITE_INSERT: "INSERT", SQLITE_PRAGMA: "PRAGMA",
+            SQLITE_TRANSACTION: "transaction control",
             SQLITE_UPDATE: "UPDATE", SQLITE_ATTACH: "ATTACH", SQLITE_DETACH: "DETACH",
             SQLITE_ALTER_TABLE: "ALTER TABLE", SQLITE_REINDEX: "REINDEX",
             SQLITE_ANALYZE: "ANALYZE", SQLITE_CREATE_VTABLE: "CREATE VIRTUAL TABLE",
@@ -117,16 +122,21 @@ public final class Authorizer {
 /// Functions that statements of others may call: an allow list, because later releases of SQLite add more.
 enum Functions {
     private static let deterministic: Set<String> = [
-        "abs", "char", "coalesce", "format", "glob", "hex", "ifnull", "iif", "instr", "length", "like",
-        "likely", "likelihood", "lower", "ltrim", "max", "min", "nullif", "printf", "quote", "replace",
-        "round", "rtrim", "sign", "substr", "substring", "trim", "typeof", "unicode", "unlikely", "upper",
+        "abs", "char", "coalesce", "format", "glob", "hex", "ifnull", "iif", "instr", "length",
+        "like",
+        "likely", "likelihood", "lower", "ltrim", "max", "min", "nullif", "printf", "quote",
+        "replace",
+        "round", "rtrim", "sign", "substr", "substring", "trim", "typeof", "unicode", "unlikely",
+        "upper",
         "avg", "count", "group_concat", "sum", "total", "row_number", "rank", "dense_rank", "ntile",
         "percent_rank", "cume_dist", "lag", "lead", "first_value", "last_value", "nth_value",
         "json", "json_array", "json_array_length", "json_extract", "->", "->>", "json_insert",
         "json_object", "json_patch", "json_remove", "json_replace", "json_set", "json_type",
-        "json_valid", "json_quote", "json_group_array", "json_group_object", "json_each", "json_tree",
+        "json_valid", "json_quote", "json_group_array", "json_group_object", "json_each",
+        "json_tree",
         "acos", "asin", "atan", "atan2", "ceil", "ceiling", "cos", "degrees", "exp", "floor", "ln",
-        "log", "log10", "log2", "mod", "pi", "pow", "power", "radians", "sin", "sqrt", "tan", "trunc",
+        "log", "log10", "log2", "mod", "pi", "pow", "power", "radians", "sin", "sqrt", "tan",
+        "trunc",
     ]
 
     /// A projection must give the same result whenever it runs: no clock, no chance.
@@ -147,7 +157,10 @@ extension Connection {
             { context, action, first, second, _, _ in
                 guard let context else { return SQLITE_DENY }
                 return Unmanaged<Authorizer>.fromOpaque(context).takeUnretainedValue().judge(
-                    action, first.map { String(cString: $0) }, second.map { String(cString: $0) })
+                    action,
+                    first.map { String(cString: $0) },
+                    second.map { String(cString: $0) }
+                )
             },
             Unmanaged.passUnretained(authorizer).toOpaque()
         )

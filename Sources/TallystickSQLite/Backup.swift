@@ -29,7 +29,11 @@ extension Connection {
         }
         let finished = sqlite3_backup_finish(backup)
         if isStopped {
-            throw SQLiteError(code: .interrupt, message: "the copy was stopped", operation: "backup")
+            throw SQLiteError(
+                code: .interrupt,
+                message: "the copy was stopped",
+                operation: "backup"
+            )
         }
         guard code == SQLITE_DONE, finished == SQLITE_OK else {
             throw destination.failure(code == SQLITE_DONE ? finished : code, "backup")

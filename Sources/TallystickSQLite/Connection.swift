@@ -90,7 +90,13 @@ public final class Connection {
     public func prepare(_ sql: String) throws(SQLiteError) -> Statement {
         var prepared: OpaquePointer?
         let code = sqlite3_prepare_v3(
-            handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil)
+            handle,
+            sql,
+            -1,
+            UInt32(SQLITE_PREPARE_PERSISTENT),
+            &prepared,
+            nil
+        )
         guard code == SQLITE_OK, let prepared else { throw failure(code, "prepare", sql: sql) }
         return Statement(handle: prepared, sql: sql, connection: self)
     }
@@ -106,11 +112,18 @@ public final class Connection {
             bytes.withMemoryRebound(to: CChar.self) { characters -> Int32 in
                 var tail: UnsafePointer<CChar>?
                 let code = sqlite3_prepare_v3(
-                    handle, characters.baseAddress, Int32(clamping: characters.count), 0, &prepared,
-                    &tail)
+                    handle,
+                    characters.baseAddress,
+                    Int32(clamping: characters.count),
+                    0,
+                    &prepared,
+                    &tail
+                )
                 if let tail, let base = characters.baseAddress {
                     rest = String(
-                        decoding: UnsafeRawBufferPointer(characters)[(tail - base)...], as: UTF8.self)
+                        decoding: UnsafeRawBufferPointer(characters)[(tail - base)...],
+                        as: UTF8.self
+                    )
                 }
                 return code
             }
@@ -118,13 +131,20 @@ public final class Connection {
         guard code == SQLITE_OK else { throw failure(code, "prepare", sql: sql) }
         guard let prepared else {
             throw SQLiteError(
-                code: .error, message: "there is no statement", operation: "count", sql: sql)
+                code: .error,
+                message: "there is no statement",
+                operation: "count",
+                sql: sql
+            )
         }
         let statement = Statement(handle: prepared, sql: sql, connection: self)
         if let rest, try holdsStatement(rest) {
             throw SQLiteError(
-                code: .error, message: "there is more than one statement", operation: "count",
-                sql: sql)
+                code: .error,
+                message: "there is more than one statement",
+                operation: "count",
+                sql: sql
+            )
         }
         return statement
     }

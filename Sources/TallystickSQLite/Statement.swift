@@ -43,7 +43,11 @@ public final class Statement {
         let code = text.withUTF8 { bytes in
             bytes.withMemoryRebound(to: CChar.self) { characters in
                 tally_bind_text_copy(
-                    handle, index, characters.baseAddress ?? Self.empty, UInt64(characters.count))
+                    handle,
+                    index,
+                    characters.baseAddress ?? Self.empty,
+                    UInt64(characters.count)
+                )
             }
         }
         if code != SQLITE_OK { throw failure(code, "bind") }
@@ -87,8 +91,11 @@ public final class Statement {
     public func bindBlob(_ bytes: [UInt8], at index: Int32) throws(SQLiteError) {
         let code = bytes.withUnsafeBytes { buffer in
             tally_bind_blob_copy(
-                handle, index, buffer.baseAddress ?? UnsafeRawPointer(Self.empty),
-                UInt64(buffer.count))
+                handle,
+                index,
+                buffer.baseAddress ?? UnsafeRawPointer(Self.empty),
+                UInt64(buffer.count)
+            )
         }
         if code != SQLITE_OK { throw failure(code, "bind") }
     }

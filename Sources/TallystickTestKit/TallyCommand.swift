@@ -38,11 +38,18 @@ public struct TallyCommand: Sendable {
             fputs(input, file)
             fclose(file)
         }
-        let child = start(arguments, standardInput: input == nil ? "/dev/null" : scratch + ".in", scratch)
+        let child = start(
+            arguments,
+            standardInput: input == nil ? "/dev/null" : scratch + ".in",
+            scratch
+        )
         let code = wait(for: child)
         defer { for suffix in [".in", ".out", ".err"] { unlink(scratch + suffix) } }
         return Result(
-            code: code, output: Self.text(scratch + ".out"), errors: Self.text(scratch + ".err"))
+            code: code,
+            output: Self.text(scratch + ".out"),
+            errors: Self.text(scratch + ".err")
+        )
     }
 
     /// Starts a command whose output nobody reads.
@@ -56,10 +63,24 @@ public struct TallyCommand: Sendable {
         defer { posix_spawn_file_actions_destroy(&actions) }
         let flags = O_WRONLY | O_CREAT | O_TRUNC
         posix_spawn_file_actions_addopen(&actions, 0, standardInput, O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, 1, scratch.map { $0 + ".out" } ?? "/dev/null", flags, 0o600)
-        posix_spawn_file_actions_addopen(&actions, 2, scratch.map { $0 + ".err" } ?? "/dev/null", flags, 0o600)
+        posix_spawn_file_actions_addopen(
+            &actions,
+            1,
+            scratch.map { $0 + ".out" } ?? "/dev/null",
+            flags,
+            0o600
+        )
+        posix_spawn_file_actions_addopen(
+            &actions,
+            2,
+            scratch.map { $0 + ".err" } ?? "/dev/null",
+            flags,
+            0o600
+        )
         // env changes to the folder, then becomes the command.
-        var words: [UnsafeMutablePointer<CChar>?] = (["env", "-C", folder, path] + arguments).map { strdup($0) }
+        var words: [UnsafeMutablePointer<CChar>?] = (["env", "-C", folder, path] + arguments).map {
+            strdup($0)
+        }
         words.append(nil)
         defer { for word in words { free(word) } }
         var child = pid_t()

@@ -20,28 +20,66 @@ struct BadInputTests {
         arguments: [
             ("not json", "json_syntax"), (#"{"specversion":"1.0","id":"2""#, "json_unexpected_end"),
             (String(repeating: "[", count: 1_000_000), "json_too_deep"),
-            (#"{"specversion":"1.0","id":"2","source":"/s","type":"t","data":1e1234567890}"#, "json_exponent"),
-            (#"{"specversion":"1.0","id":"2","id":"3","source":"/s","type":"t"}"#, "json_duplicate_member"),
-            (#"{"specversion":"1.0","id":"\ud800","source":"/s","type":"t"}"#, "json_lone_surrogate"),
+            (
+                #"{"specversion":"1.0","id":"2","source":"/s","type":"t","data":1e1234567890}"#,
+                "json_exponent"
+            ),
+            (
+                #"{"specversion":"1.0","id":"2","id":"3","source":"/s","type":"t"}"#,
+                "json_duplicate_member"
+            ),
+            (
+                #"{"specversion":"1.0","id":"\ud800","source":"/s","type":"t"}"#,
+                "json_lone_surrogate"
+            ),
             (#"{"specversion":"1.0","id":"2\u0000","source":"/s","type":"t"}"#, "attribute_value"),
             (#"{"specversion":"1.0","source":"/s","type":"t"}"#, "missing_attribute"),
             (#"{"specversion":"1.0","id":"","source":"/s","type":"t"}"#, "empty_attribute"),
             (#"{"specversion":"1.0","id":2,"source":"/s","type":"t"}"#, "attribute_type"),
             (#"{"specversion":"0.3","id":"2","source":"/s","type":"t"}"#, "bad_specversion"),
-            (#"{"specversion":"1.0","id":"2","source":"/s","type":"t","time":"yesterday"}"#, "bad_time"),
-            (#"{"specversion":"1.0","id":"2","source":"/s","type":"t","Upper":"x"}"#, "attribute_name"),
-            (#"{"specversion":"1.0","id":"2","source":"/s","type":"t","data":1,"data_base64":"AA=="}"#, "data_and_data_base64"),
-            (#"{"specversion":"1.0","id":"2","source":"/s","type":"t","data_base64":"A"}"#, "bad_base64"),
-            (#"{"specversion":"1.0","id":"2","source":"/s","type":"t","ext":{}}"#, "attribute_type"),
-            (#"{"specversion":"1.0","id":"2","source":"/s","type":"t","checksum":"00000000","checksumalgorithm":"crc32"}"#, "checksum_mismatch"),
+            (
+                #"{"specversion":"1.0","id":"2","source":"/s","type":"t","time":"yesterday"}"#,
+                "bad_time"
+            ),
+            (
+                #"{"specversion":"1.0","id":"2","source":"/s","type":"t","Upper":"x"}"#,
+                "attribute_name"
+            ),
+            (
+                #"{"specversion":"1.0","id":"2","source":"/s","type":"t","data":1,"data_base64":"AA=="}"#,
+                "data_and_data_base64"
+            ),
+            (
+                #"{"specversion":"1.0","id":"2","source":"/s","type":"t","data_base64":"A"}"#,
+                "bad_base64"
+            ),
+            (
+                #"{"specversion":"1.0","id":"2","source":"/s","type":"t","ext":{}}"#,
+                "attribute_type"
+            ),
+            (
+                #"{"specversion":"1.0","id":"2","source":"/s","type":"t","checksum":"00000000","checksumalgorithm":"crc32"}"#,
+                "checksum_mismatch"
+            ),
             ("[1]", "json_syntax"), ("7", "not_an_object"),
-        ])
+        ]
+    )
     func events(_ line: String, _ code: String) {
-        let result = tally.run("ingest", "s.db", "-", "--origin", "a", "--json", input: Self.good + "\n" + line + "\n")
+        let result = tally.run(
+            "ingest",
+            "s.db",
+            "-",
+            "--origin",
+            "a",
+            "--json",
+            input: Self.good + "\n" + line + "\n"
+        )
         #expect(result.code == 0, "\(result.errors)")
         #expect(result.output.contains("\"appended\":1"))
         #expect(result.output.contains("\"quarantined\":1"))
-        if line != "[1]" { #expect(result.output.contains("\"code\":\"\(code)\""), "\(result.output)") }
+        if line != "[1]" {
+            #expect(result.output.contains("\"code\":\"\(code)\""), "\(result.output)")
+        }
         #expect(result.output.contains("\"line\":2"))
         #expect(tally.run("verify", "s.db").code == 0)
     }
@@ -51,7 +89,16 @@ struct BadInputTests {
         let result = tally.run("ingest", "s.db", "-", "--origin", "a", input: "nonsense\n")
         #expect(result.code == 65)
         #expect(result.errors.contains("quarantine"))
-        let mixed = tally.run("ingest", "s.db", "-", "--origin", "a", "--fail-on", "quarantined", input: Self.good + "\nx\n")
+        let mixed = tally.run(
+            "ingest",
+            "s.db",
+            "-",
+            "--origin",
+            "a",
+            "--fail-on",
+            "quarantined",
+            input: Self.good + "\nx\n"
+        )
         #expect(mixed.code == 1)
     }
 
@@ -61,7 +108,9 @@ struct BadInputTests {
         let result = tally.run("ingest", "s.db", "-", "--origin", "poll", input: event)
         #expect(result.code == 65)
         #expect(result.errors.contains("--map source="))
-        #expect(tally.run("query", "s.db", "SELECT count(*) AS n FROM events").output == "{\"n\":0}\n")
+        #expect(
+            tally.run("query", "s.db", "SELECT count(*) AS n FROM events").output == "{\"n\":0}\n"
+        )
     }
 
     @Test("A line over the limit is quarantined with its length, in bounded memory")
@@ -73,7 +122,11 @@ struct BadInputTests {
         let result = tally.run("ingest", "s.db", path, "--origin", "a", "--json")
         #expect(result.code == 0, "\(result.errors)")
         #expect(result.output.contains("\"code\":\"too_large\""))
-        let kept = tally.run("query", "s.db", "SELECT length, length(content) AS kept FROM quarantine").output
+        let kept = tally.run(
+            "query",
+            "s.db",
+            "SELECT length, length(content) AS kept FROM quarantine"
+        ).output
         #expect(kept == "{\"length\":\((20 << 20) + line.utf8.count + 2),\"kept\":16777216}\n")
     }
 
@@ -81,12 +134,17 @@ struct BadInputTests {
     func noStore() throws {
         #expect(tally.run("stats", "missing.db").code == 66)
         try "hello, this is text and no database at all".write(
-            toFile: folder.file("text.db"), atomically: true, encoding: .utf8)
+            toFile: folder.file("text.db"),
+            atomically: true,
+            encoding: .utf8
+        )
         #expect(tally.run("stats", "text.db").code == 66)
         #expect(tally.run("init", "s.db").code == 73)
         #expect(tally.run("init", "no/such/folder.db").code == 73)
         try FileManager.default.createSymbolicLink(
-            atPath: folder.file("link.db"), withDestinationPath: folder.file("s.db"))
+            atPath: folder.file("link.db"),
+            withDestinationPath: folder.file("s.db")
+        )
         #expect(tally.run("stats", "link.db").code == 77)
         #expect(tally.run("ingest", "s.db", "missing.ndjson", "--origin", "a").code == 66)
         #expect(tally.run("ingest", "s.db").code == 64)
@@ -96,8 +154,10 @@ struct BadInputTests {
     @Test("A query that does more than read is denied; errors have their codes")
     func queries() {
         for sql in [
-            "DELETE FROM events", "DROP TABLE events", "ATTACH 'x.db' AS x", "PRAGMA journal_mode = DELETE",
-            "SELECT load_extension('x')", "CREATE TABLE t (x)", "VACUUM INTO 'y.db'", "SELECT readfile('s.db')",
+            "DELETE FROM events", "DROP TABLE events", "ATTACH 'x.db' AS x",
+            "PRAGMA journal_mode = DELETE",
+            "SELECT load_extension('x')", "CREATE TABLE t (x)", "VACUUM INTO 'y.db'",
+            "SELECT readfile('s.db')",
         ] {
             let result = tally.run("query", "s.db", sql)
             #expect(result.code == 77 || result.code == 65, "\(sql): \(result.code)")
@@ -105,7 +165,8 @@ struct BadInputTests {
         }
         #expect(tally.run("query", "s.db", "SELECT nothing").code == 65)
         #expect(tally.run("query", "s.db", "SELECT 1; SELECT 2").code == 65)
-        let endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+        let endless =
+            "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
         #expect(tally.run("query", "s.db", endless, "--max-time", "200ms").code == 3)
     }
 

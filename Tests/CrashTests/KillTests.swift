@@ -47,7 +47,9 @@ struct KillTests {
         FROM event_log
         """
 
-    @Test("Ingest killed and resumed stores every event once, in order, as an uninterrupted run does")
+    @Test(
+        "Ingest killed and resumed stores every event once, in order, as an uninterrupted run does"
+    )
     func ingest() throws {
         let seed = UInt64.random(in: .min ... .max)
         var random = SeededGenerator(seed: seed)
@@ -56,8 +58,24 @@ struct KillTests {
         #expect(tally.run(["ingest", "whole.db"] + files + ["--origin", "a"]).code == 0)
         #expect(tally.run("init", "killed.db").code == 0)
         for _ in 0..<kills {
-            let child = tally.start("ingest", "killed.db", files[0], files[1], files[2], files[3], files[4], files[5],
-                files[6], files[7], files[8], files[9], files[10], files[11], "--origin", "a")
+            let child = tally.start(
+                "ingest",
+                "killed.db",
+                files[0],
+                files[1],
+                files[2],
+                files[3],
+                files[4],
+                files[5],
+                files[6],
+                files[7],
+                files[8],
+                files[9],
+                files[10],
+                files[11],
+                "--origin",
+                "a"
+            )
             usleep(UInt32(10_000 + random.next() % 250_000))
             kill(child, SIGKILL)
             tally.wait(for: child)
@@ -72,7 +90,10 @@ struct KillTests {
         #expect(tally.run("verify", "killed.db").code == 0)
     }
 
-    @Test("Replay killed and resumed has the tables and digests of an uninterrupted run", arguments: [false, true])
+    @Test(
+        "Replay killed and resumed has the tables and digests of an uninterrupted run",
+        arguments: [false, true]
+    )
     func replay(beside: Bool) throws {
         let seed = UInt64.random(in: .min ... .max)
         var random = SeededGenerator(seed: seed)
@@ -84,7 +105,8 @@ struct KillTests {
         let whole = tally.run("replay", "whole.db", "totals.sql", "--json").output
         let place = beside ? ["--into", "out.db"] : []
         for _ in 0..<kills {
-            let child = beside
+            let child =
+                beside
                 ? tally.start("replay", "s.db", "totals.sql", "--batch", "20", "--into", "out.db")
                 : tally.start("replay", "s.db", "totals.sql", "--batch", "20")
             usleep(UInt32(10_000 + random.next() % 150_000))
@@ -103,7 +125,8 @@ struct KillTests {
     }
 
     private func member(_ name: String, of json: String) -> String {
-        guard let value = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any] else {
+        guard let value = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
+        else {
             return "no report"
         }
         return value[name] as? String ?? "no \(name)"
@@ -114,8 +137,24 @@ struct KillTests {
         let files = try writeFiles(12, events: 400)
         #expect(tally.run("init", "s.db").code == 0)
         let arguments = ["ingest", "s.db"] + files + ["--origin", "a"]
-        let child = tally.start("ingest", "s.db", files[0], files[1], files[2], files[3], files[4], files[5], files[6],
-            files[7], files[8], files[9], files[10], files[11], "--origin", "a")
+        let child = tally.start(
+            "ingest",
+            "s.db",
+            files[0],
+            files[1],
+            files[2],
+            files[3],
+            files[4],
+            files[5],
+            files[6],
+            files[7],
+            files[8],
+            files[9],
+            files[10],
+            files[11],
+            "--origin",
+            "a"
+        )
         usleep(120_000)
         kill(child, SIGSTOP)
         usleep(50_000)
@@ -128,7 +167,9 @@ struct KillTests {
         #expect(tally.run("verify", "s.db").code == 0)
     }
 
-    @Test("Four processes append to the same streams: every acknowledged event is there once, revisions have no gap")
+    @Test(
+        "Four processes append to the same streams: every acknowledged event is there once, revisions have no gap"
+    )
     func fourWriters() throws {
         #expect(tally.run("init", "s.db").code == 0)
         for writer in 0..<4 {
@@ -136,14 +177,23 @@ struct KillTests {
                 let event = """
                     {"specversion":"1.0","id":"\(writer)-\(index)","source":"/w","type":"t","data":\(index)}
                     """
-                try event.write(toFile: folder.file("\(writer)-\(index).json"), atomically: true, encoding: .utf8)
+                try event.write(
+                    toFile: folder.file("\(writer)-\(index).json"),
+                    atomically: true,
+                    encoding: .utf8
+                )
             }
         }
         for index in 0..<5 {
-            let children = (0..<4).map { tally.start("append", "s.db", "shared", "\($0)-\(index).json") }
+            let children = (0..<4).map {
+                tally.start("append", "s.db", "shared", "\($0)-\(index).json")
+            }
             for child in children { #expect(tally.wait(for: child) == 0) }
         }
-        let rows = query("s.db", "SELECT count(*) AS n, count(DISTINCT event_id) AS ids, max(revision) AS last FROM event_log")
+        let rows = query(
+            "s.db",
+            "SELECT count(*) AS n, count(DISTINCT event_id) AS ids, max(revision) AS last FROM event_log"
+        )
         #expect(rows.contains("{\"n\":20,\"ids\":20,\"last\":19}"))
         #expect(tally.run("verify", "s.db").code == 0)
     }
@@ -154,7 +204,9 @@ struct KillTests {
         try projection.write(toFile: folder.file("totals.sql"), atomically: true, encoding: .utf8)
         #expect(tally.run("init", "s.db").code == 0)
         #expect(tally.run("ingest", "s.db", files[0], "--origin", "a").code == 0)
-        let children = (0..<2).map { _ in tally.start("replay", "s.db", "totals.sql", "--batch", "50") }
+        let children = (0..<2).map { _ in
+            tally.start("replay", "s.db", "totals.sql", "--batch", "50")
+        }
         for child in children {
             let code = tally.wait(for: child)
             #expect(code == 0 || code == 75)

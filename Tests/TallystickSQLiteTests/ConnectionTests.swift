@@ -13,15 +13,21 @@ struct ConnectionTests {
         return try Connection(path: path, mode: .create, busyTimeoutMilliseconds: 0)
     }
 
-    @Test("Double-quoted strings, writable schema and triggers' side doors are closed on each connection")
+    @Test(
+        "Double-quoted strings, writable schema and triggers' side doors are closed on each connection"
+    )
     func settings() throws {
         let connection = try open()
         try connection.execute("CREATE TABLE t (x)")
-        #expect(throws: SQLiteError.self) { try connection.execute("SELECT \"no such column\" FROM t") }
+        #expect(throws: SQLiteError.self) {
+            try connection.execute("SELECT \"no such column\" FROM t")
+        }
         try connection.execute("PRAGMA writable_schema = ON")
         #expect(throws: SQLiteError.self) { try connection.execute("DELETE FROM sqlite_schema") }
         #expect(throws: SQLiteError.self) { try connection.execute("SELECT load_extension('x')") }
-        for (pragma, value) in [("cell_size_check", 1), ("mmap_size", 0), ("wal_autocheckpoint", 0), ("synchronous", 2)] {
+        for (pragma, value) in [
+            ("cell_size_check", 1), ("mmap_size", 0), ("wal_autocheckpoint", 0), ("synchronous", 2),
+        ] {
             let statement = try connection.prepare("PRAGMA \(pragma)")
             if try statement.step() { #expect(statement.int64(at: 0) == Int64(value), "\(pragma)") }
         }
@@ -40,7 +46,11 @@ struct ConnectionTests {
     func oneWriter() throws {
         let connection = try open()
         try connection.execute("PRAGMA journal_mode = WAL; CREATE TABLE t (x)")
-        let other = try Connection(path: folder.file("t.db"), mode: .readWrite, busyTimeoutMilliseconds: 0)
+        let other = try Connection(
+            path: folder.file("t.db"),
+            mode: .readWrite,
+            busyTimeoutMilliseconds: 0
+        )
         try other.execute("BEGIN IMMEDIATE")
         #expect(throws: SQLiteError.self) { try connection.execute("BEGIN IMMEDIATE") }
         try connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -53,7 +63,9 @@ struct ConnectionTests {
     func noCheckpointOnClose() throws {
         do {
             let connection = try open()
-            try connection.execute("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+            try connection.execute(
+                "PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)"
+            )
         }
         let again = try Connection(path: folder.file("t.db"), mode: .readOnly)
         let rows = try again.prepare("SELECT count(*) FROM t")
@@ -65,7 +77,9 @@ struct ConnectionTests {
     func codes() throws {
         let connection = try open()
         try connection.execute("CREATE TABLE t (x PRIMARY KEY); INSERT INTO t VALUES (1)")
-        let error = #expect(throws: SQLiteError.self) { try connection.execute("INSERT INTO t VALUES (1)") }
+        let error = #expect(throws: SQLiteError.self) {
+            try connection.execute("INSERT INTO t VALUES (1)")
+        }
         #expect(error?.isConstraint == true)
         #expect(error?.code != .constraint)
     }
@@ -73,13 +87,17 @@ struct ConnectionTests {
     @Test("The authorizer judges nested actions by what they touch")
     func authorizer() throws {
         let connection = try open()
-        try connection.execute("CREATE TABLE mine (x); CREATE TABLE yours (x); CREATE VIEW mine_v AS SELECT x FROM yours")
+        try connection.execute(
+            "CREATE TABLE mine (x); CREATE TABLE yours (x); CREATE VIEW mine_v AS SELECT x FROM yours"
+        )
         let authorizer = Authorizer()
         connection.install(authorizer)
         let phase = Authorizer.Phase.projection(owns: { $0.hasPrefix("mine") }, mayDefine: false)
         func refused(_ sql: String) -> Bool {
             do {
-                _ = try authorizer.during(phase) { () throws(SQLiteError) in try connection.prepareOnly(sql) }
+                _ = try authorizer.during(phase) { () throws(SQLiteError) in
+                    try connection.prepareOnly(sql)
+                }
                 return false
             } catch {
                 return true

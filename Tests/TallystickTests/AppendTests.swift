@@ -8,24 +8,38 @@ struct AppendTests {
         Event(id: id, source: "/s", type: "t", data: .json(data))
     }
 
-    @Test("Expectations hold the stream's revision; a repeat returns the original places whatever is expected")
+    @Test(
+        "Expectations hold the stream's revision; a repeat returns the original places whatever is expected"
+    )
     func expectations() async throws {
         let test = try await TestStore()
         let store = test.store
         let first = try await store.append([event("1"), event("2")], to: "a", expecting: .none)
         #expect(first.map(\.revision) == [Revision(0), Revision(1)])
         #expect(first.map(\.position) == [Position(1), Position(2)])
-        #expect(try await store.append([event("1"), event("2")], to: "a", expecting: .none) == first)
-        #expect(try await store.append([event("3")], to: "a", expecting: .revision(Revision(1)))[0].revision == Revision(2))
+        #expect(
+            try await store.append([event("1"), event("2")], to: "a", expecting: .none) == first
+        )
+        #expect(
+            try await store.append([event("3")], to: "a", expecting: .revision(Revision(1)))[0]
+                .revision == Revision(2)
+        )
         for wrong in [AppendExpectation.none, .revision(Revision(1)), .revision(Revision(3))] {
             #expect(
-                await failureCode { try await store.append([event("4")], to: "a", expecting: wrong) }
-                    == .expectationFailed)
+                await failureCode {
+                    try await store.append([event("4")], to: "a", expecting: wrong)
+                }
+                    == .expectationFailed
+            )
         }
         #expect(
             await failureCode { try await store.append([event("4")], to: "b", expecting: .exists) }
-                == .expectationFailed)
-        #expect(try await store.append([event("4")], to: "a", expecting: .exists)[0].position == Position(4))
+                == .expectationFailed
+        )
+        #expect(
+            try await store.append([event("4")], to: "a", expecting: .exists)[0].position
+                == Position(4)
+        )
         #expect(try await store.verify().isIntact)
         await store.close()
     }
@@ -38,7 +52,10 @@ struct AppendTests {
             try await test.store.append([event("2"), event("1", "9")], to: "a")
         }
         #expect(code == .contentDiffers)
-        #expect(await failureCode { try await test.store.append([event("1")], to: "b") } == .contentDiffers)
+        #expect(
+            await failureCode { try await test.store.append([event("1")], to: "b") }
+                == .contentDiffers
+        )
         #expect(try await test.rows("SELECT count(*) FROM events") == [[.integer(1)]])
         await test.store.close()
     }
@@ -47,7 +64,11 @@ struct AppendTests {
     func mixed() async throws {
         let test = try await TestStore()
         let first = try await test.store.append([event("1")], to: "a")
-        let both = try await test.store.append([event("1"), event("2")], to: "a", expecting: .revision(Revision(0)))
+        let both = try await test.store.append(
+            [event("1"), event("2")],
+            to: "a",
+            expecting: .revision(Revision(0))
+        )
         #expect(both[0] == first[0])
         #expect(both[1].revision == Revision(1))
         await test.store.close()
@@ -56,9 +77,17 @@ struct AppendTests {
     @Test("An event that is not valid is refused with its place")
     func invalid() async throws {
         let test = try await TestStore()
-        #expect(await failureCode { try await test.store.append([event("")], to: "a") } == .badInput)
-        #expect(await failureCode { try await test.store.append([event("1", "{")], to: "a") } == .badInput)
-        #expect(await failureCode { try await test.store.append([event("1")], to: "") } == .invalidArgument)
+        #expect(
+            await failureCode { try await test.store.append([event("")], to: "a") } == .badInput
+        )
+        #expect(
+            await failureCode { try await test.store.append([event("1", "{")], to: "a") }
+                == .badInput
+        )
+        #expect(
+            await failureCode { try await test.store.append([event("1")], to: "") }
+                == .invalidArgument
+        )
         await test.store.close()
         #expect(await failureCode { try await test.store.append([event("1")], to: "a") } == .closed)
     }
@@ -70,12 +99,16 @@ struct AppendTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (name, store) in [("x", test.store), ("y", other)] {
                 group.addTask {
-                    for index in 0..<50 { try await store.append([event("\(name)\(index)")], to: "shared") }
+                    for index in 0..<50 {
+                        try await store.append([event("\(name)\(index)")], to: "shared")
+                    }
                 }
             }
             try await group.waitForAll()
         }
-        let rows = try await test.rows("SELECT count(*), max(revision), max(position) FROM event_log WHERE stream = 'shared'")
+        let rows = try await test.rows(
+            "SELECT count(*), max(revision), max(position) FROM event_log WHERE stream = 'shared'"
+        )
         #expect(rows == [[.integer(100), .integer(99), .integer(100)]])
         #expect(try await test.store.verify().isIntact)
         await other.close()

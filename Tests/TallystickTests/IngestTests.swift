@@ -57,7 +57,8 @@ struct IngestTests {
     @Test("A second delivery by the same origin that differs is an equivocation")
     func equivocation() async throws {
         let test = try await TestStore()
-        let line = "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"data\":"
+        let line =
+            "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"data\":"
         try await test.ingest(line + "1}", line + "2}", from: "a")
         #expect(try await test.rows("SELECT kind FROM open_conflicts") == [[.text("equivocation")]])
         await test.store.close()
@@ -65,35 +66,54 @@ struct IngestTests {
 
     @Test("Ignored places do not count, and are listed")
     func ignored() async throws {
-        let settings = #"{"compare":{"ignore_attributes":["sequence"],"ignore_data":["/received_at"]}}"#
+        let settings =
+            #"{"compare":{"ignore_attributes":["sequence"],"ignore_data":["/received_at"]}}"#
         let test = try await TestStore(settings: settings)
         let head = "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\""
-        try await test.ingest(head + ",\"sequence\":\"1\",\"data\":{\"received_at\":1,\"x\":1}}", from: "a")
+        try await test.ingest(
+            head + ",\"sequence\":\"1\",\"data\":{\"received_at\":1,\"x\":1}}",
+            from: "a"
+        )
         let report = try await test.ingest(
-            head + ",\"sequence\":\"2\",\"data\":{\"received_at\":2,\"x\":1}}", from: "b")
+            head + ",\"sequence\":\"2\",\"data\":{\"received_at\":2,\"x\":1}}",
+            from: "b"
+        )
         #expect(report.outcomes.confirmed == 1)
         let differs = try await test.rows("SELECT differs_in FROM copies")
         #expect(differs == [[.text("[\"/data/received_at\",\"sequence\"]")]])
         await test.store.close()
     }
 
-    @Test("The fixtures have the outcomes of an independent model, and a second run adds no proved row")
+    @Test(
+        "The fixtures have the outcomes of an independent model, and a second run adds no proved row"
+    )
     func fixtures() async throws {
         let test = try await TestStore()
         let files = ["websocket", "realtime"]
         var first: [OutcomeCounts] = []
         for origin in files {
-            let report = try await test.store.ingest(.file(Fixture.path("events/\(origin).ndjson")), from: origin)
+            let report = try await test.store.ingest(
+                .file(Fixture.path("events/\(origin).ndjson")),
+                from: origin
+            )
             first.append(report.outcomes)
         }
         let text = String(decoding: try Fixture.bytes("README.md"), as: UTF8.self)
         for (origin, outcomes) in zip(files, first) {
-            let counts = IngestOutcome.allCases.map { String(outcomes[$0]) }.joined(separator: " | ")
-            #expect(text.contains("| `\(origin).ndjson` | \(outcomes.total) | \(counts) |"), "\(origin): \(counts)")
+            let counts = IngestOutcome.allCases.map { String(outcomes[$0]) }.joined(
+                separator: " | "
+            )
+            #expect(
+                text.contains("| `\(origin).ndjson` | \(outcomes.total) | \(counts) |"),
+                "\(origin): \(counts)"
+            )
         }
         let before = try await test.provedRows()
         for origin in files {
-            let report = try await test.store.ingest(.file(Fixture.path("events/\(origin).ndjson")), from: origin)
+            let report = try await test.store.ingest(
+                .file(Fixture.path("events/\(origin).ndjson")),
+                from: origin
+            )
             #expect(report.outcomes.duplicate == report.outcomes.total)
         }
         #expect(try await test.provedRows() == before)
@@ -106,7 +126,10 @@ struct IngestTests {
     @Test("What is exported and ingested elsewhere is exported the same, byte for byte")
     func roundTrip() async throws {
         let one = try await TestStore()
-        try await one.store.ingest(.file(Fixture.path("events/websocket.ndjson")), from: "websocket")
+        try await one.store.ingest(
+            .file(Fixture.path("events/websocket.ndjson")),
+            from: "websocket"
+        )
         let exported = try await export(one.store)
         let two = try await TestStore()
         try await two.store.ingest(.bytes(exported, named: "export"), from: "websocket")
@@ -134,16 +157,31 @@ struct IngestTests {
         let record = "{\"uuid\":\"7\",\"kind\":\"k\"}"
         let report = try await test.ingest(bad, record, bad, from: "a")
         #expect(report.outcomes.quarantined == 3)
-        #expect(report.quarantine.map(\.code) == ["empty_attribute", "missing_attribute", "empty_attribute"])
+        #expect(
+            report.quarantine.map(\.code) == [
+                "empty_attribute", "missing_attribute", "empty_attribute",
+            ]
+        )
         #expect(report.quarantine.map(\.line) == [1, 2, 3])
         #expect(try await test.rows("SELECT count(*) FROM quarantine") == [[.integer(2)]])
         let mapping = try EventMapping("id=uuid,type=kind,source='/s'")
-        let outcome = try await test.store.releaseQuarantined(2, actor: "me", reason: "mapped", mapping: mapping)
+        let outcome = try await test.store.releaseQuarantined(
+            2,
+            actor: "me",
+            reason: "mapped",
+            mapping: mapping
+        )
         #expect(outcome == .appended)
         #expect(
             await failureCode {
-                _ = try await test.store.releaseQuarantined(2, actor: "me", reason: "again", mapping: mapping)
-            } == .alreadyDecided)
+                _ = try await test.store.releaseQuarantined(
+                    2,
+                    actor: "me",
+                    reason: "again",
+                    mapping: mapping
+                )
+            } == .alreadyDecided
+        )
         #expect(try await test.store.verify().isIntact)
         await test.store.close()
     }
@@ -153,13 +191,17 @@ struct IngestTests {
         let test = try await TestStore()
         let event = "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\","
         let report = try await test.ingest(
-            event + "\"checksum\":\"00000000\",\"checksumalgorithm\":\"crc32\"}", from: "a")
+            event + "\"checksum\":\"00000000\",\"checksumalgorithm\":\"crc32\"}",
+            from: "a"
+        )
         #expect(report.quarantine.first?.code == "checksum_mismatch")
         #expect(try await test.rows("SELECT kind FROM mismatches") == [[.text("transit")]])
         let content = "{\"id\":\"1\",\"source\":\"/s\",\"specversion\":\"1.0\",\"type\":\"t\"}"
         let digest = SHA256Digest(hashing: Array(content.utf8)).hex
         let good = try await test.ingest(
-            event + "\"checksum\":\"\(digest)\",\"checksumalgorithm\":\"sha256\"}", from: "a")
+            event + "\"checksum\":\"\(digest)\",\"checksumalgorithm\":\"sha256\"}",
+            from: "a"
+        )
         #expect(good.outcomes.appended == 1)
         await test.store.close()
     }

@@ -8,7 +8,8 @@ struct ReplayTests {
         _ name: String = "totals",
         version: Int = 1,
         header: String = "",
-        statement: String = "INSERT INTO totals VALUES (:type, 1) ON CONFLICT (type) DO UPDATE SET n = n + 1;",
+        statement: String =
+            "INSERT INTO totals VALUES (:type, 1) ON CONFLICT (type) DO UPDATE SET n = n + 1;",
         more: String = ""
     ) -> [UInt8] {
         Array(
@@ -21,16 +22,22 @@ struct ReplayTests {
             -- tally:on *
             \(statement)
             \(more)
-            """.utf8)
+            """.utf8
+        )
     }
 
     private func filled() async throws -> TestStore {
         let test = try await TestStore()
-        try await test.store.ingest(.file(Fixture.path("events/websocket.ndjson")), from: "websocket")
+        try await test.store.ingest(
+            .file(Fixture.path("events/websocket.ndjson")),
+            from: "websocket"
+        )
         return test
     }
 
-    @Test("Same log, same digests: at any batch size, interrupted or not, in the store or beside it")
+    @Test(
+        "Same log, same digests: at any batch size, interrupted or not, in the store or beside it"
+    )
     func digests() async throws {
         let test = try await filled()
         var outcomes: [ReplayOutcome] = []
@@ -66,7 +73,13 @@ struct ReplayTests {
         try await test.ingest(line + "\"new\"}", from: "b")
         #expect(try await test.store.replay(projection: projection()).rebuilt == false)
         try await test.store.resolve(
-            ManualResolution(conflictID: 1, choice: .take(origin: "b"), actor: "me", reason: "right"))
+            ManualResolution(
+                conflictID: 1,
+                choice: .take(origin: "b"),
+                actor: "me",
+                reason: "right"
+            )
+        )
         let effective = try await test.rows("SELECT state, type FROM effective_events")
         #expect(effective == [[.text("resolved"), .text("new")]])
         let again = try await test.store.replay(projection: projection())
@@ -75,20 +88,29 @@ struct ReplayTests {
         #expect(
             await failureCode {
                 try await test.store.resolve(
-                    ManualResolution(conflictID: 1, choice: .exclude, actor: "you", reason: "late"))
-            } == .alreadyDecided)
+                    ManualResolution(conflictID: 1, choice: .exclude, actor: "you", reason: "late")
+                )
+            } == .alreadyDecided
+        )
         #expect(try await test.store.verify().isIntact)
         await test.store.close()
     }
 
-    @Test("An event that cannot be applied halts, is parked with its stream, or is skipped on record")
+    @Test(
+        "An event that cannot be applied halts, is parked with its stream, or is skipped on record"
+    )
     func poison() async throws {
         let test = try await TestStore()
         func event(_ id: Int, _ data: String, _ subject: String) -> String {
             "{\"specversion\":\"1.0\",\"id\":\"\(id)\",\"source\":\"/s\",\"type\":\"t\",\"subject\":\"\(subject)\",\"data\":\(data)}"
         }
         try await test.ingest(
-            event(1, "1", "x"), event(2, "null", "x"), event(3, "3", "x"), event(4, "4", "y"), from: "a")
+            event(1, "1", "x"),
+            event(2, "null", "x"),
+            event(3, "3", "x"),
+            event(4, "4", "y"),
+            from: "a"
+        )
         let strict = projection(statement: "INSERT INTO totals VALUES (:id, :data ->> '$');")
         let halted = try await test.store.replay(projection: strict)
         #expect(halted.status == .halted)
@@ -99,7 +121,11 @@ struct ReplayTests {
         let parked = try await test.store.replay(projection: strict, options: options)
         #expect(parked.status == .complete)
         #expect(parked.parked == 2)
-        #expect(try await test.rows("SELECT type FROM totals ORDER BY type") == [[.text("1")], [.text("4")]])
+        #expect(
+            try await test.rows("SELECT type FROM totals ORDER BY type") == [
+                [.text("1")], [.text("4")],
+            ]
+        )
         let retried = try await test.store.retryParked(projection: strict)
         #expect(retried.applied == 0)
         #expect(retried.parked == 2)
@@ -107,7 +133,9 @@ struct ReplayTests {
         options.onPoison = .skip
         let skipped = try await test.store.replay(projection: strict, options: options)
         #expect(skipped.skipped == 1)
-        let audit = try await test.rows("SELECT position FROM audit_trail WHERE kind = 'projection_skip'")
+        let audit = try await test.rows(
+            "SELECT position FROM audit_trail WHERE kind = 'projection_skip'"
+        )
         #expect(audit == [[.integer(2)]])
         await test.store.close()
     }
@@ -116,13 +144,21 @@ struct ReplayTests {
     func versions() async throws {
         let test = try await filled()
         _ = try await test.store.replay(projection: projection())
-        let changed = "INSERT INTO totals VALUES (:type, 2) ON CONFLICT (type) DO UPDATE SET n = n + 2;"
+        let changed =
+            "INSERT INTO totals VALUES (:type, 2) ON CONFLICT (type) DO UPDATE SET n = n + 2;"
         #expect(
-            await failureCode { _ = try await test.store.replay(projection: projection(statement: changed)) }
-                == .projectionChanged)
-        let raised = try await test.store.replay(projection: projection(version: 2, statement: changed))
+            await failureCode {
+                _ = try await test.store.replay(projection: projection(statement: changed))
+            }
+                == .projectionChanged
+        )
+        let raised = try await test.store.replay(
+            projection: projection(version: 2, statement: changed)
+        )
         #expect(raised.rebuilt)
-        let sums = try await test.rows("SELECT sum(n), 2 * (SELECT count(*) FROM events) FROM totals")
+        let sums = try await test.rows(
+            "SELECT sum(n), 2 * (SELECT count(*) FROM events) FROM totals"
+        )
         #expect(sums[0][0] == sums[0][1])
         await test.store.close()
     }
@@ -130,11 +166,16 @@ struct ReplayTests {
     @Test(
         "A projection uses its own tables and deterministic functions, nothing else",
         arguments: [
-            "INSERT INTO streams VALUES (1, 'x');", "DELETE FROM events;", "INSERT INTO totals SELECT name, 1 FROM streams;",
-            "INSERT INTO totals VALUES (random(), 1);", "INSERT INTO totals VALUES (datetime('now'), 1);",
-            "UPDATE replay_checkpoints SET position = 0;", "INSERT INTO totals VALUES (:nothing, 1);",
-            "INSERT INTO totals VALUES (load_extension('x'), 1);", "INSERT INTO totals VALUES (?, 1);",
-        ])
+            "INSERT INTO streams VALUES (1, 'x');", "DELETE FROM events;",
+            "INSERT INTO totals SELECT name, 1 FROM streams;",
+            "INSERT INTO totals VALUES (random(), 1);",
+            "INSERT INTO totals VALUES (datetime('now'), 1);",
+            "UPDATE replay_checkpoints SET position = 0;",
+            "INSERT INTO totals VALUES (:nothing, 1);",
+            "INSERT INTO totals VALUES (load_extension('x'), 1);",
+            "INSERT INTO totals VALUES (?, 1);",
+        ]
+    )
     func sandbox(_ statement: String) async throws {
         let test = try await filled()
         let code = await failureCode {
@@ -153,7 +194,11 @@ struct ReplayTests {
         var options = ReplayOptions()
         options.target = .file(one.folder.file("out.db"))
         let first = try await one.store.replay(projection: projection(), options: options)
-        #expect(await failureCode { _ = try await two.store.replay(projection: projection(), options: options) } == .historyDiffers)
+        #expect(
+            await failureCode {
+                _ = try await two.store.replay(projection: projection(), options: options)
+            } == .historyDiffers
+        )
         options.rebuild = true
         let rebuilt = try await two.store.replay(projection: projection(), options: options)
         #expect(rebuilt.rebuilt)

@@ -8,11 +8,20 @@ struct VerifyTests {
     private func filled() async throws -> TestStore {
         let test = try await TestStore()
         for origin in ["websocket", "realtime"] {
-            try await test.store.ingest(.file(Fixture.path("events/\(origin).ndjson")), from: origin)
+            try await test.store.ingest(
+                .file(Fixture.path("events/\(origin).ndjson")),
+                from: origin
+            )
         }
         try await test.store.ingest(.file(Fixture.path("events/malformed.ndjson")), from: "poll")
         try await test.store.resolve(
-            ManualResolution(conflictID: 1, choice: .take(origin: "realtime"), actor: "me", reason: "right"))
+            ManualResolution(
+                conflictID: 1,
+                choice: .take(origin: "realtime"),
+                actor: "me",
+                reason: "right"
+            )
+        )
         return test
     }
 
@@ -21,26 +30,56 @@ struct VerifyTests {
         arguments: [
             ("UPDATE events SET data = replace(data, 'a', 'b') WHERE position = 300", "events 300"),
             ("UPDATE events SET subject = 'x' WHERE position = 5", "events 5"),
-            ("UPDATE events SET time = '2026-01-01T00:00:00Z' WHERE position = 2100", "events 2100"),
+            (
+                "UPDATE events SET time = '2026-01-01T00:00:00Z' WHERE position = 2100",
+                "events 2100"
+            ),
             ("UPDATE events SET recorded_at = recorded_at + 1 WHERE position = 2", "events 2"),
             ("UPDATE events SET checksum = x'00000000' WHERE position = 9", "events 9"),
             ("UPDATE events SET checksum_algorithm = 'md5' WHERE position = 9", "events 9"),
             ("UPDATE events SET origin_id = 2 WHERE position = 12", "events 12"),
-            ("UPDATE events SET category_id = 1 + category_id % 5 WHERE position = 13", "events 13"),
+            (
+                "UPDATE events SET category_id = 1 + category_id % 5 WHERE position = 13",
+                "events 13"
+            ),
             ("UPDATE events SET type_id = type_id + 1 WHERE position = 14", "events 14"),
-            ("UPDATE events SET delivery_attributes = '{\"traceparent\":\"x\"}' WHERE position = 15", "events 15"),
+            (
+                "UPDATE events SET delivery_attributes = '{\"traceparent\":\"x\"}' WHERE position = 15",
+                "events 15"
+            ),
             ("UPDATE events SET attributes = '{\"zz\":\"1\"}' WHERE position = 16", "events 16"),
             ("UPDATE events SET event_id = 'other' WHERE position = 17", "events 17"),
             ("UPDATE events SET revision = revision + 1000 WHERE position = 18", "events 18"),
             ("DELETE FROM events WHERE position = 1000", "events 1000"),
-            ("UPDATE streams SET name = 'x' WHERE stream_id = (SELECT stream_id FROM events WHERE position = 20)", "events 20"),
-            ("UPDATE merkle_tiles SET hashes = zeroblob(8192) WHERE log = 'events' AND level = 0 AND tile = 1", "merkle_tiles events/0/1"),
-            ("UPDATE merkle_tail SET hash = zeroblob(32) WHERE log = 'events' AND leaf_index = (SELECT max(leaf_index) FROM merkle_tail WHERE log = 'events')", "events 2"),
-            ("DELETE FROM merkle_tiles WHERE log = 'events' AND level = 0 AND tile = 2", "merkle_tiles events/0/2"),
-            ("DELETE FROM event_identities WHERE position = 44", "event_identities for position 44"),
-            ("UPDATE stream_revisions SET position = position + 1 WHERE position = 45", "stream_revisions for position 45"),
+            (
+                "UPDATE streams SET name = 'x' WHERE stream_id = (SELECT stream_id FROM events WHERE position = 20)",
+                "events 20"
+            ),
+            (
+                "UPDATE merkle_tiles SET hashes = zeroblob(8192) WHERE log = 'events' AND level = 0 AND tile = 1",
+                "merkle_tiles events/0/1"
+            ),
+            (
+                "UPDATE merkle_tail SET hash = zeroblob(32) WHERE log = 'events' AND leaf_index = (SELECT max(leaf_index) FROM merkle_tail WHERE log = 'events')",
+                "events 2"
+            ),
+            (
+                "DELETE FROM merkle_tiles WHERE log = 'events' AND level = 0 AND tile = 2",
+                "merkle_tiles events/0/2"
+            ),
+            (
+                "DELETE FROM event_identities WHERE position = 44",
+                "event_identities for position 44"
+            ),
+            (
+                "UPDATE stream_revisions SET position = position + 1 WHERE position = 45",
+                "stream_revisions for position 45"
+            ),
             ("UPDATE copies SET content_sha256 = zeroblob(32) WHERE copy_id = 3", "copies 3"),
-            ("UPDATE copies SET content = '{}' WHERE copy_id = (SELECT min(copy_id) FROM copies WHERE content IS NOT NULL)", "copies"),
+            (
+                "UPDATE copies SET content = '{}' WHERE copy_id = (SELECT min(copy_id) FROM copies WHERE content IS NOT NULL)",
+                "copies"
+            ),
             ("UPDATE copies SET agreement = 'conflicting' WHERE copy_id = 4", "copies 4"),
             ("DELETE FROM copies WHERE copy_id = 10", "copies 10"),
             ("UPDATE audit_trail SET actor = 'nobody' WHERE audit_sequence = 2", "audit_trail 2"),
@@ -54,7 +93,8 @@ struct VerifyTests {
             ("INSERT INTO keys VALUES (1, 3, 'k', 'hmac-sha256', 'f', 'active')", "audit_trail 3"),
             ("INSERT INTO keys VALUES (1, 999999, 'k', 'hmac-sha256', 'f', 'active')", "keys 1"),
             ("DELETE FROM audit_trail WHERE audit_sequence = 5", "audit_trail 5"),
-        ])
+        ]
+    )
     func changes(_ sql: String, _ record: String) async throws {
         let test = try await filled()
         #expect(try await test.store.verify().isIntact)
@@ -63,7 +103,8 @@ struct VerifyTests {
         #expect(!report.isIntact, "\(sql)")
         #expect(
             report.findings.contains { $0.record.hasPrefix(record) },
-            "\(sql): \(report.findings.prefix(3).map(\.record))")
+            "\(sql): \(report.findings.prefix(3).map(\.record))"
+        )
         await test.store.close()
     }
 

@@ -36,12 +36,19 @@ final class Appender {
     init(_ store: StoreWriter, configuration: IngestConfiguration, helper: HelperThread) throws {
         self.store = store
         batches = try BatchWriter(
-            store, origin: Self.origin, actor: Self.origin, configuration: configuration,
-            helper: helper)
+            store,
+            origin: Self.origin,
+            actor: Self.origin,
+            configuration: configuration,
+            helper: helper
+        )
         decoder = EventDecoder(
             EventDecoderSettings(
                 deliveryAttributes: configuration.deliveryAttributes,
-                classification: configuration.classification, checksums: configuration.checksums))
+                classification: configuration.classification,
+                checksums: configuration.checksums
+            )
+        )
         find = try store.connection.prepare(
             """
             SELECT i.position, e.stream_id, e.revision
@@ -77,7 +84,10 @@ final class Appender {
             if known.count == events.count { return events.indices.compactMap { known[$0] } }
             try check(expectation, streamID, stream)
             if !known.isEmpty {
-                try decode(events.indices.filter { known[$0] == nil }.map { events[$0] }, to: stream)
+                try decode(
+                    events.indices.filter { known[$0] == nil }.map { events[$0] },
+                    to: stream
+                )
             }
             let recorded = try batches.recordNew(PreparedBatch(batch))
             var next = recorded.makeIterator()
@@ -95,8 +105,11 @@ final class Appender {
             !stream.utf8.contains(0)
         else {
             throw StoreError(
-                .invalidArgument, during: "append", on: "stream",
-                "a stream's name has 1 to \(EventLimits.streamNameBytes) bytes and no NUL")
+                .invalidArgument,
+                during: "append",
+                on: "stream",
+                "a stream's name has 1 to \(EventLimits.streamNameBytes) bytes and no NUL"
+            )
         }
     }
 
@@ -111,8 +124,11 @@ final class Appender {
             }
             if let rejected = batch.rejected.first {
                 throw StoreError(
-                    .badInput, during: "append", on: "event \(index + 1) of \(events.count)",
-                    "\(rejected.message) (\(rejected.code))")
+                    .badInput,
+                    during: "append",
+                    on: "event \(index + 1) of \(events.count)",
+                    "\(rejected.message) (\(rejected.code))"
+                )
             }
         }
     }
@@ -136,24 +152,33 @@ final class Appender {
         guard let found else {
             if decoded.duplicateOf >= 0 {
                 throw StoreError(
-                    .invalidArgument, during: "append", on: "event \(index + 1)",
-                    "an event with the same source and id comes earlier in this append")
+                    .invalidArgument,
+                    during: "append",
+                    on: "event \(index + 1)",
+                    "an event with the same source and id comes earlier in this append"
+                )
             }
             return nil
         }
         let isSame = try store.reader.withRow(at: found.position) { row in
             guard try store.reader.readContent(row) else { return false }
             return batch.arena.withUnsafeBytes { arena in
-                store.reader.content.withUnsafeBytes { $0.isEqual(to: arena.slice(decoded.content)) }
+                store.reader.content.withUnsafeBytes {
+                    $0.isEqual(to: arena.slice(decoded.content))
+                }
             }
         }
         guard isSame == true, found.stream == streamID else {
             throw StoreError(
-                .contentDiffers, during: "append", on: "position \(found.position)",
+                .contentDiffers,
+                during: "append",
+                on: "position \(found.position)",
                 isSame == true
                     ? "the event is in another stream than '\(stream)'"
                     : "the store has other content under the same source and id",
-                hint: "Nothing was written. Give the event another id, or record the copy with 'tally ingest'")
+                hint:
+                    "Nothing was written. Give the event another id, or record the copy with 'tally ingest'"
+            )
         }
         return AppendedEvent(position: Position(found.position), revision: Revision(found.revision))
     }
@@ -178,8 +203,11 @@ final class Appender {
         if holds { return }
         let actual = last.map { "its last revision is \($0)" } ?? "it does not exist"
         throw StoreError(
-            .expectationFailed, during: "append", on: "stream '\(stream)'",
+            .expectationFailed,
+            during: "append",
+            on: "stream '\(stream)'",
             "the stream is not as expected: \(actual)",
-            hint: "Read the stream and decide again; nothing was written")
+            hint: "Read the stream and decide again; nothing was written"
+        )
     }
 }

@@ -123,7 +123,9 @@ final class BatchWriter {
         _ = try record(prepared, lookingUp: false) { revisions = $0 }
         return revisions.enumerated().map { order, revision in
             AppendedEvent(
-                position: Position(before + Int64(order) + 1), revision: Revision(revision))
+                position: Position(before + Int64(order) + 1),
+                revision: Revision(revision)
+            )
         }
     }
 
@@ -218,9 +220,14 @@ final class BatchWriter {
         let revisions = try assignRevisions(new, batch)
         try insertIdentities(prepared, arena, lookedUp, result)
         let hashes = LeafJob(
-            batch: prepared.batch, new: new, firstPosition: store.size(of: .events) + 1,
-            revisions: revisions, recordedAt: now, origin: origin,
-            categories: classification.categories)
+            batch: prepared.batch,
+            new: new,
+            firstPosition: store.size(of: .events) + 1,
+            revisions: revisions,
+            recordedAt: now,
+            origin: origin,
+            categories: classification.categories
+        )
         let hashing = helper.start { hashes.run() }
         defer { hashing.wait() }
         try insertRows(new, batch, arena, now, revisions)
@@ -237,7 +244,10 @@ final class BatchWriter {
         for index in new {
             let category = Int(batch.events[Int(index)].category)
             if categoryIDs[category] == 0 {
-                categoryIDs[category] = try id(of: classification.categories[category], categoryRows)
+                categoryIDs[category] = try id(
+                    of: classification.categories[category],
+                    categoryRows
+                )
             }
         }
         try resolveOrigin()
@@ -296,9 +306,12 @@ final class BatchWriter {
         guard store.connection.totalChanges - before == added else {
             if !lookedUp { throw NotAllNew() }
             throw StoreError(
-                .integrity, during: "record an event", on: "index event_identities",
+                .integrity,
+                during: "record an event",
+                on: "index event_identities",
                 "the index has an entry for an event that it did not find before",
-                hint: "Run 'tally verify'")
+                hint: "Run 'tally verify'"
+            )
         }
     }
 
@@ -408,17 +421,26 @@ final class BatchWriter {
             let event = batch.events[index]
             guard event.duplicateOf >= 0 || !isNew[index] else { continue }
             let delivery = Delivery(
-                position: result.positionOfEvent[index], origin: origin,
-                content: arena.slice(event.content), digest: event.contentDigest,
+                position: result.positionOfEvent[index],
+                origin: origin,
+                content: arena.slice(event.content),
+                digest: event.contentDigest,
                 deliveryAttributes: event.deliveryAttributes.isPresent
                     ? arena.slice(event.deliveryAttributes) : nil,
-                recordedAt: now, actor: actor)
+                recordedAt: now,
+                actor: actor
+            )
             try resolveOrigin()
             let outcome = try conflictWriter.record(
-                delivery, originID: originID, originRows: originRows, comparison: &comparison,
+                delivery,
+                originID: originID,
+                originRows: originRows,
+                comparison: &comparison,
                 severity: { [classification, severities] category in
-                    classification.categories.firstIndex(of: category).map { severities[$0] } ?? "low"
-                })
+                    classification.categories.firstIndex(of: category).map { severities[$0] }
+                        ?? "low"
+                }
+            )
             result.outcomes[outcome.outcome] += 1
             if outcome.opensConflict { result.conflictsOpened += 1 }
         }
@@ -432,9 +454,16 @@ final class BatchWriter {
     ) throws {
         for rejected in batch.rejected {
             let input = NewQuarantine(
-                origin: origin, path: nil, line: rejected.place.line,
-                column: rejected.place.column, byte: rejected.place.byte, code: rejected.code,
-                message: rejected.message, length: rejected.length, digest: rejected.digest)
+                origin: origin,
+                path: nil,
+                line: rejected.place.line,
+                column: rejected.place.column,
+                byte: rejected.place.byte,
+                code: rejected.code,
+                message: rejected.message,
+                length: rejected.length,
+                digest: rejected.digest
+            )
             result.outcomes.quarantined += 1
             let id: Int64
             if let known = try store.quarantine.id(of: input) {
@@ -445,8 +474,15 @@ final class BatchWriter {
             guard result.quarantine.count < IngestLimits.reportedQuarantine else { continue }
             result.quarantine.append(
                 IngestReport.QuarantinedInput(
-                    id: id, path: "", line: input.line, column: input.column, byte: input.byte,
-                    code: input.code, message: input.message))
+                    id: id,
+                    path: "",
+                    line: input.line,
+                    column: input.column,
+                    byte: input.byte,
+                    code: input.code,
+                    message: input.message
+                )
+            )
         }
     }
 
@@ -458,16 +494,24 @@ final class BatchWriter {
     ) throws -> Int64 {
         var id: Int64 = 0
         let row = AuditRow(kind: .quarantine, recordedAt: now, actor: actor, reason: input.code)
-        let tables: [DetailTable] = rejected.mismatch == nil ? [.quarantine] : [.quarantine, .mismatches]
+        let tables: [DetailTable] =
+            rejected.mismatch == nil ? [.quarantine] : [.quarantine, .mismatches]
         let sequence = try store.addAudit(row, tables: tables) { sequence in
             id = try store.quarantine.add(input, content: content, auditSequence: sequence)
             guard let mismatch = rejected.mismatch else { return }
             try store.conflicts.add(
                 NewMismatch(
-                    kind: .transit, severity: "medium", origin: origin, source: mismatch.source,
-                    eventID: mismatch.eventID, algorithm: mismatch.algorithm,
-                    expected: mismatch.expected, actual: mismatch.actual),
-                auditSequence: sequence)
+                    kind: .transit,
+                    severity: "medium",
+                    origin: origin,
+                    source: mismatch.source,
+                    eventID: mismatch.eventID,
+                    algorithm: mismatch.algorithm,
+                    expected: mismatch.expected,
+                    actual: mismatch.actual
+                ),
+                auditSequence: sequence
+            )
         }
         try store.quarantine.setState("held", of: id, auditSequence: sequence)
         return id

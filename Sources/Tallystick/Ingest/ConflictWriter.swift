@@ -63,13 +63,23 @@ struct ConflictWriter {
             return Outcome(outcome: .confirmed)
         }
         let copyID = try add(
-            .conflicting, delivery, originID, differsIn: difference.json, storesContent: true)
+            .conflicting,
+            delivery,
+            originID,
+            differsIn: difference.json,
+            storesContent: true
+        )
         let delivered = appended.origin == originID || copies.contains { $0.originID == originID }
         let finding = Finding(
-            delivery: delivery, copyID: copyID, difference: difference,
-            isEquivocation: delivered, names: appended.names, eventID: appended.id,
+            delivery: delivery,
+            copyID: copyID,
+            difference: difference,
+            isEquivocation: delivered,
+            names: appended.names,
+            eventID: appended.id,
             severity: severity(appended.names.category),
-            appendedDigest: SHA256Digest(hashing: content))
+            appendedDigest: SHA256Digest(hashing: content)
+        )
         let opens = try open(finding, copies, &comparison)
         return Outcome(outcome: .conflicting, opensConflict: opens)
     }
@@ -93,8 +103,12 @@ struct ConflictWriter {
 
     private func missing(_ position: Int64) -> StoreError {
         StoreError(
-            .integrity, during: "compare a copy", on: "position \(position)",
-            "the event, or a name that it uses, is missing", hint: "Run 'tally verify'")
+            .integrity,
+            during: "compare a copy",
+            on: "position \(position)",
+            "the event, or a name that it uses, is missing",
+            hint: "Run 'tally verify'"
+        )
     }
 
     @discardableResult
@@ -106,12 +120,20 @@ struct ConflictWriter {
         storesContent: Bool
     ) throws -> Int64 {
         let copy = StoredCopy(
-            copyID: store.size(of: .copies) + 1, originID: originID, agreement: agreement,
-            contentDigest: delivery.digest, hasContent: storesContent)
+            copyID: store.size(of: .copies) + 1,
+            originID: originID,
+            agreement: agreement,
+            contentDigest: delivery.digest,
+            hasContent: storesContent
+        )
         try store.copies.add(
-            copy, position: delivery.position, recordedAt: delivery.recordedAt,
-            differsIn: differsIn, content: storesContent ? delivery.content : nil,
-            deliveryAttributes: delivery.deliveryAttributes)
+            copy,
+            position: delivery.position,
+            recordedAt: delivery.recordedAt,
+            differsIn: differsIn,
+            content: storesContent ? delivery.content : nil,
+            deliveryAttributes: delivery.deliveryAttributes
+        )
         var leaf: [UInt8] = []
         var origin: [UInt8] = []
         CanonicalJSON.writeString(delivery.origin, to: &origin)
@@ -119,11 +141,16 @@ struct ConflictWriter {
         origin.withUnsafeBytes { origin in
             differences.withUnsafeBytes { differences in
                 Leaf.writeCopy(
-                    copyID: copy.copyID, position: delivery.position,
-                    recordedAt: delivery.recordedAt, origin: origin,
-                    agreement: agreement.rawValue, content: delivery.digest,
+                    copyID: copy.copyID,
+                    position: delivery.position,
+                    recordedAt: delivery.recordedAt,
+                    origin: origin,
+                    agreement: agreement.rawValue,
+                    content: delivery.digest,
                     differsIn: differsIn == nil ? nil : differences,
-                    delivery: delivery.deliveryAttributes, to: &leaf)
+                    delivery: delivery.deliveryAttributes,
+                    to: &leaf
+                )
             }
         }
         store.append(CollectionOfOne(MerkleHash.leaf(leaf)), to: .copies)
@@ -150,18 +177,29 @@ struct ConflictWriter {
     private func addMismatch(_ finding: Finding) throws {
         let delivery = finding.delivery
         let row = AuditRow(
-            kind: .mismatch, recordedAt: delivery.recordedAt, actor: delivery.actor,
-            position: delivery.position)
+            kind: .mismatch,
+            recordedAt: delivery.recordedAt,
+            actor: delivery.actor,
+            position: delivery.position
+        )
         try store.addAudit(row, tables: [.mismatches]) { sequence in
             try store.conflicts.add(
                 NewMismatch(
-                    kind: .copy, severity: finding.severity, category: finding.names.category,
-                    origin: delivery.origin, position: delivery.position, copyID: finding.copyID,
-                    source: finding.names.source, eventID: finding.eventID,
+                    kind: .copy,
+                    severity: finding.severity,
+                    category: finding.names.category,
+                    origin: delivery.origin,
+                    position: delivery.position,
+                    copyID: finding.copyID,
+                    source: finding.names.source,
+                    eventID: finding.eventID,
                     algorithm: ChecksumAlgorithm.sha256.rawValue,
-                    expected: finding.appendedDigest.hex, actual: delivery.digest.hex,
-                    differsIn: finding.differsIn),
-                auditSequence: sequence)
+                    expected: finding.appendedDigest.hex,
+                    actual: delivery.digest.hex,
+                    differsIn: finding.differsIn
+                ),
+                auditSequence: sequence
+            )
         }
     }
 
@@ -169,48 +207,88 @@ struct ConflictWriter {
         let delivery = finding.delivery
         let conflictID = try store.conflicts.nextConflictID()
         let row = AuditRow(
-            kind: .conflict, recordedAt: delivery.recordedAt, actor: delivery.actor,
-            position: delivery.position, conflictID: conflictID)
+            kind: .conflict,
+            recordedAt: delivery.recordedAt,
+            actor: delivery.actor,
+            position: delivery.position,
+            conflictID: conflictID
+        )
         try store.addAudit(row, tables: [.conflicts, .conflictCandidates]) { sequence in
             try store.conflicts.add(
                 NewConflict(
-                    conflictID: conflictID, kind: finding.kind, severity: finding.severity,
-                    category: finding.names.category, position: delivery.position,
-                    source: finding.names.source, eventID: finding.eventID,
-                    origin: delivery.origin, openedAt: delivery.recordedAt),
-                auditSequence: sequence)
+                    conflictID: conflictID,
+                    kind: finding.kind,
+                    severity: finding.severity,
+                    category: finding.names.category,
+                    position: delivery.position,
+                    source: finding.names.source,
+                    eventID: finding.eventID,
+                    origin: delivery.origin,
+                    openedAt: delivery.recordedAt
+                ),
+                auditSequence: sequence
+            )
             let appended = StoredCandidate(
-                candidate: 1, origin: finding.names.origin, copyID: nil,
-                contentDigest: finding.appendedDigest)
+                candidate: 1,
+                origin: finding.names.origin,
+                copyID: nil,
+                contentDigest: finding.appendedDigest
+            )
             try store.conflicts.add(
-                appended, to: conflictID, differsIn: nil, auditSequence: sequence)
+                appended,
+                to: conflictID,
+                differsIn: nil,
+                auditSequence: sequence
+            )
             let copy = StoredCandidate(
-                candidate: 2, origin: delivery.origin, copyID: finding.copyID,
-                contentDigest: delivery.digest)
+                candidate: 2,
+                origin: delivery.origin,
+                copyID: finding.copyID,
+                contentDigest: delivery.digest
+            )
             try store.conflicts.add(
-                copy, to: conflictID, differsIn: finding.differsIn, auditSequence: sequence)
+                copy,
+                to: conflictID,
+                differsIn: finding.differsIn,
+                auditSequence: sequence
+            )
         }
         let origins = Self.joined(finding.names.origin, delivery.origin)
         try store.conflicts.setState(
             ConflictState(
-                isOpen: true, policy: "manual", origins: origins, candidates: 2,
-                differsIn: finding.differsIn),
-            of: conflictID)
+                isOpen: true,
+                policy: "manual",
+                origins: origins,
+                candidates: 2,
+                differsIn: finding.differsIn
+            ),
+            of: conflictID
+        )
         try store.effective.dispute(position: delivery.position, conflictID: conflictID)
     }
 
     private func addCandidate(_ finding: Finding, to conflict: StoredConflict) throws {
         let delivery = finding.delivery
         let row = AuditRow(
-            kind: .candidate, recordedAt: delivery.recordedAt, actor: delivery.actor,
-            position: delivery.position, conflictID: conflict.conflictID)
+            kind: .candidate,
+            recordedAt: delivery.recordedAt,
+            actor: delivery.actor,
+            position: delivery.position,
+            conflictID: conflict.conflictID
+        )
         try store.addAudit(row, tables: [.conflictCandidates]) { sequence in
             let candidate = StoredCandidate(
-                candidate: conflict.candidates + 1, origin: delivery.origin,
-                copyID: finding.copyID, contentDigest: delivery.digest)
+                candidate: conflict.candidates + 1,
+                origin: delivery.origin,
+                copyID: finding.copyID,
+                contentDigest: delivery.digest
+            )
             try store.conflicts.add(
-                candidate, to: conflict.conflictID, differsIn: finding.differsIn,
-                auditSequence: sequence)
+                candidate,
+                to: conflict.conflictID,
+                differsIn: finding.differsIn,
+                auditSequence: sequence
+            )
         }
         guard var state = try store.conflicts.state(of: conflict.conflictID) else { return }
         state.candidates += 1
@@ -247,7 +325,8 @@ struct ConflictWriter {
         // The arrays are canonical, and no place has a comma between quotation marks unescaped but in a
         // name; splitting at `","` keeps such names whole.
         for array in [a, b].compactMap({ $0 }) {
-            for place in array.dropFirst(2).dropLast(2).split(separator: "\",\"") where !seen.contains(place) {
+            for place in array.dropFirst(2).dropLast(2).split(separator: "\",\"")
+            where !seen.contains(place) {
                 seen.append(place)
             }
         }

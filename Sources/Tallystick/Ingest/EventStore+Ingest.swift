@@ -40,11 +40,17 @@ extension EventStore {
         guard !origin.isEmpty, origin.utf8.count <= EventLimits.nameBytes, !origin.utf8.contains(0)
         else {
             throw StoreError(
-                .invalidArgument, during: "ingest", on: "origin",
-                "an origin's name has 1 to \(EventLimits.nameBytes) bytes and no NUL")
+                .invalidArgument,
+                during: "ingest",
+                on: "origin",
+                "an origin's name has 1 to \(EventLimits.nameBytes) bytes and no NUL"
+            )
         }
         let run = try await owner.beginIngest(
-            origin: origin, actor: options.actor, configuration: configuration)
+            origin: origin,
+            actor: options.actor,
+            configuration: configuration
+        )
         let steps = startReading(inputs, from: origin, options)
         var report = IngestReport(origin: origin)
         report.inputs = inputs.map { IngestReport.Input(path: $0.name, bytes: 0, events: 0) }
@@ -67,8 +73,11 @@ extension EventStore {
     ) -> BlockingQueue<IngestReader.Step> {
         let settings = EventDecoderSettings(
             deliveryAttributes: configuration.deliveryAttributes,
-            classification: configuration.classification, checksums: configuration.checksums,
-            mapping: options.mapping, origins: configuration.origins.union([origin]))
+            classification: configuration.classification,
+            checksums: configuration.checksums,
+            mapping: options.mapping,
+            origins: configuration.origins.union([origin])
+        )
         // One batch waits while another is written: memory holds three at most.
         let steps = BlockingQueue<IngestReader.Step>(bound: 1)
         startThread { IngestReader(settings, into: steps).run(inputs) }

@@ -26,8 +26,12 @@ struct IngestConfiguration: Sendable {
             }
         } catch {
             throw StoreError(
-                .integrity, during: "read the settings", on: "configuration \(stored?.version ?? 0)",
-                "they are not valid: \(error.message)", hint: "Run 'tally verify'")
+                .integrity,
+                during: "read the settings",
+                on: "configuration \(stored?.version ?? 0)",
+                "they are not valid: \(error.message)",
+                hint: "Run 'tally verify'"
+            )
         }
         classification = settings.classification
         checksums = settings.categories.map(\.checksum)

@@ -66,7 +66,8 @@ final class ChunkReader {
         return outcome > 0
     }
 
-    private static func failure(_ operation: String, _ path: String, _ number: Int32) -> StoreError {
+    private static func failure(_ operation: String, _ path: String, _ number: Int32) -> StoreError
+    {
         let reason = String(cString: strerror(number))
         let code: StoreError.Code =
             switch number {

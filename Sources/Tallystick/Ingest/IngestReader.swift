@@ -49,7 +49,8 @@ final class IngestReader {
             while let item = splitter.next() {
                 decode(item, splitter, input.name)
                 if let refusal { throw refusal }
-                if batch.count >= IngestLimits.batchRecords || bytesInBatch >= IngestLimits.batchBytes,
+                if batch.count >= IngestLimits.batchRecords
+                    || bytesInBatch >= IngestLimits.batchBytes,
                     !handOver(index, bytes)
                 {
                     return false
@@ -75,26 +76,43 @@ final class IngestReader {
         switch item {
         case .record(let range, let place):
             bytesInBatch += range.count
-            let isRight = splitter.withBytes(of: range) { decoder.decode($0, at: place, into: &batch) }
+            let isRight = splitter.withBytes(of: range) {
+                decoder.decode($0, at: place, into: &batch)
+            }
             if !isRight {
                 refusal = StoreError(
-                    .sourceIsOrigin, during: "ingest", on: "\(path), line \(place.line)",
+                    .sourceIsOrigin,
+                    during: "ingest",
+                    on: "\(path), line \(place.line)",
                     "the event's source is the name of a delivery path; a source names the producer",
-                    hint: "Name the producer, for example with --map source='my-service'")
+                    hint: "Name the producer, for example with --map source='my-service'"
+                )
             }
         case .oversized(let record):
             bytesInBatch += record.head.count
             record.head.withUnsafeBytes { head in
                 decoder.reject(
-                    head, code: "too_large",
-                    message: "the record has \(record.length) bytes; the limit is \(EventLimits.eventBytes)",
-                    length: record.length, digest: record.digest, at: record.place, into: &batch)
+                    head,
+                    code: "too_large",
+                    message:
+                        "the record has \(record.length) bytes; the limit is \(EventLimits.eventBytes)",
+                    length: record.length,
+                    digest: record.digest,
+                    at: record.place,
+                    into: &batch
+                )
             }
         case .misplaced(let range, let place, let message):
             splitter.withBytes(of: range) { bytes in
                 decoder.reject(
-                    bytes, code: "json_syntax", message: message, length: Int64(bytes.count),
-                    digest: SHA256Digest(hashing: bytes), at: place, into: &batch)
+                    bytes,
+                    code: "json_syntax",
+                    message: message,
+                    length: Int64(bytes.count),
+                    digest: SHA256Digest(hashing: bytes),
+                    at: place,
+                    into: &batch
+                )
             }
         }
     }

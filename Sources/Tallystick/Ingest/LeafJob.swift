@@ -45,12 +45,17 @@ final class LeafJob: @unchecked Sendable {
                     leaf.append(MerkleHash.leafPrefix)
                     categories[Int(event.category)].withUnsafeBytes { category in
                         Leaf.writeEvent(
-                            position: firstPosition + Int64(order), revision: revisions[order],
-                            recordedAt: recordedAt, category: category, origin: origin,
-                            stream: arena.slice(event.streamName), content: event.contentDigest,
+                            position: firstPosition + Int64(order),
+                            revision: revisions[order],
+                            recordedAt: recordedAt,
+                            category: category,
+                            origin: origin,
+                            stream: arena.slice(event.streamName),
+                            content: event.contentDigest,
                             delivery: event.deliveryAttributes.isPresent
                                 ? arena.slice(event.deliveryAttributes) : nil,
-                            to: &leaf)
+                            to: &leaf
+                        )
                     }
                     hashes.append(leaf.withUnsafeBytes { SHA256Digest(hashing: $0) })
                 }

@@ -45,7 +45,10 @@ struct NameMap {
     mutating func find(_ index: Int) throws(SQLiteError) -> Int64? {
         if ids[index] != 0 { return ids[index] }
         let name = name(index)
-        guard let id = try name.withUnsafeBytesTyped({ bytes throws(SQLiteError) in try rows.id(of: bytes) })
+        guard
+            let id = try name.withUnsafeBytesTyped({ bytes throws(SQLiteError) in
+                try rows.id(of: bytes)
+            })
         else { return nil }
         ids[index] = id
         return id

@@ -14,7 +14,12 @@ extension EventStore {
         mapping: EventMapping? = nil
     ) async throws(StoreError) -> IngestOutcome {
         try await owner.releaseQuarantined(
-            id, actor: actor, reason: reason, mapping: mapping, configuration: configuration)
+            id,
+            actor: actor,
+            reason: reason,
+            mapping: mapping,
+            configuration: configuration
+        )
     }
 }
 
@@ -45,52 +50,84 @@ struct QuarantineRelease {
             """
         )
         try row.bind(id, at: 1)
-        let found = try row.first { ($0.text(at: 0), $0.blob(at: 1), $0.int64(at: 2), $0.text(at: 3)) }
+        let found = try row.first {
+            ($0.text(at: 0), $0.blob(at: 1), $0.int64(at: 2), $0.text(at: 3))
+        }
         guard let (origin, content, length, state) = found else {
             throw StoreError(
-                .notFound, during: "release from quarantine", on: "input \(id)", "there is no such input",
-                hint: "See 'tally quarantine list'")
+                .notFound,
+                during: "release from quarantine",
+                on: "input \(id)",
+                "there is no such input",
+                hint: "See 'tally quarantine list'"
+            )
         }
         guard state != "released" else {
             throw StoreError(
-                .alreadyDecided, during: "release from quarantine", on: "input \(id)", "it was released already")
+                .alreadyDecided,
+                during: "release from quarantine",
+                on: "input \(id)",
+                "it was released already"
+            )
         }
         guard length == Int64(content.count) else {
             throw StoreError(
-                .badInput, during: "release from quarantine", on: "input \(id)",
-                "only its first \(content.count) of \(length) bytes are kept")
+                .badInput,
+                during: "release from quarantine",
+                on: "input \(id)",
+                "only its first \(content.count) of \(length) bytes are kept"
+            )
         }
         let prepared = try decode(content, id, mapping)
         let writer = try BatchWriter(
-            store, origin: origin, actor: actor, configuration: configuration, helper: helper)
+            store,
+            origin: origin,
+            actor: actor,
+            configuration: configuration,
+            helper: helper
+        )
         return try store.transaction("release from quarantine") {
             let result = try writer.recordInTransaction(prepared)
             let outcome = IngestOutcome.allCases.first { result.outcomes[$0] > 0 } ?? .duplicate
             let sequence = try store.addAudit(
                 AuditRow(
-                    kind: .quarantineRelease, recordedAt: store.clock(), actor: actor, reason: reason,
+                    kind: .quarantineRelease,
+                    recordedAt: store.clock(),
+                    actor: actor,
+                    reason: reason,
                     position: result.positionOfEvent.first,
-                    detail: "{\"outcome\":\"\(outcome.rawValue)\",\"quarantine_id\":\(id)}"))
+                    detail: "{\"outcome\":\"\(outcome.rawValue)\",\"quarantine_id\":\(id)}"
+                )
+            )
             try store.quarantine.setState("released", of: id, auditSequence: sequence)
             return outcome
         }
     }
 
-    private func decode(_ content: [UInt8], _ id: Int64, _ mapping: EventMapping?) throws -> PreparedBatch {
+    private func decode(_ content: [UInt8], _ id: Int64, _ mapping: EventMapping?) throws
+        -> PreparedBatch
+    {
         var decoder = EventDecoder(
             EventDecoderSettings(
                 deliveryAttributes: configuration.deliveryAttributes,
-                classification: configuration.classification, checksums: configuration.checksums,
-                mapping: mapping, origins: configuration.origins))
+                classification: configuration.classification,
+                checksums: configuration.checksums,
+                mapping: mapping,
+                origins: configuration.origins
+            )
+        )
         var batch = EventBatch()
         decoder.begin(&batch)
         let place = RecordPlace(line: 1, column: 1, byte: 0)
         _ = content.withUnsafeBytes { decoder.decode($0, at: place, into: &batch) }
         if let rejected = batch.rejected.first {
             throw StoreError(
-                .badInput, during: "release from quarantine", on: "input \(id)",
+                .badInput,
+                during: "release from quarantine",
+                on: "input \(id)",
                 "it still is no event: \(rejected.message) (\(rejected.code))",
-                hint: "Name a map with --map, or leave it where it is")
+                hint: "Name a map with --map, or leave it where it is"
+            )
         }
         return PreparedBatch(batch)
     }

@@ -68,7 +68,12 @@ final class EventVerifier {
         let stored = rows.bytes(at: EventColumn.checksum)
         if checksum.map({ !$0.elementsEqual(stored) }) ?? true {
             report.add(
-                finding("content", Hex.string(stored), checksum.map { Hex.string($0) } ?? "unknown algorithm"))
+                finding(
+                    "content",
+                    Hex.string(stored),
+                    checksum.map { Hex.string($0) } ?? "unknown algorithm"
+                )
+            )
         }
         guard let leaf = try reader.leafHash(rows, content: digest) else {
             report.add(finding("leaf", "a stream, a category and an origin", "a name is missing"))
@@ -95,7 +100,9 @@ final class EventVerifier {
         if let hash = tail[index] { return hash }
         let width = Int64(MerkleLog.tileWidth)
         if tile.index != index / width {
-            tile = (index / width, try merkle.tile(of: .events, level: 0, index: index / width) ?? [])
+            tile = (
+                index / width, try merkle.tile(of: .events, level: 0, index: index / width) ?? []
+            )
         }
         let offset = Int(index % width)
         return offset < tile.hashes.count ? tile.hashes[offset] : nil
@@ -103,34 +110,55 @@ final class EventVerifier {
 
     private func addKeys(_ position: Int64) {
         identitySum &+= KeySum.identity(
-            rows.bytes(at: EventColumn.id), rows.int64(at: EventColumn.source), position)
+            rows.bytes(at: EventColumn.id),
+            rows.int64(at: EventColumn.source),
+            position
+        )
         revisionSum &+= KeySum.revision(
-            rows.int64(at: EventColumn.stream), rows.int64(at: EventColumn.revision), position)
+            rows.int64(at: EventColumn.stream),
+            rows.int64(at: EventColumn.revision),
+            position
+        )
     }
 
-    private func finding(_ kind: String, _ expected: String, _ actual: String) -> VerifyReport.Finding {
+    private func finding(_ kind: String, _ expected: String, _ actual: String)
+        -> VerifyReport.Finding
+    {
         let position = rows.int64(at: EventColumn.position)
         let names = try? reader.names(rows)
         return VerifyReport.Finding(
-            record: "events \(position)", position: position, source: names?.source,
-            eventID: rows.text(at: EventColumn.id), finding: kind, expected: expected, actual: actual)
+            record: "events \(position)",
+            position: position,
+            source: names?.source,
+            eventID: rows.text(at: EventColumn.id),
+            finding: kind,
+            expected: expected,
+            actual: actual
+        )
     }
 
     private func missing(_ position: Int64) -> VerifyReport.Finding {
         VerifyReport.Finding(
-            record: "events \(position)", position: position, finding: "sequence",
-            expected: "an event", actual: "no row")
+            record: "events \(position)",
+            position: position,
+            finding: "sequence",
+            expected: "an event",
+            actual: "no row"
+        )
     }
 }
 
 /// Hashes of index keys, whose sums do not depend on their order. The hash is seeded anew in each process,
 /// so that nobody can prepare rows that cancel out.
 enum KeySum {
-    static func identity(_ id: UnsafeRawBufferPointer, _ source: Int64, _ position: Int64) -> UInt64 {
+    static func identity(_ id: UnsafeRawBufferPointer, _ source: Int64, _ position: Int64) -> UInt64
+    {
         ByteSum.hash(id, UInt64(bitPattern: source), UInt64(bitPattern: position))
     }
 
     static func revision(_ stream: Int64, _ revision: Int64, _ position: Int64) -> UInt64 {
-        withUnsafeBytes(of: (stream, revision)) { ByteSum.hash($0, 1, UInt64(bitPattern: position)) }
+        withUnsafeBytes(of: (stream, revision)) {
+            ByteSum.hash($0, 1, UInt64(bitPattern: position))
+        }
     }
 }

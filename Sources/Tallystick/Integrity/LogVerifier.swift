@@ -25,7 +25,10 @@ final class LogVerifier {
         )
         while try identities.step() {
             identity &+= KeySum.identity(
-                identities.bytes(at: 0), identities.int64(at: 1), identities.int64(at: 2))
+                identities.bytes(at: 0),
+                identities.int64(at: 1),
+                identities.int64(at: 2)
+            )
         }
         var revision: UInt64 = 0
         let revisions = try connection.prepare(
@@ -33,7 +36,10 @@ final class LogVerifier {
         )
         while try revisions.step() {
             revision &+= KeySum.revision(
-                revisions.int64(at: 0), revisions.int64(at: 1), revisions.int64(at: 2))
+                revisions.int64(at: 0),
+                revisions.int64(at: 1),
+                revisions.int64(at: 2)
+            )
         }
         return (identity, revision)
     }
@@ -74,9 +80,13 @@ final class LogVerifier {
                 let position = rows.int64(at: 0)
                 report.add(
                     .init(
-                        record: "\(table) for position \(position)", position: position,
-                        finding: "index", expected: "one row that fits the event",
-                        actual: "no such row, or a row without its event"))
+                        record: "\(table) for position \(position)",
+                        position: position,
+                        finding: "index",
+                        expected: "one row that fits the event",
+                        actual: "no such row, or a row without its event"
+                    )
+                )
             }
         }
     }
@@ -117,9 +127,12 @@ final class LogVerifier {
             guard let root, root == expected else {
                 report.add(
                     .init(
-                        record: "merkle_tiles \(name.rawValue)/\(level)/\(index)", finding: "tile",
+                        record: "merkle_tiles \(name.rawValue)/\(level)/\(index)",
+                        finding: "tile",
                         expected: expected?.hex ?? "a hash one level up",
-                        actual: root?.hex ?? "no tile"))
+                        actual: root?.hex ?? "no tile"
+                    )
+                )
                 continue
             }
         }
@@ -141,7 +154,9 @@ final class LogVerifier {
             if let hash = tail[index] { return hash }
             let width = Int64(MerkleLog.tileWidth)
             if tile.index != index / width {
-                tile = (index / width, try merkle.tile(of: name, level: 0, index: index / width) ?? [])
+                tile = (
+                    index / width, try merkle.tile(of: name, level: 0, index: index / width) ?? []
+                )
             }
             let offset = Int(index % width)
             return offset < tile.hashes.count ? tile.hashes[offset] : nil
@@ -192,16 +207,28 @@ final class LogVerifier {
         CanonicalJSON.writeString(row.bytes(at: 2), to: &origin)
         origin.withUnsafeBytes { origin in
             Leaf.writeCopy(
-                copyID: copyID, position: position, recordedAt: row.int64(at: 3), origin: origin,
-                agreement: row.text(at: 4), content: digest,
-                differsIn: row.bytesIfPresent(at: 6), delivery: row.bytesIfPresent(at: 8), to: &leaf)
+                copyID: copyID,
+                position: position,
+                recordedAt: row.int64(at: 3),
+                origin: origin,
+                agreement: row.text(at: 4),
+                content: digest,
+                differsIn: row.bytesIfPresent(at: 6),
+                delivery: row.bytesIfPresent(at: 8),
+                to: &leaf
+            )
         }
         let hash = MerkleHash.leaf(leaf)
         if hash != proof {
             report.add(
                 .init(
-                    record: "copies \(copyID)", position: position, finding: "leaf",
-                    expected: proof?.hex ?? "no leaf hash is stored", actual: hash.hex))
+                    record: "copies \(copyID)",
+                    position: position,
+                    finding: "leaf",
+                    expected: proof?.hex ?? "no leaf hash is stored",
+                    actual: hash.hex
+                )
+            )
         }
         let actual: SHA256Digest?
         if let content = row.bytesIfPresent(at: 7) {
@@ -214,8 +241,13 @@ final class LogVerifier {
         if actual != digest {
             report.add(
                 .init(
-                    record: "copies \(copyID)", position: position, finding: "content",
-                    expected: digest.hex, actual: actual?.hex ?? "its event is missing"))
+                    record: "copies \(copyID)",
+                    position: position,
+                    finding: "content",
+                    expected: digest.hex,
+                    actual: actual?.hex ?? "its event is missing"
+                )
+            )
         }
     }
 
@@ -235,8 +267,12 @@ final class LogVerifier {
             guard hash != proof else { continue }
             report.add(
                 .init(
-                    record: "audit_trail \(sequence)", finding: "leaf",
-                    expected: proof?.hex ?? "no leaf hash is stored", actual: hash.hex))
+                    record: "audit_trail \(sequence)",
+                    finding: "leaf",
+                    expected: proof?.hex ?? "no leaf hash is stored",
+                    actual: hash.hex
+                )
+            )
         }
         for table in DetailTable.allCases {
             let rows = try connection.prepare(
@@ -250,8 +286,12 @@ final class LogVerifier {
             while try rows.step() {
                 report.add(
                     .init(
-                        record: "\(table.name) \(rows.int64(at: 0))", finding: "leaf",
-                        expected: "an audit row that covers it", actual: "none"))
+                        record: "\(table.name) \(rows.int64(at: 0))",
+                        finding: "leaf",
+                        expected: "an audit row that covers it",
+                        actual: "none"
+                    )
+                )
             }
         }
     }

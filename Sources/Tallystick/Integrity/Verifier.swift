@@ -10,7 +10,9 @@ extension EventStore {
     ///
     /// - returns: what was found; see ``VerifyReport/isIntact``.
     /// - throws: `StoreError` when the file cannot be read at all.
-    public func verify(_ options: VerifyOptions = VerifyOptions()) async throws(StoreError) -> VerifyReport {
+    public func verify(_ options: VerifyOptions = VerifyOptions()) async throws(StoreError)
+        -> VerifyReport
+    {
         let (path, storeOptions) = (path, self.options)
         let stop = StopFlag()
         return try await Self.attempt("verify", path) {
@@ -64,8 +66,12 @@ final class Verification: Sendable {
             position % VerifyLimits.chunk == 0
         else {
             throw StoreError(
-                .invalidArgument, during: "verify", on: "cursor '\(cursor)'",
-                "this is no cursor of a verification", hint: "Use the cursor that 'tally verify' printed")
+                .invalidArgument,
+                during: "verify",
+                on: "cursor '\(cursor)'",
+                "this is no cursor of a verification",
+                hint: "Use the cursor that 'tally verify' printed"
+            )
         }
         return position
     }
@@ -96,7 +102,12 @@ final class Verification: Sendable {
             try logVerifier.checkAudit(heads[.audit] ?? 0, &report)
             for (what, name) in [("events", LogName.events), ("copies", .copies)] {
                 report.notChecked.append(
-                    .init(what: what, records: heads[name] ?? 0, reason: "only the audit trail was asked for"))
+                    .init(
+                        what: what,
+                        records: heads[name] ?? 0,
+                        reason: "only the audit trail was asked for"
+                    )
+                )
             }
             describeTree(heads, logs, &report)
             return report
@@ -110,15 +121,27 @@ final class Verification: Sendable {
         if prefix < size {
             report.cursor = "events:\(prefix)"
             report.notChecked.append(
-                .init(what: "events", records: size - prefix, reason: "the time was used up"))
+                .init(what: "events", records: size - prefix, reason: "the time was used up")
+            )
             report.notChecked.append(
-                .init(what: "copies", records: heads[.copies] ?? 0, reason: "the time was used up"))
+                .init(what: "copies", records: heads[.copies] ?? 0, reason: "the time was used up")
+            )
             report.notChecked.append(
-                .init(what: "audit_rows", records: heads[.audit] ?? 0, reason: "the time was used up"))
+                .init(
+                    what: "audit_rows",
+                    records: heads[.audit] ?? 0,
+                    reason: "the time was used up"
+                )
+            )
         } else {
             if options.cursor != nil {
                 report.notChecked.append(
-                    .init(what: "indexes", records: size, reason: "only a run from the beginning compares them"))
+                    .init(
+                        what: "indexes",
+                        records: size,
+                        reason: "only a run from the beginning compares them"
+                    )
+                )
             } else if sums != (0, 0) {
                 try logVerifier.findIndexDifferences(&report)
             }
@@ -142,9 +165,12 @@ final class Verification: Sendable {
         for name in LogName.allCases where (logs[name] ?? nil) == nil {
             report.add(
                 .init(
-                    record: "merkle_tiles \(name.rawValue)", finding: "tile",
+                    record: "merkle_tiles \(name.rawValue)",
+                    finding: "tile",
                     expected: "tiles and a tail for \(heads[name] ?? 0) leaves",
-                    actual: "tiles or tail rows are missing or left over"))
+                    actual: "tiles or tail rows are missing or left over"
+                )
+            )
         }
     }
 

@@ -47,10 +47,12 @@ private struct Doctor {
     private func schema() throws -> Diagnosis {
         let version = try StoreFile.version(of: connection)
         return Diagnosis(
-            subject: "schema", level: version == StoreFile.newestSchema ? .good : .note,
+            subject: "schema",
+            level: version == StoreFile.newestSchema ? .good : .note,
             finding: version == StoreFile.newestSchema
                 ? "schema \(version), as its migrations say"
-                : "schema \(version); 'tally upgrade' brings it to \(StoreFile.newestSchema)")
+                : "schema \(version); 'tally upgrade' brings it to \(StoreFile.newestSchema)"
+        )
     }
 
     private func sqlite() -> Diagnosis {
@@ -59,61 +61,92 @@ private struct Doctor {
             return Diagnosis(subject: "sqlite", level: .good, finding: version)
         }
         return Diagnosis(
-            subject: "sqlite", level: .note,
-            finding: "\(version) has the WAL-reset defect (fixed in 3.51.3); Tallystick avoids it: checkpoints run "
-                + "while it holds the write lock. Other programs should open the store read-only")
+            subject: "sqlite",
+            level: .note,
+            finding:
+                "\(version) has the WAL-reset defect (fixed in 3.51.3); Tallystick avoids it: checkpoints run "
+                + "while it holds the write lock. Other programs should open the store read-only"
+        )
     }
 
     private func log() throws -> Diagnosis {
         let bytes = size(of: path + "-wal")
         return Diagnosis(
-            subject: "log", level: bytes > 4 * Int64(StoreLimits.logBytes) ? .problem : .good,
+            subject: "log",
+            level: bytes > 4 * Int64(StoreLimits.logBytes) ? .problem : .good,
             finding: "the write-ahead log has \(bytes) bytes"
-                + (bytes > 4 * Int64(StoreLimits.logBytes) ? "; a reader keeps it from being written back" : ""))
+                + (bytes > 4 * Int64(StoreLimits.logBytes)
+                    ? "; a reader keeps it from being written back" : "")
+        )
     }
 
     private func disk() -> Diagnosis {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else {
-            return Diagnosis(subject: "disk", level: .problem, finding: String(cString: strerror(errno)))
+            return Diagnosis(
+                subject: "disk",
+                level: .problem,
+                finding: String(cString: strerror(errno))
+            )
         }
         let free = Int64(status.f_bavail) * Int64(status.f_frsize)
         let isShort = free < max(1 << 30, size(of: path) / 10)
         return Diagnosis(
-            subject: "disk", level: isShort ? .problem : .good,
-            finding: "\(free >> 20) MiB free, the store has \(size(of: path) >> 20) MiB")
+            subject: "disk",
+            level: isShort ? .problem : .good,
+            finding: "\(free >> 20) MiB free, the store has \(size(of: path) >> 20) MiB"
+        )
     }
 
     private func permissions() -> Diagnosis {
         var status = stat()
         guard lstat(path, &status) == 0 else {
-            return Diagnosis(subject: "permissions", level: .problem, finding: String(cString: strerror(errno)))
+            return Diagnosis(
+                subject: "permissions",
+                level: .problem,
+                finding: String(cString: strerror(errno))
+            )
         }
         let mode = status.st_mode & 0o777
         let isOpen = mode & 0o077 != 0
         let digits = String(mode, radix: 8)
         return Diagnosis(
-            subject: "permissions", level: isOpen || status.st_uid != geteuid() ? .problem : .good,
+            subject: "permissions",
+            level: isOpen || status.st_uid != geteuid() ? .problem : .good,
             finding: "mode \(digits), owner \(status.st_uid)"
                 + (isOpen ? "; others may read or write it: chmod 600" : "")
-                + (status.st_uid != geteuid() ? "; it belongs to another user" : ""))
+                + (status.st_uid != geteuid() ? "; it belongs to another user" : "")
+        )
     }
 
     /// A reader that holds an old snapshot keeps the log from being written back completely.
     private func reader() throws -> Diagnosis {
-        guard access(path, W_OK) == 0, let writer = try? StoreFile.openForWriting(path, options) else {
-            return Diagnosis(subject: "readers", level: .note, finding: "not looked at: the store is read-only")
+        guard access(path, W_OK) == 0, let writer = try? StoreFile.openForWriting(path, options)
+        else {
+            return Diagnosis(
+                subject: "readers",
+                level: .note,
+                finding: "not looked at: the store is read-only"
+            )
         }
         let guardian = try Connection(path: path, mode: .readWrite, firesTriggers: false)
         try guardian.execute("BEGIN IMMEDIATE")
-        let row = try writer.prepare("PRAGMA wal_checkpoint(PASSIVE)").first { ($0.int64(at: 1), $0.int64(at: 2)) }
+        let row = try writer.prepare("PRAGMA wal_checkpoint(PASSIVE)").first {
+            ($0.int64(at: 1), $0.int64(at: 2))
+        }
         try guardian.execute("ROLLBACK")
         guard let (frames, written) = row, frames > written else {
-            return Diagnosis(subject: "readers", level: .good, finding: "no reader holds the log back")
+            return Diagnosis(
+                subject: "readers",
+                level: .good,
+                finding: "no reader holds the log back"
+            )
         }
         return Diagnosis(
-            subject: "readers", level: .note,
-            finding: "a reader holds \(frames - written) of \(frames) pages of the log back")
+            subject: "readers",
+            level: .note,
+            finding: "a reader holds \(frames - written) of \(frames) pages of the log back"
+        )
     }
 
     private func integrity() throws -> Diagnosis {
@@ -121,19 +154,27 @@ private struct Doctor {
         var lines: [String] = []
         while try rows.step() { lines.append(rows.text(at: 0)) }
         return Diagnosis(
-            subject: "file", level: lines == ["ok"] ? .good : .problem,
-            finding: lines == ["ok"] ? "SQLite's quick check is content" : lines.joined(separator: "; "))
+            subject: "file",
+            level: lines == ["ok"] ? .good : .problem,
+            finding: lines == ["ok"]
+                ? "SQLite's quick check is content" : lines.joined(separator: "; ")
+        )
     }
 
     private func tiles() throws -> Diagnosis {
         let merkle = try MerkleRows(in: connection)
         for name in LogName.allCases where try merkle.log(name) == nil {
             return Diagnosis(
-                subject: "trees", level: .problem,
-                finding: "tiles of log \(name.rawValue) do not fit its rows; run 'tally verify'")
+                subject: "trees",
+                level: .problem,
+                finding: "tiles of log \(name.rawValue) do not fit its rows; run 'tally verify'"
+            )
         }
         return Diagnosis(
-            subject: "trees", level: .good, finding: "tiles fit the three logs; 'tally verify' checks every leaf")
+            subject: "trees",
+            level: .good,
+            finding: "tiles fit the three logs; 'tally verify' checks every leaf"
+        )
     }
 
     private func size(of path: String) -> Int64 {

@@ -25,7 +25,9 @@ extension EventStore {
         let migrating = options
         return try await attempt("upgrade the store", path) {
             try await runOnThread {
-                let before = try StoreFile.version(of: try StoreFile.openForReading(path, migrating))
+                let before = try StoreFile.version(
+                    of: try StoreFile.openForReading(path, migrating)
+                )
                 let connection = try StoreFile.openForWriting(path, migrating)
                 return (before, try StoreFile.version(of: connection))
             }
@@ -36,13 +38,20 @@ extension EventStore {
 enum BackupFile {
     static func write(_ path: String, to destination: String, _ options: StoreOptions) throws {
         let source = try StoreFile.openForReading(path, options)
-        let descriptor = open(destination, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let descriptor = open(
+            destination,
+            O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+            0o600
+        )
         guard descriptor >= 0 else {
             let exists = errno == EEXIST
             throw StoreError(
-                exists ? .storeExists : .cannotCreate, during: "back the store up", on: destination,
+                exists ? .storeExists : .cannotCreate,
+                during: "back the store up",
+                on: destination,
                 exists ? "there is a file already" : String(cString: strerror(errno)),
-                hint: "Choose another path")
+                hint: "Choose another path"
+            )
         }
         // No database yet: closing drops no lock of SQLite's.
         close(descriptor)

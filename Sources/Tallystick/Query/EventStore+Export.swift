@@ -44,11 +44,14 @@ struct Exporter {
             if stop.isSet { throw StoreError(.interrupted, during: "export", "it was stopped") }
             source.beginTransaction()
             next += Int64(
-                try source.forEach(after: next, through: head, limit: 5_000, watermark: nil) { event, _ in
+                try source.forEach(after: next, through: head, limit: 5_000, watermark: nil) {
+                    event,
+                    _ in
                     guard let event else { return true }
                     isDone = try !onEvent(try Self.json(event, source.rows.content))
                     return !isDone
-                })
+                }
+            )
         }
     }
 
@@ -67,7 +70,10 @@ struct Exporter {
                 add(name, value.canonical)
             }
         }
-        add(EventAttributes.stream, JSONValue(.string(try event.names.name(.streams, of: event.row))).canonical)
+        add(
+            EventAttributes.stream,
+            JSONValue(.string(try event.names.name(.streams, of: event.row))).canonical
+        )
         add("tallyrevision", Array(String(event.row.int64(at: EventColumn.revision)).utf8))
         json.append(0x7D)
         return try CanonicalJSON.canonicalize(json)

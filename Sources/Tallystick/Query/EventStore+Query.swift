@@ -77,7 +77,8 @@ final class QuerySession {
         connection.limit(valueBytes: limits.valueBytes)
         guardian.isCancelled = { stop.isSet }
         let (seconds, attoseconds) = limits.duration.components
-        let nanoseconds = UInt64(clamping: seconds) &* 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        let nanoseconds =
+            UInt64(clamping: seconds) &* 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
         guardian.deadline = ProgressGuard.now() &+ nanoseconds
     }
 
@@ -105,8 +106,11 @@ final class QuerySession {
         while try statement.step() {
             if let limit = limits.rows, rows >= limit {
                 throw StoreError(
-                    .limitReached, during: "query", "there are more than \(limit) rows",
-                    hint: "Add a LIMIT, or raise --max-rows")
+                    .limitReached,
+                    during: "query",
+                    "there are more than \(limit) rows",
+                    hint: "Add a LIMIT, or raise --max-rows"
+                )
             }
             rows += 1
             let row = (0..<statement.columnCount).map { statement.value(at: $0) }
@@ -120,29 +124,43 @@ final class QuerySession {
         for index in 1..<max(1, statement.parameterCount + 1) {
             guard let name = statement.parameterName(at: index) else {
                 throw StoreError(
-                    .queryFailed, during: "query", "a parameter has no name",
-                    hint: "Write :name in the statement and -p name value")
+                    .queryFailed,
+                    during: "query",
+                    "a parameter has no name",
+                    hint: "Write :name in the statement and -p name value"
+                )
             }
             let bare = String(name.dropFirst())
             known.insert(bare)
             guard let value = parameters[bare] else {
                 throw StoreError(
-                    .queryFailed, during: "query", on: "parameter \(name)", "it has no value",
-                    hint: "Add -p \(bare) VALUE")
+                    .queryFailed,
+                    during: "query",
+                    on: "parameter \(name)",
+                    "it has no value",
+                    hint: "Add -p \(bare) VALUE"
+                )
             }
             try statement.bind(value, at: index)
         }
         if let unknown = parameters.keys.filter({ !known.contains($0) }).min() {
             throw StoreError(
-                .queryFailed, during: "query", on: "parameter \(unknown)",
-                "the statement has no such parameter", hint: "Write :\(unknown) in the statement")
+                .queryFailed,
+                during: "query",
+                on: "parameter \(unknown)",
+                "the statement has no such parameter",
+                hint: "Write :\(unknown) in the statement"
+            )
         }
     }
 
     private func denied(_ reason: String) -> StoreError {
         StoreError(
-            .queryDenied, during: "query", reason,
-            hint: "Use the commands of tally to change a store")
+            .queryDenied,
+            during: "query",
+            reason,
+            hint: "Use the commands of tally to change a store"
+        )
     }
 
     private func translate(_ error: SQLiteError) -> StoreError {
@@ -150,8 +168,11 @@ final class QuerySession {
         if error.isInterrupted {
             return guardian.isTimeUsedUp
                 ? StoreError(
-                    .limitReached, during: "query", "the time for a query is used up",
-                    hint: "Search by event_id, stream or position, or raise --max-time")
+                    .limitReached,
+                    during: "query",
+                    "the time for a query is used up",
+                    hint: "Search by event_id, stream or position, or raise --max-time"
+                )
                 : StoreError(.interrupted, during: "query", "it was stopped")
         }
         if error.isCorrupt || error.isBusy || error.isInputOutput {
@@ -162,8 +183,11 @@ final class QuerySession {
         }
         let place = error.offset.map { " at byte \($0) of the statement" } ?? ""
         return StoreError(
-            .queryFailed, during: "query", error.message + place,
-            hint: "The views are event_log, effective_events, open_conflicts, resolution_trail and replay_status"
+            .queryFailed,
+            during: "query",
+            error.message + place,
+            hint:
+                "The views are event_log, effective_events, open_conflicts, resolution_trail and replay_status"
         )
     }
 }

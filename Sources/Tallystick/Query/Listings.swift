@@ -13,9 +13,13 @@ public struct StoreListing: Sendable {
                     FROM conflicts AS c
                     JOIN conflict_states AS s ON s.conflict_id = c.conflict_id
                     ORDER BY c.conflict_id
-                    """, parameters: [:])
+                    """,
+                parameters: [:]
+            )
             : StoreListing(
-                sql: "SELECT * FROM open_conflicts ORDER BY conflict_id", parameters: [:])
+                sql: "SELECT * FROM open_conflicts ORDER BY conflict_id",
+                parameters: [:]
+            )
     }
 
     /// The candidates of a conflict: who delivered what.
@@ -30,7 +34,9 @@ public struct StoreListing: Sendable {
                 LEFT JOIN events AS e ON e.position = f.position
                 WHERE k.conflict_id = :conflict
                 ORDER BY k.candidate
-                """, parameters: ["conflict": .integer(conflictID)])
+                """,
+            parameters: ["conflict": .integer(conflictID)]
+        )
     }
 
     public static let quarantine = StoreListing(
@@ -42,7 +48,9 @@ public struct StoreListing: Sendable {
             JOIN audit_trail AS a ON a.audit_sequence = q.audit_sequence
             LEFT JOIN quarantine_states AS s ON s.quarantine_id = q.quarantine_id
             ORDER BY q.quarantine_id
-            """, parameters: [:])
+            """,
+        parameters: [:]
+    )
 
     public static func quarantined(_ id: Int64) -> StoreListing {
         StoreListing(
@@ -52,7 +60,9 @@ public struct StoreListing: Sendable {
                 FROM quarantine AS q
                 LEFT JOIN quarantine_states AS s ON s.quarantine_id = q.quarantine_id
                 WHERE q.quarantine_id = :id
-                """, parameters: ["id": .integer(id)])
+                """,
+            parameters: ["id": .integer(id)]
+        )
     }
 
     public static let audit = StoreListing(
@@ -62,7 +72,9 @@ public struct StoreListing: Sendable {
                 kind, actor, reason, position, conflict_id, detail
             FROM audit_trail
             ORDER BY audit_sequence
-            """, parameters: [:])
+            """,
+        parameters: [:]
+    )
 
     public static func auditRow(_ sequence: Int64) -> StoreListing {
         StoreListing(
@@ -74,16 +86,21 @@ public struct StoreListing: Sendable {
                 LEFT JOIN resolutions AS r ON r.audit_sequence = a.audit_sequence
                 LEFT JOIN mismatches AS m ON m.audit_sequence = a.audit_sequence
                 WHERE a.audit_sequence = :sequence
-                """, parameters: ["sequence": .integer(sequence)])
+                """,
+            parameters: ["sequence": .integer(sequence)]
+        )
     }
 
     public static let replays = StoreListing(
-        sql: "SELECT * FROM replay_status ORDER BY replay", parameters: [:])
+        sql: "SELECT * FROM replay_status ORDER BY replay",
+        parameters: [:]
+    )
 
     public static func replay(_ name: String) -> StoreListing {
         StoreListing(
             sql: "SELECT * FROM replay_status WHERE replay = :replay",
-            parameters: ["replay": .text(name)])
+            parameters: ["replay": .text(name)]
+        )
     }
 
     public static func parked(_ replay: String) -> StoreListing {
@@ -94,7 +111,9 @@ public struct StoreListing: Sendable {
                 JOIN event_log AS l ON l.position = p.position
                 WHERE p.replay = :replay
                 ORDER BY p.position
-                """, parameters: ["replay": .text(replay)])
+                """,
+            parameters: ["replay": .text(replay)]
+        )
     }
 
     /// The settings in force.
@@ -104,7 +123,9 @@ public struct StoreListing: Sendable {
             FROM configurations
             ORDER BY version DESC
             LIMIT 1
-            """, parameters: [:])
+            """,
+        parameters: [:]
+    )
 
     /// Filters of a reading of events.
     public struct Reading: Sendable {
@@ -137,8 +158,16 @@ public struct StoreListing: Sendable {
         add("category = :category", "category", reading.category.map { .text($0) })
         add("position > :after", "after", reading.afterPosition.map { .integer($0) })
         add("position < :before", "before", reading.beforePosition.map { .integer($0) })
-        add("julianday(time) > julianday(:after_time)", "after_time", reading.afterTime.map { .text($0) })
-        add("julianday(time) < julianday(:before_time)", "before_time", reading.beforeTime.map { .text($0) })
+        add(
+            "julianday(time) > julianday(:after_time)",
+            "after_time",
+            reading.afterTime.map { .text($0) }
+        )
+        add(
+            "julianday(time) < julianday(:before_time)",
+            "before_time",
+            reading.beforeTime.map { .text($0) }
+        )
         let order = reading.stream == nil ? "position" : "revision"
         var sql = "SELECT * FROM \(reading.asRecorded ? "event_log" : "effective_events")"
         if !terms.isEmpty { sql += "\nWHERE " + terms.joined(separator: "\n    AND ") }
@@ -158,6 +187,11 @@ extension EventStore {
         var limits = QueryLimits()
         limits.duration = .seconds(86_400)
         try await query(
-            listing.sql, parameters: listing.parameters, limits: limits, onColumns: onColumns, onRow: onRow)
+            listing.sql,
+            parameters: listing.parameters,
+            limits: limits,
+            onColumns: onColumns,
+            onRow: onRow
+        )
     }
 }

@@ -20,10 +20,13 @@ extension EventStore {
                 let connection = try StoreFile.openForReading(path, options)
                 let copies = try CopyRows(in: connection)
                 let reader = try EventRowReader(in: connection)
-                let position = try connection.prepare("SELECT position FROM conflicts WHERE conflict_id = ?1")
+                let position = try connection.prepare(
+                    "SELECT position FROM conflicts WHERE conflict_id = ?1"
+                )
                 try position.bind(conflictID, at: 1)
                 let event = try position.optionalInt64() ?? 0
-                return try ConflictRows(in: connection).candidates(of: conflictID).map { candidate in
+                return try ConflictRows(in: connection).candidates(of: conflictID).map {
+                    candidate in
                     var content: [UInt8] = []
                     if let copyID = candidate.copyID {
                         content = try copies.content(of: copyID) ?? []
@@ -32,7 +35,10 @@ extension EventStore {
                         content = reader.content
                     }
                     return ConflictCandidate(
-                        candidate: candidate.candidate, origin: candidate.origin, content: content)
+                        candidate: candidate.candidate,
+                        origin: candidate.origin,
+                        content: content
+                    )
                 }
             }
         }

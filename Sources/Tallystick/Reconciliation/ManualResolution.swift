@@ -65,14 +65,21 @@ struct ManualResolver {
         try store.transaction("resolve the conflict") {
             guard let state = try store.conflicts.state(of: request.conflictID) else {
                 throw StoreError(
-                    .notFound, during: "resolve the conflict", on: "conflict \(request.conflictID)",
-                    "there is no such conflict", hint: "See 'tally conflicts list'")
+                    .notFound,
+                    during: "resolve the conflict",
+                    on: "conflict \(request.conflictID)",
+                    "there is no such conflict",
+                    hint: "See 'tally conflicts list'"
+                )
             }
             guard state.isOpen else {
                 throw StoreError(
-                    .alreadyDecided, during: "resolve the conflict", on: "conflict \(request.conflictID)",
+                    .alreadyDecided,
+                    during: "resolve the conflict",
+                    on: "conflict \(request.conflictID)",
                     "it was decided by resolution \(state.resolutionID ?? 0)",
-                    hint: "See 'tally audit list' for who decided and why")
+                    hint: "See 'tally audit list' for who decided and why"
+                )
             }
             let candidates = try store.conflicts.candidates(of: request.conflictID)
             let subject = try subject(request.conflictID)
@@ -82,20 +89,29 @@ struct ManualResolver {
     }
 
     private func subject(_ conflictID: Int64) throws -> Subject {
-        let statement = try store.connection.cached("SELECT position FROM conflicts WHERE conflict_id = ?1")
+        let statement = try store.connection.cached(
+            "SELECT position FROM conflicts WHERE conflict_id = ?1"
+        )
         try statement.bind(conflictID, at: 1)
         guard let position = try statement.optionalInt64() else {
             throw StoreError(
-                .invalidArgument, during: "resolve the conflict", on: "conflict \(conflictID)",
-                "it is not over an event's content")
+                .invalidArgument,
+                during: "resolve the conflict",
+                on: "conflict \(conflictID)",
+                "it is not over an event's content"
+            )
         }
         let subject = try store.reader.withRow(at: position) { row in
             guard try store.reader.readContent(row) else { throw damaged(position) }
             return Subject(
-                position: position, names: try store.reader.names(row), eventID: row.text(at: EventColumn.id),
+                position: position,
+                names: try store.reader.names(row),
+                eventID: row.text(at: EventColumn.id),
                 content: store.reader.content,
-                algorithm: ChecksumAlgorithm(rawValue: row.text(at: EventColumn.checksumAlgorithm)) ?? .sha256,
-                checksum: row.blob(at: EventColumn.checksum))
+                algorithm: ChecksumAlgorithm(rawValue: row.text(at: EventColumn.checksumAlgorithm))
+                    ?? .sha256,
+                checksum: row.blob(at: EventColumn.checksum)
+            )
         }
         guard let subject else { throw damaged(position) }
         return subject
@@ -103,8 +119,12 @@ struct ManualResolver {
 
     private func damaged(_ position: Int64) -> StoreError {
         StoreError(
-            .integrity, during: "resolve the conflict", on: "position \(position)",
-            "the event, or a name that it uses, is missing", hint: "Run 'tally verify'")
+            .integrity,
+            during: "resolve the conflict",
+            on: "position \(position)",
+            "the event, or a name that it uses, is missing",
+            hint: "Run 'tally verify'"
+        )
     }
 
     private func decide(
@@ -120,11 +140,14 @@ struct ManualResolver {
             guard matching.count == 1, let winner = matching.first else {
                 let known = candidates.map(\.origin).joined(separator: ", ")
                 throw StoreError(
-                    .invalidArgument, during: "resolve the conflict", on: "origin '\(origin)'",
+                    .invalidArgument,
+                    during: "resolve the conflict",
+                    on: "origin '\(origin)'",
                     matching.isEmpty
                         ? "no candidate came from it; there are \(known)"
                         : "it delivered \(matching.count) different contents",
-                    hint: "Give the content with --content")
+                    hint: "Give the content with --content"
+                )
             }
             guard let copyID = winner.copyID else {
                 return Decided(decision: .take, digest: winner.contentDigest, winner: winner)
@@ -133,13 +156,26 @@ struct ManualResolver {
                 SHA256Digest(hashing: content) == winner.contentDigest
             else {
                 throw StoreError(
-                    .integrity, during: "resolve the conflict", on: "copies \(copyID)",
-                    "its content does not have the digest that the conflict names", hint: "Run 'tally verify'")
+                    .integrity,
+                    during: "resolve the conflict",
+                    on: "copies \(copyID)",
+                    "its content does not have the digest that the conflict names",
+                    hint: "Run 'tally verify'"
+                )
             }
-            return Decided(decision: .take, content: content, digest: winner.contentDigest, winner: winner)
+            return Decided(
+                decision: .take,
+                content: content,
+                digest: winner.contentDigest,
+                winner: winner
+            )
         case .content(let bytes):
             let content = try judged(bytes, subject)
-            return Decided(decision: .merge, content: content, digest: SHA256Digest(hashing: content))
+            return Decided(
+                decision: .merge,
+                content: content,
+                digest: SHA256Digest(hashing: content)
+            )
         }
     }
 
@@ -152,9 +188,11 @@ struct ManualResolver {
         _ = bytes.withUnsafeBytes { decoder.decode($0, at: place, into: &batch) }
         if let rejected = batch.rejected.first {
             throw StoreError(
-                .badInput, during: "read the content",
+                .badInput,
+                during: "read the content",
                 on: "line \(rejected.place.line), column \(rejected.place.column)",
-                "\(rejected.message) (\(rejected.code))")
+                "\(rejected.message) (\(rejected.code))"
+            )
         }
         guard let event = batch.events.first, let source = batch.newSources.names.first else {
             throw StoreError(.badInput, during: "read the content", "there is no event")
@@ -165,9 +203,12 @@ struct ManualResolver {
                 arena.slice(event.id).elementsEqual(subject.eventID.utf8)
             else {
                 throw StoreError(
-                    .badInput, during: "read the content", on: "position \(subject.position)",
+                    .badInput,
+                    during: "read the content",
+                    on: "position \(subject.position)",
                     "its source and id are not those of the event",
-                    hint: "Keep source and id; everything else may change")
+                    hint: "Keep source and id; everything else may change"
+                )
             }
             return [UInt8](arena.slice(event.content))
         }
@@ -184,11 +225,19 @@ struct ManualResolver {
         let after = checksum(decided.content ?? subject.content, subject.algorithm)
         let resolutionID = try store.resolutions.nextID()
         var resolution = NewResolution(
-            resolutionID: resolutionID, conflictID: request.conflictID, position: subject.position,
-            afterPosition: store.size(of: .events), decidedAt: now, policy: "manual", policyVersion: "1",
+            resolutionID: resolutionID,
+            conflictID: request.conflictID,
+            position: subject.position,
+            afterPosition: store.size(of: .events),
+            decidedAt: now,
+            policy: "manual",
+            policyVersion: "1",
             configurationVersion: try store.configurations.current()?.version ?? 1,
-            decision: decided.decision.rawValue, actor: request.actor, reason: request.reason,
-            candidatesDigest: Self.digest(of: candidates))
+            decision: decided.decision.rawValue,
+            actor: request.actor,
+            reason: request.reason,
+            candidatesDigest: Self.digest(of: candidates)
+        )
         resolution.winnerOrigin = decided.winner?.origin
         resolution.winnerCandidate = decided.winner?.candidate
         resolution.checksumAlgorithm = subject.algorithm.rawValue
@@ -197,8 +246,13 @@ struct ManualResolver {
         resolution.contentDigest = decided.digest?.hex
         resolution.content = decided.content
         let row = AuditRow(
-            kind: .resolution, recordedAt: now, actor: request.actor, reason: request.reason,
-            position: subject.position, conflictID: request.conflictID)
+            kind: .resolution,
+            recordedAt: now,
+            actor: request.actor,
+            reason: request.reason,
+            position: subject.position,
+            conflictID: request.conflictID
+        )
         try store.addAudit(row, tables: [.resolutions]) { sequence in
             try store.resolutions.add(resolution, auditSequence: sequence)
         }
@@ -208,9 +262,14 @@ struct ManualResolver {
         state.blockedBy = nil
         try store.conflicts.setState(state, of: request.conflictID)
         try store.effective.resolve(
-            position: subject.position, conflictID: request.conflictID, resolutionID: resolutionID,
-            decision: decided.decision, fields: try decided.content.map { try EventFields(content: $0) },
-            algorithm: subject.algorithm, checksum: after)
+            position: subject.position,
+            conflictID: request.conflictID,
+            resolutionID: resolutionID,
+            decision: decided.decision,
+            fields: try decided.content.map { try EventFields(content: $0) },
+            algorithm: subject.algorithm,
+            checksum: after
+        )
         return resolutionID
     }
 

@@ -74,11 +74,15 @@ struct CheckpointRows {
         try select.bindText(replay, at: 1)
         return try select.first { row in
             Checkpoint(
-                storeID: row.text(at: 0), version: row.int64(at: 1), definition: row.text(at: 2),
-                position: row.int64(at: 3), watermark: row.int64(at: 4),
+                storeID: row.text(at: 0),
+                version: row.int64(at: 1),
+                definition: row.text(at: 2),
+                position: row.int64(at: 3),
+                watermark: row.int64(at: 4),
                 root: SHA256Digest(hex: row.text(at: 5)) ?? .zero,
                 digest: ReplayDigest(state: row.blob(at: 6)) ?? ReplayDigest(),
-                appliedDigest: ReplayDigest(state: row.blob(at: 7)) ?? ReplayDigest())
+                appliedDigest: ReplayDigest(state: row.blob(at: 7)) ?? ReplayDigest()
+            )
         }
     }
 

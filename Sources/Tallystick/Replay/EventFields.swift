@@ -20,8 +20,11 @@ struct EventFields {
         _ = content.withUnsafeBytes { decoder.decode($0, at: place, into: &batch) }
         guard let event = batch.events.first else {
             throw StoreError(
-                .badInput, during: "read an event's content", on: batch.rejected.first?.code ?? "content",
-                batch.rejected.first?.message ?? "this is no event")
+                .badInput,
+                during: "read an event's content",
+                on: batch.rejected.first?.code ?? "content",
+                batch.rejected.first?.message ?? "this is no event"
+            )
         }
         let name = batch.newTypes.names.first ?? .none
         batch.arena.withUnsafeBytes { arena in

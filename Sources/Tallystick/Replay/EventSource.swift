@@ -68,7 +68,8 @@ final class EventSource {
     func head() throws -> Int64 { try merkle.size(of: .events) }
 
     func lastResolution() throws -> Int64 {
-        try connection.prepare("SELECT coalesce(max(resolution_id), 0) FROM resolutions").optionalInt64() ?? 0
+        try connection.prepare("SELECT coalesce(max(resolution_id), 0) FROM resolutions")
+            .optionalInt64() ?? 0
     }
 
     /// The first position after `position` whose event is held back by an open conflict.
@@ -112,15 +113,20 @@ final class EventSource {
         if checkpoint.storeID != storeID {
             reason = "the checkpoint was made by another store (\(checkpoint.storeID))"
         } else if try checkpoint.position > head() {
-            reason = "the checkpoint is at position \(checkpoint.position); the store ends at \(try head())"
+            reason =
+                "the checkpoint is at position \(checkpoint.position); the store ends at \(try head())"
         } else if consumed.root != checkpoint.root {
-            reason = "the store's events up to position \(checkpoint.position) are not those that were consumed"
+            reason =
+                "the store's events up to position \(checkpoint.position) are not those that were consumed"
         } else {
             return
         }
         throw StoreError(
-            .historyDiffers, during: "resume the replay", reason,
-            hint: "Restore the right store, or start again with --rebuild")
+            .historyDiffers,
+            during: "resume the replay",
+            reason,
+            hint: "Restore the right store, or start again with --rebuild"
+        )
     }
 
     /// The tree over the first `size` events, from tiles.
@@ -129,8 +135,12 @@ final class EventSource {
         let log = try merkle.log(.events)
         guard log != nil else {
             throw StoreError(
-                .integrity, during: "read the tree", on: "log events", "tiles or tail rows are missing",
-                hint: "Run 'tally verify'")
+                .integrity,
+                during: "read the tree",
+                on: "log events",
+                "tiles or tail rows are missing",
+                hint: "Run 'tally verify'"
+            )
         }
         var frontier = MerkleFrontier()
         // From the highest level down: whole subtrees first.
@@ -157,8 +167,12 @@ final class EventSource {
 
     private func missingTile(_ level: Int, _ index: Int64) -> StoreError {
         StoreError(
-            .integrity, during: "read the tree", on: "merkle_tiles events/\(level)/\(index)",
-            "the tile is missing", hint: "Run 'tally verify'")
+            .integrity,
+            during: "read the tree",
+            on: "merkle_tiles events/\(level)/\(index)",
+            "the tile is missing",
+            hint: "Run 'tally verify'"
+        )
     }
 
     private func leafHash(_ index: Int64) throws -> SHA256Digest? {
@@ -246,7 +260,9 @@ final class EventSource {
             let text = resolutions.isNull(at: 3) ? nil : resolutions.blob(at: 3)
             contents[resolutions.int64(at: 0)] = Effective(
                 resolutionID: resolutions.int64(at: 1),
-                isExcluded: resolutions.text(at: 2) == Decision.exclude.rawValue, content: text)
+                isExcluded: resolutions.text(at: 2) == Decision.exclude.rawValue,
+                content: text
+            )
         }
         try resolutions.reset()
         return contents
@@ -270,10 +286,17 @@ final class EventSource {
             throw damaged(position, "it does not have the leaf hash in the tree")
         }
         var consumed = ConsumedEvent(
-            position: position, revision: range.int64(at: EventColumn.revision),
-            streamID: range.int64(at: EventColumn.stream), content: digest)
+            position: position,
+            revision: range.int64(at: EventColumn.revision),
+            streamID: range.int64(at: EventColumn.stream),
+            content: digest
+        )
         var event = ReplayedEvent(
-            row: range, position: position, streamID: consumed.streamID, names: rows)
+            row: range,
+            position: position,
+            streamID: consumed.streamID,
+            names: rows
+        )
         guard let resolved = effective[position] else { return (event, consumed, leaf) }
         if resolved.isExcluded {
             consumed.excludedBy = resolved.resolutionID
@@ -300,17 +323,25 @@ final class EventSource {
 
     private func damaged(_ position: Int64, _ reason: String) -> StoreError {
         StoreError(
-            .integrity, during: "read an event", on: "position \(position)", reason,
-            hint: "The event was not applied. Run 'tally verify' to see what was changed")
+            .integrity,
+            during: "read an event",
+            on: "position \(position)",
+            reason,
+            hint: "The event was not applied. Run 'tally verify' to see what was changed"
+        )
     }
 
     // MARK: Corrections
 
     /// The resolution that comes next in the log after a watermark, and the head when it was made.
-    func nextCorrection(after watermark: Int64) throws -> (resolutionID: Int64, afterPosition: Int64)? {
+    func nextCorrection(after watermark: Int64) throws -> (
+        resolutionID: Int64, afterPosition: Int64
+    )? {
         try corrections.bind(watermark, at: 1)
         try corrections.bind(Int64.max, at: 2)
-        return try corrections.first { (resolutionID: $0.int64(at: 0), afterPosition: $0.int64(at: 2)) }
+        return try corrections.first {
+            (resolutionID: $0.int64(at: 0), afterPosition: $0.int64(at: 2))
+        }
     }
 
     /// A resolution as a replay consumes it.
@@ -340,10 +371,13 @@ final class EventSource {
         try statement.bind(resolutionID, at: 1)
         let correction = try statement.first { row in
             Correction(
-                resolutionID: resolutionID, position: row.int64(at: 0), decision: row.text(at: 1),
+                resolutionID: resolutionID,
+                position: row.int64(at: 0),
+                decision: row.text(at: 1),
                 content: row.isNull(at: 2) ? nil : row.blob(at: 2),
                 digest: SHA256Digest(hex: row.text(at: 3)) ?? .zero,
-                previous: row.isNull(at: 4) ? nil : row.blob(at: 4))
+                previous: row.isNull(at: 4) ? nil : row.blob(at: 4)
+            )
         }
         guard let correction else { throw damaged(0, "resolution \(resolutionID) is missing") }
         return correction
@@ -352,11 +386,17 @@ final class EventSource {
     /// Hands on the event that a resolution corrects.
     func withCorrected(_ correction: Correction, _ body: (ReplayedEvent) throws -> Void) throws {
         let found: Void? = try rows.withRow(at: correction.position) { row in
-            let appended = row.columnType(at: EventColumn.data) == .null ? .null : row.value(at: EventColumn.data)
-            let previous = try correction.previous.map { try EventFields(content: $0).data } ?? appended
+            let appended =
+                row.columnType(at: EventColumn.data) == .null
+                ? .null : row.value(at: EventColumn.data)
+            let previous =
+                try correction.previous.map { try EventFields(content: $0).data } ?? appended
             var event = ReplayedEvent(
-                row: row, position: correction.position, streamID: row.int64(at: EventColumn.stream),
-                names: rows)
+                row: row,
+                position: correction.position,
+                streamID: row.int64(at: EventColumn.stream),
+                names: rows
+            )
             event.replacement = try correction.content.map { try EventFields(content: $0) }
             event.correction = (correction.resolutionID, correction.decision, previous)
             try body(event)

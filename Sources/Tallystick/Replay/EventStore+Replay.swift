@@ -19,22 +19,39 @@ extension EventStore {
             file = try ProjectionFile(definition)
         } catch {
             throw StoreError(
-                .projectionInvalid, during: "read the projection", on: "line \(error.line)", error.message)
+                .projectionInvalid,
+                during: "read the projection",
+                on: "line \(error.line)",
+                error.message
+            )
         }
-        let (path, storeID, storeOptions, held) = (path, storeID, self.options, configuration.heldCategories)
+        let (path, storeID, storeOptions, held) = (
+            path, storeID, self.options, configuration.heldCategories
+        )
         let owner = owner
         let stop = StopFlag()
         return try await Self.attempt("replay", path) {
             try await withTaskCancellationHandler {
                 try await runOnThread {
                     let engine = try ReplayEngine(
-                        path, storeID: storeID, storeOptions, file, options, heldCategories: held, stop: stop,
+                        path,
+                        storeID: storeID,
+                        storeOptions,
+                        file,
+                        options,
+                        heldCategories: held,
+                        stop: stop,
                         auditSkip: { position, reason in
                             try Self.waitFor {
                                 try await owner.auditSkip(
-                                    of: file.name, position: position, reason: reason, actor: options.actor)
+                                    of: file.name,
+                                    position: position,
+                                    reason: reason,
+                                    actor: options.actor
+                                )
                             }
-                        })
+                        }
+                    )
                     return try engine.run()
                 }
             } onCancel: {
@@ -55,14 +72,25 @@ extension EventStore {
             file = try ProjectionFile(definition)
         } catch {
             throw StoreError(
-                .projectionInvalid, during: "read the projection", on: "line \(error.line)", error.message)
+                .projectionInvalid,
+                during: "read the projection",
+                on: "line \(error.line)",
+                error.message
+            )
         }
         let (path, storeID, storeOptions) = (path, storeID, self.options)
         return try await Self.attempt("retry parked events", path) {
             try await runOnThread {
                 let engine = try ReplayEngine(
-                    path, storeID: storeID, storeOptions, file, options, heldCategories: [], stop: StopFlag(),
-                    auditSkip: { _, _ in })
+                    path,
+                    storeID: storeID,
+                    storeOptions,
+                    file,
+                    options,
+                    heldCategories: [],
+                    stop: StopFlag(),
+                    auditSkip: { _, _ in }
+                )
                 return try engine.retryParked()
             }
         }
@@ -76,13 +104,20 @@ extension EventStore {
                 let connection = try StoreFile.openForWriting(path, storeOptions)
                 let rows = ReplayRows(in: connection)
                 try connection.execute("BEGIN IMMEDIATE")
-                let known = try connection.prepare("SELECT target, target_path FROM replays WHERE replay = ?1")
+                let known = try connection.prepare(
+                    "SELECT target, target_path FROM replays WHERE replay = ?1"
+                )
                 try known.bindText(name, at: 1)
-                guard let target = try known.first({ ($0.text(at: 0), $0.textIfPresent(at: 1)) }) else {
+                guard let target = try known.first({ ($0.text(at: 0), $0.textIfPresent(at: 1)) })
+                else {
                     try connection.execute("ROLLBACK")
                     throw StoreError(
-                        .notFound, during: "drop the replay", on: "replay '\(name)'", "there is no such replay",
-                        hint: "See 'tally replay list'")
+                        .notFound,
+                        during: "drop the replay",
+                        on: "replay '\(name)'",
+                        "there is no such replay",
+                        hint: "See 'tally replay list'"
+                    )
                 }
                 if target.0 == "store" { try rows.drop(objectsOf: name) }
                 try rows.forget(objectsOf: name)

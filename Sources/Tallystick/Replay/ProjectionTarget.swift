@@ -5,23 +5,37 @@ import TallystickSQLite
 enum ProjectionTarget {
     static func open(_ path: String, _ options: StoreOptions) throws -> Connection {
         if access(path, F_OK) != 0 {
-            let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+            let descriptor = Glibc.open(
+                path,
+                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                0o600
+            )
             guard descriptor >= 0 else {
                 throw StoreError(
-                    .cannotCreate, during: "create the projection's file", on: path,
-                    String(cString: strerror(errno)), hint: "Check the folder")
+                    .cannotCreate,
+                    during: "create the projection's file",
+                    on: path,
+                    String(cString: strerror(errno)),
+                    hint: "Check the folder"
+                )
             }
             close(descriptor)
         }
         do {
             let connection = try Connection(
-                path: path, mode: .readWrite,
-                busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout))
+                path: path,
+                mode: .readWrite,
+                busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout)
+            )
             let id = try connection.prepare("PRAGMA application_id").optionalInt64() ?? 0
             guard id != StoreFile.applicationID else {
                 throw StoreError(
-                    .invalidArgument, during: "open the projection's file", on: path,
-                    "this is a Tallystick store", hint: "Leave --into out to project into the store itself")
+                    .invalidArgument,
+                    during: "open the projection's file",
+                    on: path,
+                    "this is a Tallystick store",
+                    hint: "Leave --into out to project into the store itself"
+                )
             }
             try connection.execute(CheckpointRows.table)
             try connection.execute(ReplayRows.parkedTable)

@@ -57,11 +57,26 @@ final class ReplayEngine {
         projection = SQLProjection(file, in: target, authorizer)
         checkpoints = try CheckpointRows(in: target)
         rows = ReplayRows(in: target)
-        checkpoint = Checkpoint(storeID: storeID, version: file.version, definition: file.digest.hex)
+        checkpoint = Checkpoint(
+            storeID: storeID,
+            version: file.version,
+            definition: file.digest.hex
+        )
         outcome = ReplayOutcome(
-            status: .complete, replay: file.name, position: 0, head: 0, consumed: 0, applied: 0,
-            parked: 0, skipped: 0, resolutionWatermark: 0, digest: "", appliedDigest: "", root: "",
-            rebuilt: false)
+            status: .complete,
+            replay: file.name,
+            position: 0,
+            head: 0,
+            consumed: 0,
+            applied: 0,
+            parked: 0,
+            skipped: 0,
+            resolutionWatermark: 0,
+            digest: "",
+            appliedDigest: "",
+            root: "",
+            rebuilt: false
+        )
     }
 
     // MARK: The run
@@ -107,8 +122,12 @@ final class ReplayEngine {
             let name = statement.text(at: 0)
             guard SQLProjection.owns(file.name, name) else { continue }
             throw StoreError(
-                .projectionInvalid, during: "set the projection up", on: "projection \(file.name)",
-                "the store's own \(name) would be one of its tables", hint: "Choose another name")
+                .projectionInvalid,
+                during: "set the projection up",
+                on: "projection \(file.name)",
+                "the store's own \(name) would be one of its tables",
+                hint: "Choose another name"
+            )
         }
     }
 
@@ -117,8 +136,12 @@ final class ReplayEngine {
         try inTransaction {
             guard let found = try checkpoints.read(file.name) else {
                 checkpoint = Checkpoint(
-                    storeID: storeID, version: file.version, definition: file.digest.hex)
-                checkpoint.watermark = file.onCorrection == .rebuild ? try source.lastResolution() : 0
+                    storeID: storeID,
+                    version: file.version,
+                    definition: file.digest.hex
+                )
+                checkpoint.watermark =
+                    file.onCorrection == .rebuild ? try source.lastResolution() : 0
                 try projection.setUp()
                 // A mistake in a statement takes the tables back.
                 try projection.prepare()
@@ -131,9 +154,12 @@ final class ReplayEngine {
             if found.definition != file.digest.hex {
                 guard file.version > found.version else {
                     throw StoreError(
-                        .projectionChanged, during: "resume the replay", on: "projection \(file.name)",
+                        .projectionChanged,
+                        during: "resume the replay",
+                        on: "projection \(file.name)",
                         "its file changed, and its version is \(file.version) where the store has \(found.version)",
-                        hint: "Raise the version: the projection is then rebuilt")
+                        hint: "Raise the version: the projection is then rebuilt"
+                    )
                 }
                 return false
             }
@@ -144,7 +170,9 @@ final class ReplayEngine {
             }
             checkpoint = found
             if file.onCorrection == .rebuild {
-                if try source.hasCorrection(after: found.watermark, through: found.position) { return false }
+                if try source.hasCorrection(after: found.watermark, through: found.position) {
+                    return false
+                }
                 checkpoint.watermark = try source.lastResolution()
                 try move(from: found)
             }
@@ -173,12 +201,15 @@ final class ReplayEngine {
         try resumeAfterRollback()
         while checkpoint.position < poison.position - 1 {
             let before = Int(clamping: poison.position - 1 - checkpoint.position)
-            guard case .moved = try inTransaction({ try consume(limit: min(before, options.batch)) })
+            guard
+                case .moved = try inTransaction({ try consume(limit: min(before, options.batch)) })
             else { break }
         }
         switch options.onPoison {
         case .halt:
-            return .halted("the event at position \(poison.position) cannot be applied: \(poison.reason)")
+            return .halted(
+                "the event at position \(poison.position) cannot be applied: \(poison.reason)"
+            )
         case .skip:
             try auditSkip(poison.position, poison.reason)
         case .park:
@@ -192,7 +223,12 @@ final class ReplayEngine {
     /// Goes back to the checkpoint as it is stored.
     private func resumeAfterRollback() throws {
         guard let stored = try checkpoints.read(file.name) else {
-            throw StoreError(.busy, during: "replay", on: file.name, "another process dropped the replay")
+            throw StoreError(
+                .busy,
+                during: "replay",
+                on: file.name,
+                "another process dropped the replay"
+            )
         }
         checkpoint = stored
         parkedStreams = try rows.parkedStreams(file.name)
@@ -208,11 +244,15 @@ final class ReplayEngine {
         let before = checkpoint
         let deadline = SystemClock.monotonicMicroseconds() + 800_000
         if file.onCorrection == .apply, try correct(through: last, before) { return .moved }
-        if file.onCorrection == .apply, let next = try source.nextCorrection(after: checkpoint.watermark) {
+        if file.onCorrection == .apply,
+            let next = try source.nextCorrection(after: checkpoint.watermark)
+        {
             last = min(last, max(checkpoint.position, next.afterPosition))
         }
         let count = try source.forEach(
-            after: checkpoint.position, through: last, limit: limit,
+            after: checkpoint.position,
+            through: last,
+            limit: limit,
             watermark: file.onCorrection == .rebuild ? checkpoint.watermark : nil
         ) { event, consumed in
             try apply(event, consumed, poison)
@@ -222,7 +262,9 @@ final class ReplayEngine {
         outcome.head = head
         guard count > 0 || checkpoint != before else {
             if let held, held <= (options.until?.rawValue ?? head) {
-                return .halted("a conflict over the event at position \(held) is open, and its category holds replay")
+                return .halted(
+                    "a conflict over the event at position \(held) is open, and its category holds replay"
+                )
             }
             return .atEnd
         }
@@ -241,14 +283,19 @@ final class ReplayEngine {
         checkpoint.position = consumed.position
         guard let event else {
             checkpoint.digest.addExcluded(
-                position: consumed.position, resolutionID: consumed.excludedBy ?? 0)
+                position: consumed.position,
+                resolutionID: consumed.excludedBy ?? 0
+            )
             checkpoint.appliedDigest.add(.applied, position: consumed.position)
             return
         }
         event.names.withStreamName(of: event.row) { stream in
             checkpoint.digest.addEvent(
-                position: consumed.position, revision: consumed.revision, content: consumed.content,
-                stream: stream)
+                position: consumed.position,
+                revision: consumed.revision,
+                content: consumed.content,
+                stream: stream
+            )
         }
         if let poison, poison.position == consumed.position {
             switch options.onPoison {
@@ -285,13 +332,19 @@ final class ReplayEngine {
         let correction = try source.correction(next.resolutionID)
         checkpoint.watermark = next.resolutionID
         checkpoint.digest.addCorrection(
-            resolutionID: next.resolutionID, position: correction.position,
-            content: correction.digest, decision: correction.decision)
+            resolutionID: next.resolutionID,
+            position: correction.position,
+            content: correction.digest,
+            decision: correction.decision
+        )
         try source.withCorrected(correction) { event in
             if try projection.apply(event) { outcome.applied += 1 }
         }
         checkpoint.appliedDigest.add(
-            .applied, position: correction.position, resolutionID: next.resolutionID)
+            .applied,
+            position: correction.position,
+            resolutionID: next.resolutionID
+        )
         try move(from: before)
         return true
     }
@@ -299,11 +352,17 @@ final class ReplayEngine {
     // MARK: Storing
 
     private func move(from before: Checkpoint) throws {
-        guard try checkpoints.move(from: before, to: checkpoint, file.name, at: storeOptions.clock()) else {
+        guard
+            try checkpoints.move(from: before, to: checkpoint, file.name, at: storeOptions.clock())
+        else {
             throw StoreError(
-                .busy, during: "replay", on: "replay \(file.name)",
+                .busy,
+                during: "replay",
+                on: "replay \(file.name)",
                 "another process moved this replay on meanwhile",
-                hint: "Let it finish, or run the command again", isRetryable: true)
+                hint: "Let it finish, or run the command again",
+                isRetryable: true
+            )
         }
     }
 
@@ -317,7 +376,9 @@ final class ReplayEngine {
             try target.execute("COMMIT")
             return result
         } catch {
-            if separate, !source.connection.isAutocommit { try source.connection.execute("ROLLBACK") }
+            if separate, !source.connection.isAutocommit {
+                try source.connection.execute("ROLLBACK")
+            }
             if !target.isAutocommit { try target.execute("ROLLBACK") }
             throw error
         }
@@ -332,10 +393,15 @@ final class ReplayEngine {
     private func state(_ status: String, _ error: String?) throws -> ReplayRows.Status {
         let seconds = Double(SystemClock.monotonicMicroseconds() - started) / 1e6
         return ReplayRows.Status(
-            replay: file.name, target: options.target, file: file, status: status,
-            checkpoint: checkpoint, parked: Int64(try rows.parked(file.name).count),
+            replay: file.name,
+            target: options.target,
+            file: file,
+            status: status,
+            checkpoint: checkpoint,
+            parked: Int64(try rows.parked(file.name).count),
             rate: outcome.consumed > 0 && seconds > 0 ? Double(outcome.consumed) / seconds : nil,
-            error: error)
+            error: error
+        )
     }
 
     private func finish(_ status: ReplayOutcome.Status) throws -> ReplayOutcome {
@@ -389,7 +455,9 @@ final class ReplayEngine {
         let before = checkpoint
         let single = try EventSource(source.connection)
         _ = try single.forEach(
-            after: position - 1, through: position, limit: 1,
+            after: position - 1,
+            through: position,
+            limit: 1,
             watermark: file.onCorrection == .rebuild ? checkpoint.watermark : nil
         ) { event, _ in
             if let event { _ = try projection.apply(event) }
@@ -412,14 +480,26 @@ final class ReplayEngine {
         inner.rebuild = false
         inner.alwaysRebuilds = false
         let engine = try ReplayEngine(
-            path, storeID: storeID, storeOptions, file, inner, heldCategories: heldCategories, stop: stop,
-            auditSkip: auditSkip)
+            path,
+            storeID: storeID,
+            storeOptions,
+            file,
+            inner,
+            heldCategories: heldCategories,
+            stop: stop,
+            auditSkip: auditSkip
+        )
         engine.isScratch = true
         let done = try engine.run()
         guard done.status != .paused else {
             throw StoreError(
-                .interrupted, during: "rebuild the projection", on: file.name,
-                "it was stopped; the tables are as they were", hint: "Run the command again", isRetryable: true)
+                .interrupted,
+                during: "rebuild the projection",
+                on: file.name,
+                "it was stopped; the tables are as they were",
+                hint: "Run the command again",
+                isRetryable: true
+            )
         }
         outcome.consumed += done.consumed
         outcome.applied += done.applied
@@ -431,11 +511,13 @@ final class ReplayEngine {
             if isInStore { try rows.record(objectsOf: file.name) }
             for object in try rows.objects(of: file.name) where object.type == "table" {
                 try target.execute(
-                    "INSERT INTO main.\"\(object.name)\" SELECT * FROM scratch.\"\(object.name)\"")
+                    "INSERT INTO main.\"\(object.name)\" SELECT * FROM scratch.\"\(object.name)\""
+                )
             }
             try rows.removeParked(file.name)
             try target.execute(
-                "INSERT INTO main.parked_events SELECT * FROM scratch.parked_events WHERE replay = '\(file.name)'")
+                "INSERT INTO main.parked_events SELECT * FROM scratch.parked_events WHERE replay = '\(file.name)'"
+            )
             try checkpoints.remove(file.name)
             try checkpoints.add(engine.checkpoint, file.name, at: storeOptions.clock())
         }

@@ -22,7 +22,9 @@ struct ReplayRows {
     init(in connection: Connection) { self.connection = connection }
 
     func parkedStreams(_ replay: String) throws(SQLiteError) -> Set<Int64> {
-        let rows = try connection.cached("SELECT DISTINCT stream_id FROM parked_events WHERE replay = ?1")
+        let rows = try connection.cached(
+            "SELECT DISTINCT stream_id FROM parked_events WHERE replay = ?1"
+        )
         try rows.bindText(replay, at: 1)
         var streams: Set<Int64> = []
         while try rows.step() { streams.insert(rows.int64(at: 0)) }
@@ -91,7 +93,9 @@ struct ReplayRows {
     }
 
     /// The tables, views and indexes that belong to a projection by name, tables first.
-    func objects(of projection: String, schema: String = "main") throws(SQLiteError) -> [(type: String, name: String, sql: String)] {
+    func objects(of projection: String, schema: String = "main") throws(SQLiteError) -> [(
+        type: String, name: String, sql: String
+    )] {
         let rows = try connection.prepare(
             """
             SELECT type, name, coalesce(sql, '')
@@ -190,7 +194,11 @@ struct ReplayRows {
         try upsert.bindText(status.file.onCorrection.rawValue, at: 6)
         try upsert.bindText(status.status, at: 7)
         try upsert.bind(status.parked, at: 8)
-        if let rate = status.rate { try upsert.bind(rate, at: 9) } else { try upsert.bindNull(at: 9) }
+        if let rate = status.rate {
+            try upsert.bind(rate, at: 9)
+        } else {
+            try upsert.bindNull(at: 9)
+        }
         try upsert.bindOptional(status.error, at: 10)
         try upsert.bind(status.checkpoint.position, at: 11)
         try upsert.bind(status.checkpoint.watermark, at: 12)

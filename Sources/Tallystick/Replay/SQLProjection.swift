@@ -79,9 +79,12 @@ final class SQLProjection {
             else {
                 let known = names.sorted().map { ":" + $0 }.joined(separator: " ")
                 throw StoreError(
-                    .projectionInvalid, during: "read the projection", on: "line \(source.line)",
+                    .projectionInvalid,
+                    during: "read the projection",
+                    on: "line \(source.line)",
                     "the parameter \(statement.parameterName(at: index) ?? "?") is unknown",
-                    hint: "There are \(known)")
+                    hint: "There are \(known)"
+                )
             }
             parameters.append((index, String(name.dropFirst())))
         }
@@ -93,8 +96,12 @@ final class SQLProjection {
             return StoreError(error, during: "set the projection up", on: file.name)
         }
         return StoreError(
-            .projectionInvalid, during: "read the projection", on: "line \(line)",
-            authorizer.denial ?? error.message, hint: "See 'tally replay --help' for what a projection may do")
+            .projectionInvalid,
+            during: "read the projection",
+            on: "line \(line)",
+            authorizer.denial ?? error.message,
+            hint: "See 'tally replay --help' for what a projection may do"
+        )
     }
 
     /// Runs the sections for an event; false when none is for its type.
@@ -104,7 +111,10 @@ final class SQLProjection {
         let type = try event.type()
         if event.correction != nil {
             return try apply(
-                event, corrections, Self.matching(type, file.correct, &correctionsOfType))
+                event,
+                corrections,
+                Self.matching(type, file.correct, &correctionsOfType)
+            )
         }
         return try apply(event, prepared, Self.matching(type, file.on, &sectionsOfType))
     }
@@ -137,10 +147,13 @@ final class SQLProjection {
                         try prepared.statement.run()
                     }
                 } catch {
-                    if error.isFull || error.isInputOutput || error.isCorrupt || error.isBusy { throw error }
+                    if error.isFull || error.isInputOutput || error.isCorrupt || error.isBusy {
+                        throw error
+                    }
                     throw PoisonEvent(
                         position: event.position,
-                        reason: "line \(prepared.line): \(authorizer.denial ?? error.message)")
+                        reason: "line \(prepared.line): \(authorizer.denial ?? error.message)"
+                    )
                 }
             }
         }
@@ -156,13 +169,15 @@ final class SQLProjection {
         switch name {
         case "position": try statement.bind(event.position, at: index)
         case "source": try statement.bindText(event.names.name(.sources, of: event.row), at: index)
-        case "id": try statement.bindText(event.row.bytes(at: EventColumn.id), at: index, copy: true)
+        case "id":
+            try statement.bindText(event.row.bytes(at: EventColumn.id), at: index, copy: true)
         case "type":
             let type = try event.type()
             try statement.bindText(type, at: index)
         case "stream": try statement.bindText(event.names.name(.streams, of: event.row), at: index)
         case "revision": try statement.bind(event.row.int64(at: EventColumn.revision), at: index)
-        case "category": try statement.bindText(event.names.name(.categories, of: event.row), at: index)
+        case "category":
+            try statement.bindText(event.names.name(.categories, of: event.row), at: index)
         case "origin": try statement.bindText(event.names.name(.origins, of: event.row), at: index)
         case "recorded_at":
             let time = RFC3339.string(microseconds: event.row.int64(at: EventColumn.recordedAt))
@@ -183,7 +198,11 @@ final class SQLProjection {
             if let fields = event.replacement {
                 try statement.bind(fields.data, at: index)
             } else if event.row.columnType(at: EventColumn.data) == .blob {
-                try statement.bindBlob(event.row.bytes(at: EventColumn.data), at: index, copy: false)
+                try statement.bindBlob(
+                    event.row.bytes(at: EventColumn.data),
+                    at: index,
+                    copy: false
+                )
             } else {
                 try bind(EventColumn.data, at: index, of: statement, event.row)
             }

@@ -50,14 +50,18 @@ final class EventRowReader {
             types.withName(type) { type in
                 EventContent.write(
                     ContentParts(
-                        id: row.bytes(at: EventColumn.id), source: source, type: type,
+                        id: row.bytes(at: EventColumn.id),
+                        source: source,
+                        type: type,
                         subject: row.bytesIfPresent(at: EventColumn.subject),
                         time: row.bytesIfPresent(at: EventColumn.time),
                         dataContentType: row.bytesIfPresent(at: EventColumn.dataContentType),
                         attributes: row.bytesIfPresent(at: EventColumn.attributes),
                         data: row.bytesIfPresent(at: EventColumn.data),
-                        dataIsBinary: row.columnType(at: EventColumn.data) == .blob),
-                    to: &content)
+                        dataIsBinary: row.columnType(at: EventColumn.data) == .blob
+                    ),
+                    to: &content
+                )
             }
         }
         return true
@@ -80,10 +84,14 @@ final class EventRowReader {
                     Leaf.writeEvent(
                         position: row.int64(at: EventColumn.position),
                         revision: row.int64(at: EventColumn.revision),
-                        recordedAt: row.int64(at: EventColumn.recordedAt), category: category,
-                        origin: origin, stream: stream, content: digest,
+                        recordedAt: row.int64(at: EventColumn.recordedAt),
+                        category: category,
+                        origin: origin,
+                        stream: stream,
+                        content: digest,
                         delivery: row.bytesIfPresent(at: EventColumn.deliveryAttributes),
-                        to: &leaf)
+                        to: &leaf
+                    )
                 }
             }
         }
@@ -119,7 +127,8 @@ final class EventRowReader {
             stream: try streams.text(row.int64(at: EventColumn.stream)),
             type: try types.text(row.int64(at: EventColumn.type)),
             category: try categories.text(row.int64(at: EventColumn.category)),
-            origin: try origins.text(row.int64(at: EventColumn.origin)))
+            origin: try origins.text(row.int64(at: EventColumn.origin))
+        )
     }
 }
 

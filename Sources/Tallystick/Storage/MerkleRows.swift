@@ -79,7 +79,8 @@ struct MerkleRows {
             let rest = Int(hashes % Int64(MerkleLog.tileWidth))
             let tile = hashes / Int64(MerkleLog.tileWidth)
             incomplete.append(
-                rest == 0 ? [] : try self.tile(of: name, level: level, index: tile) ?? [])
+                rest == 0 ? [] : try self.tile(of: name, level: level, index: tile) ?? []
+            )
             hashes = tile
             level += 1
         }
@@ -98,7 +99,9 @@ struct MerkleRows {
         guard bytes.count % SHA256Digest.byteCount == 0 else { return nil }
         return stride(from: 0, to: bytes.count, by: SHA256Digest.byteCount).map { start in
             SHA256Digest(
-                bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<start + SHA256Digest.byteCount])
+                bytes: UnsafeRawBufferPointer(
+                    rebasing: bytes[start..<start + SHA256Digest.byteCount]
+                )
             ) ?? .zero
         }
     }

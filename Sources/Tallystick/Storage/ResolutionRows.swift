@@ -42,7 +42,9 @@ struct ResolutionRows {
                 ?20, ?21, ?22)
             """
         )
-        selectLast = try connection.prepare("SELECT coalesce(max(resolution_id), 0) FROM resolutions")
+        selectLast = try connection.prepare(
+            "SELECT coalesce(max(resolution_id), 0) FROM resolutions"
+        )
     }
 
     func nextID() throws(SQLiteError) -> Int64 { (try selectLast.optionalInt64() ?? 0) + 1 }

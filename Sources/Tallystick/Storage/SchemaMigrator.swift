@@ -66,7 +66,9 @@ enum SchemaMigrator {
         _ count: Int,
         _ path: String
     ) throws {
-        let rows = try connection.prepare("SELECT number, sha256 FROM schema_migrations ORDER BY number")
+        let rows = try connection.prepare(
+            "SELECT number, sha256 FROM schema_migrations ORDER BY number"
+        )
         var number = 0
         while try rows.step() {
             number += 1
@@ -95,8 +97,11 @@ enum SchemaMigrator {
         var objects: [String: SchemaObject] = [:]
         while try rows.step() {
             let object = SchemaObject(
-                type: rows.text(at: 0), name: rows.text(at: 1), table: rows.text(at: 2),
-                sql: rows.text(at: 3))
+                type: rows.text(at: 0),
+                name: rows.text(at: 1),
+                table: rows.text(at: 2),
+                sql: rows.text(at: 3)
+            )
             objects[object.name] = object
         }
         return objects
@@ -111,7 +116,11 @@ enum SchemaMigrator {
 
     private static func altered(_ object: String, _ what: String, _ path: String) -> StoreError {
         StoreError(
-            .schemaAltered, during: "open the store", on: path, "\(object) \(what)",
-            hint: "Someone changed the schema; restore a backup, or undo the change")
+            .schemaAltered,
+            during: "open the store",
+            on: path,
+            "\(object) \(what)",
+            hint: "Someone changed the schema; restore a backup, or undo the change"
+        )
     }
 }

@@ -14,21 +14,31 @@ enum StoreFile {
     static func openForWriting(_ path: String, _ options: StoreOptions) throws -> Connection {
         try checkExists(path)
         let connection = try Connection(
-            path: path, mode: .readWrite, busyTimeoutMilliseconds: milliseconds(options.busyTimeout),
-            firesTriggers: false)
+            path: path,
+            mode: .readWrite,
+            busyTimeoutMilliseconds: milliseconds(options.busyTimeout),
+            firesTriggers: false
+        )
         try recognise(connection, path)
         if access(path, W_OK) != 0 {
             throw StoreError(
-                .notPermitted, during: "open the store", on: path, "the file is read-only",
-                hint: "Check who owns it, and its permissions")
+                .notPermitted,
+                during: "open the store",
+                on: path,
+                "the file is read-only",
+                hint: "Check who owns it, and its permissions"
+            )
         }
         let schema = try version(of: connection)
         if schema < newestSchema {
             guard options.migratesOlderSchema else {
                 throw StoreError(
-                    .schemaOlder, during: "open the store", on: path,
+                    .schemaOlder,
+                    during: "open the store",
+                    on: path,
                     "its schema is \(schema), this release writes \(newestSchema)",
-                    hint: "Run 'tally upgrade' first; reading works without")
+                    hint: "Run 'tally upgrade' first; reading works without"
+                )
             }
             try SchemaMigrator.migrate(connection, clock: options.clock)
         }
@@ -42,7 +52,10 @@ enum StoreFile {
     static func openForReading(_ path: String, _ options: StoreOptions) throws -> Connection {
         try checkExists(path)
         let connection = try Connection(
-            path: path, mode: .readOnly, busyTimeoutMilliseconds: milliseconds(options.busyTimeout))
+            path: path,
+            mode: .readOnly,
+            busyTimeoutMilliseconds: milliseconds(options.busyTimeout)
+        )
         try recognise(connection, path)
         try SchemaMigrator.checkObjects(of: connection, path)
         return connection
@@ -55,9 +68,12 @@ enum StoreFile {
         guard descriptor >= 0 else {
             let exists = errno == EEXIST
             throw StoreError(
-                exists ? .storeExists : .cannotCreate, during: "create the store", on: path,
+                exists ? .storeExists : .cannotCreate,
+                during: "create the store",
+                on: path,
                 exists ? "there is a file already" : String(cString: strerror(errno)),
-                hint: exists ? "Choose another path; nothing was changed" : "Check the folder")
+                hint: exists ? "Choose another path; nothing was changed" : "Check the folder"
+            )
         }
         // No database yet: closing drops no lock of SQLite's.
         close(descriptor)
@@ -80,16 +96,26 @@ enum StoreFile {
         try SchemaMigrator.migrate(connection, clock: options.clock)
         let guardian = try Connection(path: path, mode: .readWrite, firesTriggers: false)
         let writer = try StoreWriter(
-            path: path, connection: connection, guardian: guardian, options: options)
+            path: path,
+            connection: connection,
+            guardian: guardian,
+            options: options
+        )
         let attributes = try deliveryAttributes(creation)
         let configuration = try StoreSettings(json: creation.configuration ?? Array("{}".utf8))
         try writer.transaction("create the store") {
             let row = AuditRow(
-                kind: .storeCreated, recordedAt: writer.clock(), actor: creation.actor,
-                detail: StoreIdentity.detail(storeID: randomID(), deliveryAttributes: attributes))
+                kind: .storeCreated,
+                recordedAt: writer.clock(),
+                actor: creation.actor,
+                detail: StoreIdentity.detail(storeID: randomID(), deliveryAttributes: attributes)
+            )
             try writer.addAudit(row, tables: [.configurations]) { sequence in
                 try writer.configurations.add(
-                    configuration.canonical, version: 1, auditSequence: sequence)
+                    configuration.canonical,
+                    version: 1,
+                    auditSequence: sequence
+                )
             }
         }
         writer.checkpoint()
@@ -98,8 +124,11 @@ enum StoreFile {
     private static func deliveryAttributes(_ creation: StoreCreation) throws -> [String] {
         for name in creation.deliveryAttributes where !EventAttributes.isExtensionName(name) {
             throw StoreError(
-                .invalidArgument, during: "create the store", on: "delivery attribute '\(name)'",
-                "a delivery attribute's name has lower-case letters and digits, and is none of CloudEvents' own")
+                .invalidArgument,
+                during: "create the store",
+                on: "delivery attribute '\(name)'",
+                "a delivery attribute's name has lower-case letters and digits, and is none of CloudEvents' own"
+            )
         }
         return Set(creation.deliveryAttributes).union(EventAttributes.builtInDelivery).sorted()
     }
@@ -115,20 +144,31 @@ enum StoreFile {
         guard lstat(path, &status) == 0 else {
             let missing = errno == ENOENT || errno == ENOTDIR
             throw StoreError(
-                missing ? .noStore : .notPermitted, during: "open the store", on: path,
+                missing ? .noStore : .notPermitted,
+                during: "open the store",
+                on: path,
                 missing ? "there is no file" : String(cString: strerror(errno)),
-                hint: missing ? "Create it with 'tally init \(path)'" : "Check its permissions")
+                hint: missing ? "Create it with 'tally init \(path)'" : "Check its permissions"
+            )
         }
         switch status.st_mode & S_IFMT {
         case S_IFREG: return
         case S_IFLNK:
             throw StoreError(
-                .notPermitted, during: "open the store", on: path, "symbolic links are refused",
-                hint: "Name the file itself")
+                .notPermitted,
+                during: "open the store",
+                on: path,
+                "symbolic links are refused",
+                hint: "Name the file itself"
+            )
         default:
             throw StoreError(
-                .notAStore, during: "open the store", on: path, "this is no regular file",
-                hint: "Check the path")
+                .notAStore,
+                during: "open the store",
+                on: path,
+                "this is no regular file",
+                hint: "Check the path"
+            )
         }
     }
 
@@ -142,15 +182,22 @@ enum StoreFile {
         }
         guard id == applicationID else {
             throw StoreError(
-                .notAStore, during: "open the store", on: path,
-                "the file is a database, but no Tallystick store", hint: "Check the path")
+                .notAStore,
+                during: "open the store",
+                on: path,
+                "the file is a database, but no Tallystick store",
+                hint: "Check the path"
+            )
         }
         let schema = try version(of: connection)
         guard schema <= newestSchema else {
             throw StoreError(
-                .schemaNewer, during: "open the store", on: path,
+                .schemaNewer,
+                during: "open the store",
+                on: path,
                 "its schema is \(schema); this release knows \(newestSchema)",
-                hint: "Use the release that wrote it, or a newer one")
+                hint: "Use the release that wrote it, or a newer one"
+            )
         }
     }
 

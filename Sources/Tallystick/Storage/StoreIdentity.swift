@@ -28,8 +28,12 @@ struct StoreIdentity: Sendable {
             let names = document.root["delivery_attributes"]?.array
         else {
             throw StoreError(
-                .integrity, during: "open the store", on: "audit row 1",
-                "it does not say what the store is", hint: "Restore a backup")
+                .integrity,
+                during: "open the store",
+                on: "audit row 1",
+                "it does not say what the store is",
+                hint: "Restore a backup"
+            )
         }
         return StoreIdentity(storeID: id, deliveryAttributes: Set(names.compactMap(\.string)))
     }

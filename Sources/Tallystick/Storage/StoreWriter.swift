@@ -109,19 +109,26 @@ final class StoreWriter {
                 try connection.execute("ROLLBACK")
             } catch {
                 poison = StoreError(
-                    .outcomeUnknown, during: operation, on: path,
+                    .outcomeUnknown,
+                    during: operation,
+                    on: path,
                     "the transaction could not be taken back: \(error.message)",
-                    hint: "Open the store again and repeat the call", isRetryable: true)
+                    hint: "Open the store again and repeat the call",
+                    isRetryable: true
+                )
                 return poison ?? failure
             }
         }
         guard isCommitFailure else { return failure }
         // A failed fsync is never tried again: what reached the disk is not known.
         let unknown = StoreError(
-            .outcomeUnknown, during: operation, on: path,
+            .outcomeUnknown,
+            during: operation,
+            on: path,
             "the disk failed while the transaction was committed (\(failure.message))",
             hint: "Open the store again and repeat the call: what was stored is recognised",
-            isRetryable: true)
+            isRetryable: true
+        )
         poison = unknown
         return unknown
     }
@@ -133,9 +140,12 @@ final class StoreWriter {
             generation += 1
             guard let log = try merkle.log(name) else {
                 throw StoreError(
-                    .integrity, during: "read the end of the log", on: "log \(name.rawValue)",
+                    .integrity,
+                    during: "read the end of the log",
+                    on: "log \(name.rawValue)",
                     "the Merkle tiles do not fit the log's rows",
-                    hint: "Run 'tally verify' to see what differs")
+                    hint: "Run 'tally verify' to see what differs"
+                )
             }
             logs[name] = log
         }

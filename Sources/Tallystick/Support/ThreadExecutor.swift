@@ -1,4 +1,3 @@
-
 /// Runs an actor's jobs on one thread of its own, in order.
 ///
 /// SQLite calls block: on disk, on locks, on `fsync`. On this executor they never occupy one of Swift's

@@ -45,9 +45,12 @@ struct Append: TallyCommand {
             .list(
                 appended.map {
                     .object([
-                        ("position", .number($0.position.rawValue)), ("revision", .number($0.revision.rawValue)),
+                        ("position", .number($0.position.rawValue)),
+                        ("revision", .number($0.revision.rawValue)),
                     ])
-                }))
+                }
+            )
+        )
         try result.print(report) {
             appended.map { "position \($0.position)  revision \($0.revision)" }
         }
@@ -61,7 +64,9 @@ struct Append: TallyCommand {
         case "exists": return .exists
         default:
             guard let revision = Int64(text), revision >= 0 else {
-                throw ValidationError("--expect: '\(text)' is none of any, none, exists and a revision")
+                throw ValidationError(
+                    "--expect: '\(text)' is none of any, none, exists and a revision"
+                )
             }
             return .revision(Revision(revision))
         }

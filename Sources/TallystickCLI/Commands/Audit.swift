@@ -17,14 +17,23 @@ struct Audit: AsyncParsableCommand {
     struct List: TallyCommand {
         static let title = "audit list"
         static let configuration = CommandConfiguration(
-            abstract: "List the audit trail.", discussion: "EXAMPLE\n  tally audit list events.db")
+            abstract: "List the audit trail.",
+            discussion: "EXAMPLE\n  tally audit list events.db"
+        )
         @Argument(help: "The store.")
         var store: String
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            _ = try await Lists.print(.audit, of: store, rows,
-                brief: ["audit_sequence", "recorded_at", "kind", "actor", "reason?", "position", "conflict_id?"])
+            _ = try await Lists.print(
+                .audit,
+                of: store,
+                rows,
+                brief: [
+                    "audit_sequence", "recorded_at", "kind", "actor", "reason?", "position",
+                    "conflict_id?",
+                ]
+            )
             return Exit.done
         }
     }
@@ -33,7 +42,8 @@ struct Audit: AsyncParsableCommand {
         static let title = "audit show"
         static let configuration = CommandConfiguration(
             abstract: "Show an audit row with its details.",
-            discussion: "EXAMPLE\n  tally audit show events.db 12")
+            discussion: "EXAMPLE\n  tally audit show events.db 12"
+        )
         @Argument(help: "The store.")
         var store: String
         @Argument(help: "The row's audit_sequence.")
@@ -43,8 +53,12 @@ struct Audit: AsyncParsableCommand {
         func execute() async throws -> Int32 {
             guard try await Lists.print(.auditRow(sequence), of: store, rows) > 0 else {
                 throw StoreError(
-                    .notFound, during: "show the audit row", on: "row \(sequence)", "there is no such row",
-                    hint: "See 'tally audit list'")
+                    .notFound,
+                    during: "show the audit row",
+                    on: "row \(sequence)",
+                    "there is no such row",
+                    hint: "See 'tally audit list'"
+                )
             }
             return Exit.done
         }
@@ -54,7 +68,8 @@ struct Audit: AsyncParsableCommand {
         static let title = "audit verify"
         static let configuration = CommandConfiguration(
             abstract: "Recompute every leaf of the audit trail.",
-            discussion: "EXAMPLE\n  tally audit verify events.db")
+            discussion: "EXAMPLE\n  tally audit verify events.db"
+        )
         @Argument(help: "The store.")
         var store: String
         @OptionGroup var report: ReportOptions

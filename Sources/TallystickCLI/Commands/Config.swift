@@ -16,7 +16,9 @@ struct Config: AsyncParsableCommand {
     struct Show: TallyCommand {
         static let title = "config show"
         static let configuration = CommandConfiguration(
-            abstract: "Show the settings in force.", discussion: "EXAMPLE\n  tally config show events.db")
+            abstract: "Show the settings in force.",
+            discussion: "EXAMPLE\n  tally config show events.db"
+        )
         @Argument(help: "The store.")
         var store: String
         @OptionGroup var rows: RowOptions
@@ -30,7 +32,9 @@ struct Config: AsyncParsableCommand {
     struct Validate: TallyCommand {
         static let title = "config validate"
         static let configuration = CommandConfiguration(
-            abstract: "Judge a settings file.", discussion: "EXAMPLE\n  tally config validate settings.json")
+            abstract: "Judge a settings file.",
+            discussion: "EXAMPLE\n  tally config validate settings.json"
+        )
         @Argument(help: "The settings file.")
         var file: String
 

@@ -30,11 +30,16 @@ struct Conflicts: AsyncParsableCommand {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            let count = try await Lists.print(.conflicts(includingResolved: all), of: store, rows,
+            let count = try await Lists.print(
+                .conflicts(includingResolved: all),
+                of: store,
+                rows,
                 brief: [
-                    "conflict_id", "state", "kind", "severity", "category?", "position?", "type?", "origins?",
+                    "conflict_id", "state", "kind", "severity", "category?", "position?", "type?",
+                    "origins?",
                     "differs_in",
-                ])
+                ]
+            )
             return check && count > 0 ? Exit.differences : Exit.done
         }
     }
@@ -52,8 +57,12 @@ struct Conflicts: AsyncParsableCommand {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            let count = try await Lists.print(.candidates(of: conflict), of: store, rows,
-                brief: ["candidate", "origin", "copy_id?", "content_sha256?", "differs_in"])
+            let count = try await Lists.print(
+                .candidates(of: conflict),
+                of: store,
+                rows,
+                brief: ["candidate", "origin", "copy_id?", "content_sha256?", "differs_in"]
+            )
             guard count > 0 else { throw Conflicts.unknown(conflict) }
             return Exit.done
         }
@@ -126,7 +135,12 @@ struct Conflicts: AsyncParsableCommand {
             do {
                 resolution = try await opened.resolve(
                     ManualResolution(
-                        conflictID: conflict, choice: choice, actor: actor ?? Actor.current, reason: reason))
+                        conflictID: conflict,
+                        choice: choice,
+                        actor: actor ?? Actor.current,
+                        reason: reason
+                    )
+                )
             } catch {
                 await opened.close()
                 throw error
@@ -135,15 +149,21 @@ struct Conflicts: AsyncParsableCommand {
             var result = Report("conflicts resolve", on: opened, started: started)
             result.add("conflict_id", .number(conflict))
             result.add("resolution_id", .number(resolution))
-            try result.print(report) { ["conflict \(conflict) decided by resolution \(resolution)"] }
+            try result.print(report) {
+                ["conflict \(conflict) decided by resolution \(resolution)"]
+            }
             return Exit.done
         }
     }
 
     static func unknown(_ conflict: Int64) -> StoreError {
         StoreError(
-            .notFound, during: "show the conflict", on: "conflict \(conflict)", "there is no such conflict",
-            hint: "See 'tally conflicts list --all'")
+            .notFound,
+            during: "show the conflict",
+            on: "conflict \(conflict)",
+            "there is no such conflict",
+            hint: "See 'tally conflicts list --all'"
+        )
     }
 }
 
@@ -156,7 +176,9 @@ enum CandidateTable {
             return places
         }
         var order: [String] = []
-        for places in flat { for (place, _) in places where !order.contains(place) { order.append(place) } }
+        for places in flat {
+            for (place, _) in places where !order.contains(place) { order.append(place) }
+        }
         return order.sorted().compactMap { place in
             let values = flat.map { places in places.first { $0.0 == place }?.1 }
             guard Set(values).count > 1 else { return nil }
@@ -164,14 +186,24 @@ enum CandidateTable {
         }
     }
 
-    private static func flatten(_ value: JSONValue, _ place: String, _ places: inout [(String, String)]) {
+    private static func flatten(
+        _ value: JSONValue,
+        _ place: String,
+        _ places: inout [(String, String)]
+    ) {
         switch value.content {
         case .object(let members) where !members.isEmpty:
             for (name, member) in members {
-                flatten(member, place.isEmpty && name != "data" ? name : place + "/" + name, &places)
+                flatten(
+                    member,
+                    place.isEmpty && name != "data" ? name : place + "/" + name,
+                    &places
+                )
             }
         case .array(let elements) where !elements.isEmpty:
-            for (index, element) in elements.enumerated() { flatten(element, "\(place)/\(index)", &places) }
+            for (index, element) in elements.enumerated() {
+                flatten(element, "\(place)/\(index)", &places)
+            }
         default:
             places.append((place, String(decoding: value.canonical, as: UTF8.self)))
         }

@@ -18,18 +18,25 @@ struct Demo: TallyCommand {
 
     @Option(help: "The folder with events/ and projections/.", completion: .directory)
     var fixtures: String = "fixtures"
-    @Option(help: "Keep the files in this folder; by default they are removed.", completion: .directory)
+    @Option(
+        help: "Keep the files in this folder; by default they are removed.",
+        completion: .directory
+    )
     var keep: String?
 
     func execute() async throws -> Int32 {
         let projection = "\(fixtures)/projections/error_counts.sql"
-        let inputs = ["websocket", "realtime"].map { (origin: $0, path: "\(fixtures)/events/\($0).ndjson") }
+        let inputs = ["websocket", "realtime"].map {
+            (origin: $0, path: "\(fixtures)/events/\($0).ndjson")
+        }
         for path in [projection] + inputs.map(\.path) { _ = try SmallFile.read(path) }
         let folder = try DemoFolder(keep)
         let stage = DemoStage(folder.path)
         let store = folder.path + "/demo.db"
         try stage.run(["init", store])
-        for input in inputs { try stage.run(["ingest", store, input.path, "--origin", input.origin]) }
+        for input in inputs {
+            try stage.run(["ingest", store, input.path, "--origin", input.origin])
+        }
         try stage.say("Every delivery has an outcome. Ingesting again stores nothing twice:")
         try stage.run(["ingest", store, inputs[1].path, "--origin", inputs[1].origin])
         try replay(stage, store, projection, folder.path)
@@ -54,7 +61,8 @@ struct Demo: TallyCommand {
         try stage.say("Run again, it goes on where it stopped; in the copy it runs undisturbed.")
         let resumed = try stage.run(["replay", store, projection])
         let undisturbed = try stage.run(["replay", copy, projection])
-        guard Self.digests(resumed) == Self.digests(undisturbed), !Self.digests(resumed).isEmpty else {
+        guard Self.digests(resumed) == Self.digests(undisturbed), !Self.digests(resumed).isEmpty
+        else {
             throw StoreError(.bug, during: "compare the replays", "their digests differ")
         }
         try stage.say("The digests are the same: each event was applied once, in the same order.")
@@ -68,16 +76,22 @@ struct Demo: TallyCommand {
         let counts = "SELECT service, code, errors, requests_lost FROM error_counts"
         try stage.say("The two paths do not agree on everything. Both copies are kept:")
         try stage.run([
-            "query", store, "SELECT category, kind, count(*) AS conflicts FROM open_conflicts GROUP BY 1, 2",
+            "query", store,
+            "SELECT category, kind, count(*) AS conflicts FROM open_conflicts GROUP BY 1, 2",
         ])
         let first = "SELECT min(conflict_id) FROM open_conflicts WHERE type = 'error'"
         let printed = try DemoProcess.run(["query", store, first, "--csv"]).output
-        guard let conflict = printed.split(whereSeparator: \.isNewline).last.map(String.init) else { return }
+        guard let conflict = printed.split(whereSeparator: \.isNewline).last.map(String.init) else {
+            return
+        }
         try stage.run(["conflicts", "diff", store, conflict])
         try stage.run(["query", store, counts])
-        try stage.say("Somebody decides, with a reason, on record for ever. The projection follows.")
+        try stage.say(
+            "Somebody decides, with a reason, on record for ever. The projection follows."
+        )
         try stage.run([
-            "conflicts", "resolve", store, conflict, "--take", "realtime", "--reason", "the old feed cuts messages",
+            "conflicts", "resolve", store, conflict, "--take", "realtime", "--reason",
+            "the old feed cuts messages",
         ])
         try stage.run(["replay", store, projection])
         try stage.run(["query", store, counts])

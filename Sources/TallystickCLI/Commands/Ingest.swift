@@ -82,14 +82,18 @@ struct Ingest: TallyCommand {
             done.isInterrupted ? "interrupted" : exit == Exit.badInput ? "no_event" : "done"
         result.add("origin", .text(done.origin))
         result.add("inputs", .list(done.inputs.map(Self.input)))
-        result.add("outcomes", .object(IngestOutcome.allCases.map { ($0.rawValue, .number(done.outcomes[$0])) }))
+        result.add(
+            "outcomes",
+            .object(IngestOutcome.allCases.map { ($0.rawValue, .number(done.outcomes[$0])) })
+        )
         result.add("conflicts_opened", .number(done.conflictsOpened))
         result.add(
             "positions",
             .object([
                 ("first", .optional(done.positions?.lowerBound)),
                 ("last", .optional(done.positions?.upperBound)),
-            ]))
+            ])
+        )
         result.add("quarantine", .list(done.quarantine.map(Self.quarantined)))
         result.add("quarantine_truncated", .flag(done.quarantineTruncated))
         result.add("resume", done.isInterrupted ? .text("run the same command again") : .null)
@@ -119,7 +123,9 @@ struct Ingest: TallyCommand {
         }
         for item in done.quarantine.prefix(5) { lines.append(Self.sentence(item)) }
         if done.outcomes.quarantined > 5 {
-            lines.append("and \(done.outcomes.quarantined - 5) more; see 'tally quarantine \(store)'")
+            lines.append(
+                "and \(done.outcomes.quarantined - 5) more; see 'tally quarantine \(store)'"
+            )
         }
         if done.isInterrupted { lines.append("interrupted; run the same command again to go on") }
         return lines

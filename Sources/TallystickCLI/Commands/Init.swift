@@ -18,7 +18,8 @@ struct Init: TallyCommand {
     var config: String?
     @Option(
         name: .customLong("delivery-attribute"),
-        help: "An attribute that describes a delivery and is never compared; may be repeated.")
+        help: "An attribute that describes a delivery and is never compared; may be repeated."
+    )
     var deliveryAttributes: [String] = []
     @OptionGroup var report: ReportOptions
 

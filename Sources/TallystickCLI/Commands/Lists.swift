@@ -19,12 +19,14 @@ enum Lists {
         let count = Counter()
         do {
             try await store.list(
-                listing, onColumns: { try shared.writer.begin($0) },
+                listing,
+                onColumns: { try shared.writer.begin($0) },
                 onRow: {
                     try shared.writer.add($0)
                     count.add()
                     return true
-                })
+                }
+            )
         } catch {
             shared.writer.abandon()
             throw error

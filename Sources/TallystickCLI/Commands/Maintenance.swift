@@ -31,10 +31,13 @@ struct Doctor: TallyCommand {
                         ("subject", .text($0.subject)), ("level", .text($0.level.rawValue)),
                         ("finding", .text($0.finding)),
                     ])
-                }))
+                }
+            )
+        )
         try result.print(report) {
             found.map { item in
-                let name = item.subject + String(repeating: " ", count: max(1, 12 - item.subject.count))
+                let name =
+                    item.subject + String(repeating: " ", count: max(1, 12 - item.subject.count))
                 let level = item.level.rawValue
                 return level + String(repeating: " ", count: 9 - level.count) + name + item.finding
             }

@@ -18,14 +18,20 @@ struct Quarantine: AsyncParsableCommand {
     struct List: TallyCommand {
         static let title = "quarantine list"
         static let configuration = CommandConfiguration(
-            abstract: "List quarantined inputs.", discussion: "EXAMPLE\n  tally quarantine list events.db")
+            abstract: "List quarantined inputs.",
+            discussion: "EXAMPLE\n  tally quarantine list events.db"
+        )
         @Argument(help: "The store.")
         var store: String
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            _ = try await Lists.print(.quarantine, of: store, rows,
-                brief: ["quarantine_id", "state?", "origin", "line", "code", "message"])
+            _ = try await Lists.print(
+                .quarantine,
+                of: store,
+                rows,
+                brief: ["quarantine_id", "state?", "origin", "line", "code", "message"]
+            )
             return Exit.done
         }
     }
@@ -34,7 +40,8 @@ struct Quarantine: AsyncParsableCommand {
         static let title = "quarantine show"
         static let configuration = CommandConfiguration(
             abstract: "Show a quarantined input as it was received.",
-            discussion: "EXAMPLE\n  tally quarantine show events.db 1")
+            discussion: "EXAMPLE\n  tally quarantine show events.db 1"
+        )
         @Argument(help: "The store.")
         var store: String
         @Argument(help: "The input's id.")
@@ -44,8 +51,12 @@ struct Quarantine: AsyncParsableCommand {
         func execute() async throws -> Int32 {
             guard try await Lists.print(.quarantined(id), of: store, rows) > 0 else {
                 throw StoreError(
-                    .notFound, during: "show the input", on: "input \(id)", "there is no such input",
-                    hint: "See 'tally quarantine list'")
+                    .notFound,
+                    during: "show the input",
+                    on: "input \(id)",
+                    "there is no such input",
+                    hint: "See 'tally quarantine list'"
+                )
             }
             return Exit.done
         }
@@ -55,7 +66,9 @@ struct Quarantine: AsyncParsableCommand {
         static let title = "quarantine release"
         static let configuration = CommandConfiguration(
             abstract: "Record a quarantined input after all.",
-            discussion: "EXAMPLE\n  tally quarantine release events.db 1 --reason \"map added\" --map monitoring")
+            discussion:
+                "EXAMPLE\n  tally quarantine release events.db 1 --reason \"map added\" --map monitoring"
+        )
         @Argument(help: "The store.")
         var store: String
         @Argument(help: "The input's id.")
@@ -72,7 +85,11 @@ struct Quarantine: AsyncParsableCommand {
             let started = Clock.nanoseconds()
             let opened = try await EventStore.open(at: store)
             let outcome = try await opened.releaseQuarantined(
-                id, actor: actor ?? Actor.current, reason: reason, mapping: try map.map { try Mappings.parse($0) })
+                id,
+                actor: actor ?? Actor.current,
+                reason: reason,
+                mapping: try map.map { try Mappings.parse($0) }
+            )
             await opened.close()
             var result = Report("quarantine release", on: opened, started: started)
             result.add("quarantine_id", .number(id))

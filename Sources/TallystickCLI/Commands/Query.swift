@@ -21,8 +21,13 @@ struct Query: TallyCommand {
     @Argument(help: "One statement.")
     var sql: String
     @Option(
-        name: .customShort("p"), parsing: .upToNextOption,
-        help: ArgumentHelp("A parameter: -p name value, or -p name=value; may be repeated.", valueName: "name value"))
+        name: .customShort("p"),
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "A parameter: -p name value, or -p name=value; may be repeated.",
+            valueName: "name value"
+        )
+    )
     var parameter: [String] = []
     @Option(help: "How long the query may run.")
     var maxTime: String = "60s"
@@ -40,12 +45,15 @@ struct Query: TallyCommand {
         let shared = SharedRows(try rows.writer(sparing: store))
         do {
             try await opened.query(
-                sql, parameters: try Self.parameters(parameter), limits: limits,
+                sql,
+                parameters: try Self.parameters(parameter),
+                limits: limits,
                 onColumns: { try shared.writer.begin($0) },
                 onRow: {
                     try shared.writer.add($0)
                     return true
-                })
+                }
+            )
         } catch let error as StoreError where error.code == .limitReached {
             try shared.writer.end()
             throw error
@@ -64,7 +72,9 @@ struct Query: TallyCommand {
         while index < words.count {
             let word = words[index]
             if let equals = word.firstIndex(of: "=") {
-                parameters[String(word[..<equals])] = value(String(word[word.index(after: equals)...]))
+                parameters[String(word[..<equals])] = value(
+                    String(word[word.index(after: equals)...])
+                )
                 index += 1
             } else {
                 guard index + 1 < words.count else {

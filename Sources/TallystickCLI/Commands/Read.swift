@@ -58,7 +58,9 @@ struct Read: TallyCommand {
             _ = try await Lists.print(.events(reading), of: store, rows, brief: Self.brief)
             return Exit.done
         }
-        guard !backwards else { throw ValidationError("--follow reads forwards; leave --backwards out") }
+        guard !backwards else {
+            throw ValidationError("--follow reads forwards; leave --backwards out")
+        }
         try await follow(&reading)
         return Exit.done
     }
@@ -81,7 +83,8 @@ struct Read: TallyCommand {
                         try shared.writer.add($0)
                         if case .integer(let position)? = $0.first { seen.set(position) }
                         return true
-                    })
+                    }
+                )
             } catch {
                 guard error.code == .interrupted else { throw error }
                 break
@@ -98,7 +101,8 @@ struct Read: TallyCommand {
         try shared.writer.end()
     }
 
-    static func bound(_ text: String?, _ option: String) throws -> (position: Int64?, time: String?) {
+    static func bound(_ text: String?, _ option: String) throws -> (position: Int64?, time: String?)
+    {
         guard let text else { return (nil, nil) }
         if let position = Int64(text) { return (position, nil) }
         guard RFC3339Instant(text) != nil else {

@@ -73,7 +73,9 @@ struct Replay: AsyncParsableCommand {
             await opened.close()
             let exit = done.status == .complete ? Exit.done : Exit.incomplete
             if let reason = done.reason { Terminal.note("tally replay: halted: \(reason)") }
-            if done.status == .paused { Terminal.note("tally replay: stopped; run the same command to go on") }
+            if done.status == .paused {
+                Terminal.note("tally replay: stopped; run the same command to go on")
+            }
             try ReplayReport.print(done, opened, exit, started, report)
             return exit
         }
@@ -82,14 +84,17 @@ struct Replay: AsyncParsableCommand {
     struct List: TallyCommand {
         static let title = "replay list"
         static let configuration = CommandConfiguration(
-            abstract: "List replays.", discussion: "EXAMPLE\n  tally replay list events.db")
+            abstract: "List replays.",
+            discussion: "EXAMPLE\n  tally replay list events.db"
+        )
         @Argument(help: "The store.")
         var store: String
         @OptionGroup var rows: RowOptions
 
         /// What a narrow table shows.
         private static let brief = [
-            "replay", "projection_version?", "target?", "status", "position", "head", "behind?", "parked",
+            "replay", "projection_version?", "target?", "status", "position", "head", "behind?",
+            "parked",
             "last_error",
         ]
 
@@ -103,7 +108,8 @@ struct Replay: AsyncParsableCommand {
         static let title = "replay status"
         static let configuration = CommandConfiguration(
             abstract: "Show where a replay stands.",
-            discussion: "EXAMPLE\n  tally replay status events.db service_health")
+            discussion: "EXAMPLE\n  tally replay status events.db service_health"
+        )
         @Argument(help: "The store.")
         var store: String
         @Argument(help: "The replay's name.")
@@ -113,8 +119,12 @@ struct Replay: AsyncParsableCommand {
         func execute() async throws -> Int32 {
             guard try await Lists.print(.replay(replay), of: store, rows) > 0 else {
                 throw StoreError(
-                    .notFound, during: "show the replay", on: "replay '\(replay)'", "there is no such replay",
-                    hint: "See 'tally replay list'")
+                    .notFound,
+                    during: "show the replay",
+                    on: "replay '\(replay)'",
+                    "there is no such replay",
+                    hint: "See 'tally replay list'"
+                )
             }
             return Exit.done
         }
@@ -124,7 +134,8 @@ struct Replay: AsyncParsableCommand {
         static let title = "replay parked"
         static let configuration = CommandConfiguration(
             abstract: "List events that a replay set aside.",
-            discussion: "EXAMPLE\n  tally replay parked events.db service_health")
+            discussion: "EXAMPLE\n  tally replay parked events.db service_health"
+        )
         @Argument(help: "The store.")
         var store: String
         @Argument(help: "The replay's name.")
@@ -141,7 +152,8 @@ struct Replay: AsyncParsableCommand {
         static let title = "replay retry"
         static let configuration = CommandConfiguration(
             abstract: "Apply parked events again, in order.",
-            discussion: "EXAMPLE\n  tally replay retry events.db service_health.sql")
+            discussion: "EXAMPLE\n  tally replay retry events.db service_health.sql"
+        )
         @Argument(help: "The store.")
         var store: String
         @Argument(help: "The projection file.")
@@ -172,7 +184,8 @@ struct Replay: AsyncParsableCommand {
         static let title = "replay drop"
         static let configuration = CommandConfiguration(
             abstract: "Remove a replay with its tables and checkpoint.",
-            discussion: "EXAMPLE\n  tally replay drop events.db service_health")
+            discussion: "EXAMPLE\n  tally replay drop events.db service_health"
+        )
         @Argument(help: "The store.")
         var store: String
         @Argument(help: "The replay's name.")
@@ -190,7 +203,8 @@ struct Replay: AsyncParsableCommand {
         static let title = "replay rebuild"
         static let configuration = CommandConfiguration(
             abstract: "Replay from the first event and swap the tables in one transaction.",
-            discussion: "EXAMPLE\n  tally replay rebuild events.db service_health.sql")
+            discussion: "EXAMPLE\n  tally replay rebuild events.db service_health.sql"
+        )
         @Argument(help: "The store.")
         var store: String
         @Argument(help: "The projection file.")

@@ -37,7 +37,8 @@ struct Stats: TallyCommand {
                     let number = String(count)
                     lines.append(
                         "  " + name + String(repeating: " ", count: width - name.count + 2)
-                            + String(repeating: " ", count: max(0, 10 - number.count)) + number)
+                            + String(repeating: " ", count: max(0, 10 - number.count)) + number
+                    )
                 }
             }
             return lines

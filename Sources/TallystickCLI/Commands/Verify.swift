@@ -41,7 +41,8 @@ struct Verify: TallyCommand {
             !done.isIntact ? Exit.integrity : done.cursor != nil ? Exit.incomplete : Exit.done
         var result = Report("verify", on: opened, started: started)
         result.exit = exit
-        result.result = !done.isIntact ? "differences" : done.cursor != nil ? "incomplete" : "intact"
+        result.result =
+            !done.isIntact ? "differences" : done.cursor != nil ? "incomplete" : "intact"
         VerifyOutput.add(done, to: &result)
         try result.print(report) { VerifyOutput.lines(done) }
         return exit
@@ -56,7 +57,8 @@ enum VerifyOutput {
             .object([
                 ("events", .number(done.events)), ("copies", .number(done.copies)),
                 ("audit_rows", .number(done.auditRows)), ("tiles", .number(done.tiles)),
-            ]))
+            ])
+        )
         result.add(
             "not_checked",
             .list(
@@ -65,7 +67,9 @@ enum VerifyOutput {
                         ("what", .text($0.what)), ("records", .number($0.records)),
                         ("reason", .text($0.reason)),
                     ])
-                }))
+                }
+            )
+        )
         result.add("findings", .list(done.findings.map(Self.finding)))
         result.add(
             "tree",
@@ -74,7 +78,8 @@ enum VerifyOutput {
                 ("audit", .number(done.sizes.audit)), ("root", .text(done.roots.events)),
                 ("copies_root", .text(done.roots.copies)), ("audit_root", .text(done.roots.audit)),
                 ("against", .null),
-            ]))
+            ])
+        )
         result.add("cursor", .optional(done.cursor))
     }
 
@@ -105,7 +110,8 @@ enum VerifyOutput {
         lines.append(
             done.isIntact
                 ? (done.cursor.map { "intact so far; go on with --resume \($0)" } ?? "intact")
-                : "\(done.findingCount) findings: the store was damaged or changed")
+                : "\(done.findingCount) findings: the store was damaged or changed"
+        )
         return lines
     }
 }

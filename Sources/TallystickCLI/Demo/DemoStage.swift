@@ -18,7 +18,8 @@ struct DemoStage {
 
     private func show(command arguments: [String], after note: String = "") throws {
         let words = arguments.map { word in
-            let short = word.hasPrefix(folder + "/") ? String(word.dropFirst(folder.count + 1)) : word
+            let short =
+                word.hasPrefix(folder + "/") ? String(word.dropFirst(folder.count + 1)) : word
             return short.contains(" ") ? "\"\(short)\"" : short
         }
         try show("\n$ tally \(words.joined(separator: " "))\(note)\n")
@@ -37,7 +38,11 @@ struct DemoStage {
         }
         guard code == Exit.done else {
             throw StoreError(
-                .bug, during: "run the demo", on: "tally \(arguments[0])", "it exited with \(code)")
+                .bug,
+                during: "run the demo",
+                on: "tally \(arguments[0])",
+                "it exited with \(code)"
+            )
         }
         return printed
     }
@@ -80,8 +85,12 @@ final class DemoFolder {
             path = keep
             guard mkdir(keep, 0o700) == 0 else {
                 throw StoreError(
-                    .cannotCreate, during: "create the folder", on: keep, String(cString: strerror(errno)),
-                    hint: "Name a folder that does not exist")
+                    .cannotCreate,
+                    during: "create the folder",
+                    on: keep,
+                    String(cString: strerror(errno)),
+                    hint: "Name a folder that does not exist"
+                )
             }
             return
         }
@@ -89,7 +98,11 @@ final class DemoFolder {
         var template = Array("\(parent)/tally-demo-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw StoreError(
-                .cannotCreate, during: "create a folder", on: parent, String(cString: strerror(errno)))
+                .cannotCreate,
+                during: "create a folder",
+                on: parent,
+                String(cString: strerror(errno))
+            )
         }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

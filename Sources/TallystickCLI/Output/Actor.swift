@@ -8,7 +8,9 @@ enum Actor {
         var name = [CChar](repeating: 0, count: 256)
         gethostname(&name, name.count - 1)
         let host = String(
-            decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) },
+            as: UTF8.self
+        )
         let user = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? "\(geteuid())"
         return "\(user)@\(host)"
     }
@@ -25,8 +27,11 @@ enum SettingsFile {
             _ = try StoreSettings(json: bytes)
         } catch {
             throw StoreError(
-                .badInput, during: "read the settings",
-                on: "\(path), line \(error.line), column \(error.column)", error.message)
+                .badInput,
+                during: "read the settings",
+                on: "\(path), line \(error.line), column \(error.column)",
+                error.message
+            )
         }
         return bytes
     }
@@ -52,8 +57,11 @@ enum SmallFile {
             bytes.append(contentsOf: chunk[..<count])
             guard bytes.count <= limit else {
                 throw StoreError(
-                    .badInput, during: "read the file", on: path,
-                    "it has more than \(limit) bytes")
+                    .badInput,
+                    during: "read the file",
+                    on: path,
+                    "it has more than \(limit) bytes"
+                )
             }
         }
     }
@@ -61,7 +69,10 @@ enum SmallFile {
     private static func failure(_ path: String, _ number: Int32) -> StoreError {
         StoreError(
             number == ENOENT ? .noInput : number == EACCES ? .notPermitted : .inputOutput,
-            during: "read the file", on: path, String(cString: strerror(number)),
-            hint: "Check the path")
+            during: "read the file",
+            on: path,
+            String(cString: strerror(number)),
+            hint: "Check the path"
+        )
     }
 }

@@ -35,8 +35,12 @@ final class OutputFile {
             : open(path, O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw StoreError(
-                .cannotCreate, during: "create the output", on: path,
-                String(cString: strerror(errno)), hint: "Check the folder and its permissions")
+                .cannotCreate,
+                during: "create the output",
+                on: path,
+                String(cString: strerror(errno)),
+                hint: "Check the folder and its permissions"
+            )
         }
     }
 
@@ -51,11 +55,16 @@ final class OutputFile {
         guard stat(path, &target) == 0 else { return }
         for suffix in ["", "-wal", "-shm"] {
             var kept = stat()
-            guard stat(store + suffix, &kept) == 0, kept.st_ino == target.st_ino, kept.st_dev == target.st_dev
+            guard stat(store + suffix, &kept) == 0, kept.st_ino == target.st_ino,
+                kept.st_dev == target.st_dev
             else { continue }
             throw StoreError(
-                .cannotCreate, during: "create the output", on: path, "this is the store itself",
-                hint: "Choose another path for --output")
+                .cannotCreate,
+                during: "create the output",
+                on: path,
+                "this is the store itself",
+                hint: "Choose another path for --output"
+            )
         }
     }
 
@@ -81,8 +90,11 @@ final class OutputFile {
                 // A reader that has seen enough is no failure.
                 if errno == EPIPE { Glibc.exit(Exit.done) }
                 throw StoreError(
-                    .inputOutput, during: "write the output", on: path ?? "standard output",
-                    String(cString: strerror(errno)))
+                    .inputOutput,
+                    during: "write the output",
+                    on: path ?? "standard output",
+                    String(cString: strerror(errno))
+                )
             }
             offset += written
         }

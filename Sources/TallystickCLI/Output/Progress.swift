@@ -61,13 +61,16 @@ final class ProgressBar: Sendable {
         let seconds = Double(now - started) / 1e9
         let rate = seconds > 0 ? Double(done) / seconds : 0
         let left = total.map { rate > 0 ? Double(max(0, $0 - done)) / rate : 0 }
-        Terminal.writeError(mode == .json ? json(done, total, rate, left) : bar(done, total, rate, left))
+        Terminal.writeError(
+            mode == .json ? json(done, total, rate, left) : bar(done, total, rate, left)
+        )
     }
 
     private func json(_ done: Int64, _ total: Int64?, _ rate: Double, _ left: Double?) -> String {
         let totals = total.map { ",\"total\":\($0)" } ?? ""
         let eta = left.map { ",\"eta_seconds\":\(Int64($0.rounded()))" } ?? ""
-        return "{\"done\":\(done)\(totals),\"unit\":\"\(unit)\",\"per_second\":\(Int64(rate))\(eta)}\n"
+        return
+            "{\"done\":\(done)\(totals),\"unit\":\"\(unit)\",\"per_second\":\(Int64(rate))\(eta)}\n"
     }
 
     private func bar(_ done: Int64, _ total: Int64?, _ rate: Double, _ left: Double?) -> String {
@@ -75,7 +78,9 @@ final class ProgressBar: Sendable {
         if let total, total > 0, let left {
             let share = min(1, max(0, Double(done) / Double(total)))
             let filled = Int(share * Double(Self.cells))
-            text = String(repeating: "█", count: filled) + String(repeating: "░", count: Self.cells - filled)
+            text =
+                String(repeating: "█", count: filled)
+                + String(repeating: "░", count: Self.cells - filled)
                 + " \(Int(share * 100)) %  \(done) of \(total) \(unit), \(Int64(rate))/s, \(Self.time(left)) left"
         }
         // A bar over two lines could not be removed.

@@ -18,7 +18,8 @@ struct ReportOptions: ParsableArguments {
     var json = false
     @Option(
         help: "Write to this file, which appears when it is complete.",
-        completion: .file())
+        completion: .file()
+    )
     var output: String?
 
     func validate() throws {
@@ -72,7 +73,8 @@ struct Report {
     private func writeMembers(to output: inout [UInt8]) {
         let seconds = Double(Clock.nanoseconds() - started) / 1e9
         let head: [(String, JSONValue)] = [
-            ("command", .text(command)), ("report_version", .number(1)), ("store_id", .text(storeID)),
+            ("command", .text(command)), ("report_version", .number(1)),
+            ("store_id", .text(storeID)),
             ("result", .text(result)), ("exit", .number(Int64(exit))),
             ("duration_seconds", .number((seconds * 1e6).rounded() / 1e6)),
         ]

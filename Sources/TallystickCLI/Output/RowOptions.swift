@@ -20,12 +20,14 @@ struct RowOptions: ParsableArguments {
     var csv = false
     @Option(
         help: "Write to this file, which appears when it is complete.",
-        completion: .file())
+        completion: .file()
+    )
     var output: String?
 
     func validate() throws {
         try OneFormat.check([
-            ("--format", format != nil), ("-t", table), ("--json", json), ("--nl", nl), ("--csv", csv),
+            ("--format", format != nil), ("-t", table), ("--json", json), ("--nl", nl),
+            ("--csv", csv),
         ])
     }
 
@@ -52,6 +54,8 @@ enum OneFormat {
     static func check(_ options: [(name: String, isGiven: Bool)]) throws {
         let given = options.filter(\.isGiven).map(\.name)
         guard given.count > 1 else { return }
-        throw ValidationError("\(given.joined(separator: " and ")) ask for different formats; give one")
+        throw ValidationError(
+            "\(given.joined(separator: " and ")) ask for different formats; give one"
+        )
     }
 }

@@ -10,7 +10,8 @@ final class RowWriter {
     private var holdsJSON: [Bool] = []
     private var rows = 0
 
-    init(_ format: RowFormat, to file: OutputFile, terminalWidth: Int? = nil, brief: [String] = []) {
+    init(_ format: RowFormat, to file: OutputFile, terminalWidth: Int? = nil, brief: [String] = [])
+    {
         self.format = format
         self.file = file
         table = TableLayout(terminalWidth: terminalWidth, brief: brief)
@@ -77,7 +78,8 @@ final class RowWriter {
 enum Cell {
     /// Columns whose text is JSON, and is printed as such in JSON formats.
     private static let jsonNames: Set<String> = [
-        "data", "attributes", "delivery_attributes", "differs_in", "detail", "provenance", "content",
+        "data", "attributes", "delivery_attributes", "differs_in", "detail", "provenance",
+        "content",
     ]
 
     static func holdsJSON(_ column: String) -> Bool { jsonNames.contains(column) }
@@ -127,7 +129,9 @@ enum Cell {
 
     /// A field of RFC 4180.
     static func csv(_ text: String) -> String {
-        let needsQuotes = text.utf8.contains { $0 == 0x2C || $0 == 0x22 || $0 == 0x0A || $0 == 0x0D }
+        let needsQuotes = text.utf8.contains {
+            $0 == 0x2C || $0 == 0x22 || $0 == 0x0A || $0 == 0x0D
+        }
         guard needsQuotes else { return text }
         let parts = text.split(separator: "\"", omittingEmptySubsequences: false)
         return "\"" + parts.joined(separator: "\"\"") + "\""

@@ -67,7 +67,8 @@ final class TableLayout {
         guard rows > 0 else { return "no rows\n" }
         var text = measured()
         if case .columns(_, let leftOut)? = plan, leftOut > 0 {
-            text += Terminal.dimmed("\(leftOut) more columns with --format json, ndjson or csv") + "\n"
+            text +=
+                Terminal.dimmed("\(leftOut) more columns with --format json, ndjson or csv") + "\n"
         }
         return text
     }
@@ -139,8 +140,10 @@ final class TableLayout {
         guard case .columns(let columns, _) = plan else { return "" }
         let titles = columns.map { column in
             TextWidth.padded(
-                TextWidth.cut(Terminal.escaped(names[column.index]), to: column.width), to: column.width,
-                right: column.isNumber)
+                TextWidth.cut(Terminal.escaped(names[column.index]), to: column.width),
+                to: column.width,
+                right: column.isNumber
+            )
         }
         let rule = columns.map { String(repeating: "─", count: $0.width) }
         return Terminal.emphasised(Self.trimmed(titles.joined(separator: "  "))) + "\n"
@@ -165,11 +168,14 @@ final class TableLayout {
         blocks += 1
         let width = terminalWidth ?? 80
         let title = "── row \(blocks) "
-        var text = title + String(repeating: "─", count: max(0, min(width, 80) - TextWidth.of(title))) + "\n"
+        var text =
+            title + String(repeating: "─", count: max(0, min(width, 80) - TextWidth.of(title)))
+            + "\n"
         for (index, value) in row.enumerated() where index < names.count && value != .null {
             let cell = Cell.table(value, holdsJSON: holdsJSON[index])
             let room = max(Limits.narrowest, (width - nameWidth - 2) * 3)
-            text += TextWidth.padded(Terminal.escaped(names[index]), to: nameWidth) + "  "
+            text +=
+                TextWidth.padded(Terminal.escaped(names[index]), to: nameWidth) + "  "
                 + TextWidth.cut(cell, to: room) + "\n"
         }
         return text

@@ -24,11 +24,15 @@ enum Terminal {
 
     /// Whether standard output shows bold and dim text (no-color.org).
     private static var hasStyles: Bool {
-        guard outputIsTerminal, getenv("NO_COLOR").map({ $0.pointee == 0 }) ?? true else { return false }
+        guard outputIsTerminal, getenv("NO_COLOR").map({ $0.pointee == 0 }) ?? true else {
+            return false
+        }
         return getenv("TERM").map { String(cString: $0) != "dumb" } ?? false
     }
 
-    static func emphasised(_ text: String) -> String { hasStyles ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
+    static func emphasised(_ text: String) -> String {
+        hasStyles ? "\u{1B}[1m\(text)\u{1B}[0m" : text
+    }
     static func dimmed(_ text: String) -> String { hasStyles ? "\u{1B}[2m\(text)\u{1B}[0m" : text }
 
     /// Text without anything that a terminal would obey: control characters become `\x1b`.
@@ -47,7 +51,8 @@ enum Terminal {
             case "\t": escaped += "\\t"
             default:
                 let digits = String(scalar.value, radix: 16)
-                escaped += scalar.value < 256
+                escaped +=
+                    scalar.value < 256
                     ? "\\x" + (digits.count < 2 ? "0" : "") + digits : "\\u{\(digits)}"
             }
         }

@@ -14,7 +14,8 @@ enum TextWidth {
         default: break
         }
         // U+FE0F asks for an emoji's coloured form, which is wide.
-        let isEmoji = first.properties.isEmojiPresentation || scalars.contains { $0.value == 0xFE0F }
+        let isEmoji =
+            first.properties.isEmojiPresentation || scalars.contains { $0.value == 0xFE0F }
         return isEmoji || isWide(first.value) ? 2 : 1
     }
 

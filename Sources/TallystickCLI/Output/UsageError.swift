@@ -51,7 +51,8 @@ enum UsageError {
 
     /// The first word, where it is no command.
     private static func unknownCommand(_ message: String) -> String? {
-        guard message.contains("nexpected argument"), let word = CommandLine.arguments.dropFirst().first,
+        guard message.contains("nexpected argument"),
+            let word = CommandLine.arguments.dropFirst().first,
             !word.hasPrefix("-"), !names.contains(word)
         else { return nil }
         return word

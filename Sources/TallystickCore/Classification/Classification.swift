@@ -21,7 +21,8 @@ public struct Classification: Sendable, Equatable {
         let builtIn: ([(String, String)]) -> [(String, String)] = { rules in
             rules.filter { categories.contains($0.1) }
         }
-        for (type, category) in types + builtIn(Self.builtInTypes) where self.types[Array(type.utf8)] == nil {
+        for (type, category) in types + builtIn(Self.builtInTypes)
+        where self.types[Array(type.utf8)] == nil {
             self.types[Array(type.utf8)] = index(of: category)
         }
         for (word, category) in typeKeywords + builtIn(Self.builtInKeywords) {
@@ -35,8 +36,12 @@ public struct Classification: Sendable, Equatable {
 
     /// The five built-in categories and the built-in rules alone.
     public static let standard = Classification(
-        categories: builtInCategories, types: [], typeKeywords: [], dataKeys: [],
-        defaultCategory: "system")
+        categories: builtInCategories,
+        types: [],
+        typeKeywords: [],
+        dataKeys: [],
+        defaultCategory: "system"
+    )
 
     public static let builtInCategories = [
         "critical", "performance", "user_activity", "system", "debug",

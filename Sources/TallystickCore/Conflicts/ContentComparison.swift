@@ -105,7 +105,13 @@ public struct ContentComparison: Sendable {
             if kinds == (.object, .object), !rules.ignoredData.contains(pointer) {
                 for (name, pair) in members(a, b, left: l, right: r) {
                     compareData(
-                        pair.0, pair.1, pointer + "/" + Self.escape(name), a, b, &result)
+                        pair.0,
+                        pair.1,
+                        pointer + "/" + Self.escape(name),
+                        a,
+                        b,
+                        &result
+                    )
                 }
                 return
             }
@@ -135,8 +141,13 @@ public struct ContentComparison: Sendable {
         var (x, y) = (l + 1, r + 1)
         for index in 0..<max(counts.0, counts.1) {
             compareData(
-                index < counts.0 ? x : nil, index < counts.1 ? y : nil,
-                pointer + "/\(index)", a, b, &result)
+                index < counts.0 ? x : nil,
+                index < counts.1 ? y : nil,
+                pointer + "/\(index)",
+                a,
+                b,
+                &result
+            )
             if index < counts.0 { x = Int(left.nodes[x].next) }
             if index < counts.1 { y = Int(right.nodes[y].next) }
         }

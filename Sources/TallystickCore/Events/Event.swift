@@ -119,7 +119,11 @@ extension Event {
         }
         guard tape.nodes[0].kind == .object else {
             return .failure(
-                EventRejection("not_an_object", "an event is a JSON object; this is another JSON value"))
+                EventRejection(
+                    "not_an_object",
+                    "an event is a JSON object; this is another JSON value"
+                )
+            )
         }
         let root = JSONValue(0, of: tape, in: json)
         guard let id = root["id"]?.string, let source = root["source"]?.string,
@@ -127,7 +131,10 @@ extension Event {
         else {
             return .failure(
                 EventRejection(
-                    "missing_attribute", "specversion \"1.0\", id, source and type must be there, as strings"))
+                    "missing_attribute",
+                    "specversion \"1.0\", id, source and type must be there, as strings"
+                )
+            )
         }
         var event = Event(id: id, source: source, type: type)
         for (name, value) in root.object ?? [] {
@@ -158,11 +165,17 @@ extension Event {
         case (_, .boolean(let flag)): extensions[name] = .boolean(flag)
         case (_, .number(let text)):
             guard let number = Int32(text) else {
-                throw EventRejection("attribute_type", "a number in an attribute must be an integer of 32 bits")
+                throw EventRejection(
+                    "attribute_type",
+                    "a number in an attribute must be an integer of 32 bits"
+                )
             }
             extensions[name] = .integer(number)
         default:
-            throw EventRejection("attribute_type", "'\(name)' must be a string, an integer or a boolean")
+            throw EventRejection(
+                "attribute_type",
+                "'\(name)' must be a string, an integer or a boolean"
+            )
         }
     }
 }

@@ -70,27 +70,40 @@ public enum EventAttributes {
         }
         guard node.kind == .string else {
             throw EventRejection(
-                "attribute_type", at: Int(node.start), "'\(kind.rawValue)' must be a string")
+                "attribute_type",
+                at: Int(node.start),
+                "'\(kind.rawValue)' must be a string"
+            )
         }
         if kind == .dataBase64 { return }
         guard length > 0 else {
             throw EventRejection(
-                "empty_attribute", at: Int(node.start), "'\(kind.rawValue)' must not be empty")
+                "empty_attribute",
+                at: Int(node.start),
+                "'\(kind.rawValue)' must not be empty"
+            )
         }
         guard length <= EventLimits.nameBytes else {
             throw EventRejection(
-                "attribute_too_long", at: Int(node.start),
-                "'\(kind.rawValue)' has more than \(EventLimits.nameBytes) bytes")
+                "attribute_too_long",
+                at: Int(node.start),
+                "'\(kind.rawValue)' has more than \(EventLimits.nameBytes) bytes"
+            )
         }
         let text = tape.content(value, bytes)
         if kind == .specversion, !text.elementsEqual("1.0".utf8) {
             throw EventRejection(
-                "bad_specversion", at: Int(node.start), "'specversion' must be \"1.0\"")
+                "bad_specversion",
+                at: Int(node.start),
+                "'specversion' must be \"1.0\""
+            )
         }
         if kind == .time, node.hasEscapes || RFC3339Instant(text) == nil {
             throw EventRejection(
-                "bad_time", at: Int(node.start),
-                "'time' must be an RFC 3339 date and time with an offset or Z")
+                "bad_time",
+                at: Int(node.start),
+                "'time' must be an RFC 3339 date and time with an offset or Z"
+            )
         }
     }
 
@@ -102,20 +115,26 @@ public enum EventAttributes {
         switch node.kind {
         case .string where kind == .delivery && token.count > EventLimits.streamNameBytes:
             throw EventRejection(
-                "attribute_too_long", at: Int(node.start),
-                "a delivery attribute has more than \(EventLimits.streamNameBytes) bytes")
+                "attribute_too_long",
+                at: Int(node.start),
+                "a delivery attribute has more than \(EventLimits.streamNameBytes) bytes"
+            )
         case .string, .true, .false, .null: return
         case .number:
             var text: [UInt8] = []
             CanonicalNumber.write(token, to: &text)
             if Int32(String(decoding: text, as: UTF8.self)) != nil { return }
             throw EventRejection(
-                "attribute_type", at: Int(node.start),
-                "a number in an attribute must be an integer of 32 bits")
+                "attribute_type",
+                at: Int(node.start),
+                "a number in an attribute must be an integer of 32 bits"
+            )
         case .array, .object:
             throw EventRejection(
-                "attribute_type", at: Int(node.start),
-                "an attribute must be a string, an integer or a boolean")
+                "attribute_type",
+                at: Int(node.start),
+                "an attribute must be a string, an integer or a boolean"
+            )
         }
     }
 }

@@ -101,7 +101,8 @@ private struct CanonicalMembers {
     mutating func name(_ name: StaticString, to output: inout [UInt8]) {
         separate(&output)
         output.append(
-            contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+            contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        )
     }
 
     /// Writes the members whose names come before `limit`.

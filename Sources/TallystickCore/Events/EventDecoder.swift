@@ -160,8 +160,14 @@ public struct EventDecoder: Sendable {
         batch.arena.append(contentsOf: bytes)
         batch.rejected.append(
             RejectedInput(
-                code: code, message: message, place: place,
-                bytes: ByteRange(start: start, count: bytes.count), length: length, digest: digest))
+                code: code,
+                message: message,
+                place: place,
+                bytes: ByteRange(start: start, count: bytes.count),
+                length: length,
+                digest: digest
+            )
+        )
     }
 
     private mutating func reject(
@@ -184,8 +190,14 @@ public struct EventDecoder: Sendable {
         place.column = column
         place.byte += Int64(offset)
         reject(
-            record, code: reason.code, message: reason.message, length: Int64(record.count),
-            digest: SHA256Digest(hashing: record), at: place, into: &batch)
+            record,
+            code: reason.code,
+            message: reason.message,
+            length: Int64(record.count),
+            digest: SHA256Digest(hashing: record),
+            at: place,
+            into: &batch
+        )
         batch.rejected[batch.rejected.count - 1].mismatch = reason.mismatch
     }
 
@@ -202,7 +214,9 @@ public struct EventDecoder: Sendable {
         }
         guard tape.nodes[0].kind == .object else {
             throw EventRejection(
-                "not_an_object", "an event is a JSON object; this is another JSON value")
+                "not_an_object",
+                "an event is a JSON object; this is another JSON value"
+            )
         }
         try collectMembers(bytes)
         var event = BatchEvent()
@@ -227,8 +241,10 @@ public struct EventDecoder: Sendable {
                 : EventAttributes.kind(of: tape.content(name, bytes), delivery: delivery)
             if text == .invalid {
                 throw EventRejection(
-                    "attribute_name", at: Int(tape.nodes[name].start),
-                    "an attribute's name has other characters than lower-case letters and digits")
+                    "attribute_name",
+                    at: Int(tape.nodes[name].start),
+                    "an attribute's name has other characters than lower-case letters and digits"
+                )
             }
             // null is the JSON format's way to write an attribute that is not set.
             if tape.nodes[name + 1].kind != .null || text == .data {
@@ -245,7 +261,9 @@ public struct EventDecoder: Sendable {
             members.contains(where: { $0.kind == .dataBase64 })
         {
             throw EventRejection(
-                "data_and_data_base64", "an event has either 'data' or 'data_base64', not both")
+                "data_and_data_base64",
+                "an event has either 'data' or 'data_base64', not both"
+            )
         }
     }
 
@@ -273,8 +291,10 @@ public struct EventDecoder: Sendable {
                 let text = JSONString.unescaped(tape.nodes[value], in: bytes)
                 guard let decoded = Base64.decode(text) else {
                     throw EventRejection(
-                        "bad_base64", at: Int(tape.nodes[value].start),
-                        "'data_base64' is not base64 (RFC 4648, section 4)")
+                        "bad_base64",
+                        at: Int(tape.nodes[value].start),
+                        "'data_base64' is not base64 (RFC 4648, section 4)"
+                    )
                 }
                 batch.arena.append(0x22)
                 Base64.encode(decoded, to: &batch.arena)
@@ -337,8 +357,10 @@ public struct EventDecoder: Sendable {
             let text = JSONString.unescaped(tape.nodes[value], in: bytes)
             guard !text.contains(0) else {
                 throw EventRejection(
-                    "attribute_value", at: Int(tape.nodes[value].start),
-                    "an attribute's value contains U+0000")
+                    "attribute_value",
+                    at: Int(tape.nodes[value].start),
+                    "an attribute's value contains U+0000"
+                )
             }
             let range = ByteRange(start: batch.arena.count, count: text.count)
             switch member.kind {
@@ -392,7 +414,8 @@ public struct EventDecoder: Sendable {
         if kind == .source {
             for origin in origins where scratch.dropFirst().dropLast().elementsEqual(origin) {
                 throw EventRejection(
-                    EventAttributes.sourceIsOrigin, at: Int(tape.nodes[node].start),
+                    EventAttributes.sourceIsOrigin,
+                    at: Int(tape.nodes[node].start),
                     "the event's source is the name of a delivery path; a source names the producer"
                 )
             }
@@ -469,7 +492,8 @@ public struct EventDecoder: Sendable {
         in batch: borrowing EventBatch
     ) throws(EventRejection) {
         guard let declared = delivered("checksum", bytes) else { return }
-        let algorithm = delivered("checksumalgorithm", bytes) ?? (declared.count == 8 ? "crc32" : "sha256")
+        let algorithm =
+            delivered("checksumalgorithm", bytes) ?? (declared.count == 8 ? "crc32" : "sha256")
         let actual: String
         switch ChecksumAlgorithm(rawValue: algorithm) {
         case .crc32:
@@ -483,19 +507,24 @@ public struct EventDecoder: Sendable {
         case nil:
             throw EventRejection(
                 "unsupported_checksum",
-                "the declared checksum's algorithm is unknown; use crc32, sha256 or hmac-sha256")
+                "the declared checksum's algorithm is unknown; use crc32, sha256 or hmac-sha256"
+            )
         }
         guard declared.lowercased() != actual else { return }
         var rejection = EventRejection(
             "checksum_mismatch",
-            "the content does not have the \(algorithm) checksum that the sender declared")
+            "the content does not have the \(algorithm) checksum that the sender declared"
+        )
         rejection.mismatch = batch.arena.withUnsafeBytes { arena in
             RejectedInput.ChecksumMismatch(
-                algorithm: algorithm, expected: String(declared.lowercased().prefix(128)), actual: actual,
+                algorithm: algorithm,
+                expected: String(declared.lowercased().prefix(128)),
+                actual: actual,
                 source: node(.source).map {
                     String(decoding: JSONString.unescaped(tape.nodes[$0], in: bytes), as: UTF8.self)
                 } ?? "",
-                eventID: String(decoding: arena.slice(event.id), as: UTF8.self))
+                eventID: String(decoding: arena.slice(event.id), as: UTF8.self)
+            )
         }
         throw rejection
     }
@@ -512,7 +541,9 @@ public struct EventDecoder: Sendable {
 
     // MARK: Duplicates within a batch
 
-    private mutating func findDuplicate(of event: BatchEvent, in batch: borrowing EventBatch) -> Int32 {
+    private mutating func findDuplicate(of event: BatchEvent, in batch: borrowing EventBatch)
+        -> Int32
+    {
         let number = batch.events.count
         if (number + 1) * 2 > identities.count {
             growIdentities(batch)
@@ -556,6 +587,7 @@ extension UnsafeRawBufferPointer {
     public func slice(_ range: ByteRange) -> UnsafeRawBufferPointer {
         guard range.isPresent else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         return UnsafeRawBufferPointer(
-            rebasing: self[Int(range.start)..<Int(range.start) + Int(range.count)])
+            rebasing: self[Int(range.start)..<Int(range.start) + Int(range.count)]
+        )
     }
 }

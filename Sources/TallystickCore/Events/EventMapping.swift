@@ -36,7 +36,9 @@ public struct EventMapping: Sendable {
             }
             let attribute = String(rule[..<equals])
             let kind = EventAttributes.kind(
-                of: attribute, delivery: EventAttributes.builtInDelivery)
+                of: attribute,
+                delivery: EventAttributes.builtInDelivery
+            )
             guard kind != .invalid, kind != .specversion else {
                 throw EventMappingError("'\(attribute)' is not an attribute that can be mapped")
             }
@@ -45,8 +47,9 @@ public struct EventMapping: Sendable {
             }
             var alternatives: [Value] = []
             for part in rule[rule.index(after: equals)...].split(
-                separator: "|", omittingEmptySubsequences: false)
-            {
+                separator: "|",
+                omittingEmptySubsequences: false
+            ) {
                 alternatives.append(try Self.value(part, for: attribute))
             }
             rules.append((attribute, alternatives))
@@ -77,7 +80,8 @@ public struct EventMapping: Sendable {
                         .joined(separator: "/")
                         .split(separator: "~0", omittingEmptySubsequences: false)
                         .joined(separator: "~")
-                })
+                }
+            )
         }
         return .pointer([String(text)])
     }
@@ -111,7 +115,9 @@ extension EventMapping {
         }
         guard tape.nodes[0].kind == .object else {
             throw EventRejection(
-                "not_an_object", "a record is a JSON object; this is another JSON value")
+                "not_an_object",
+                "a record is a JSON object; this is another JSON value"
+            )
         }
         let source = MappedObject(tape: tape, bytes: record)
         var event: [UInt8] = Array("{\"specversion\":\"1.0\"".utf8)
@@ -129,7 +135,9 @@ extension EventMapping {
     ) throws(EventRejection) {
         guard let id = object.find(["metadata", "event_id"]) ?? object.find(["sequence_id"]) else {
             throw EventRejection(
-                "no_identity", "the record has neither metadata.event_id nor sequence_id")
+                "no_identity",
+                "the record has neither metadata.event_id nor sequence_id"
+            )
         }
         object.addText("id", id, to: &event)
         for (attribute, member) in [("source", "source"), ("type", "event_type")] {
@@ -170,7 +178,10 @@ extension EventMapping {
                 }
             }
             if !isFound, attribute == "id" {
-                throw EventRejection("no_identity", "the record has no member that 'id' is mapped to")
+                throw EventRejection(
+                    "no_identity",
+                    "the record has no member that 'id' is mapped to"
+                )
             }
         }
         if !rules.contains(where: { $0.attribute == "data" || $0.attribute == "data_base64" }) {
@@ -238,7 +249,10 @@ private struct MappedObject {
             let text = String(decoding: tape.token(node, bytes), as: UTF8.self)
             guard let number = Double(text), number.isFinite, abs(number) < 2.5e14 else {
                 throw EventRejection(
-                    "bad_time", at: Int(tape.nodes[node].start), "the time is out of range")
+                    "bad_time",
+                    at: Int(tape.nodes[node].start),
+                    "the time is out of range"
+                )
             }
             let seconds = abs(number) >= 1e11 ? number / 1000 : number
             let time = RFC3339.string(microseconds: Int64((seconds * 1e6).rounded()))
@@ -246,7 +260,9 @@ private struct MappedObject {
         case .string:
             var text = JSONString.unescaped(tape.nodes[node], in: bytes)
             if text.count > 10, text[10] == 0x20 { text[10] = 0x54 }
-            let zone = text.dropFirst(19).contains { $0 == 0x5A || $0 == 0x7A || $0 == 0x2B || $0 == 0x2D }
+            let zone = text.dropFirst(19).contains {
+                $0 == 0x5A || $0 == 0x7A || $0 == 0x2B || $0 == 0x2D
+            }
             if !zone { text.append(0x5A) }
             event.append(contentsOf: ",\"time\":".utf8)
             text.withUnsafeBytes { CanonicalJSON.writeString($0, to: &event) }

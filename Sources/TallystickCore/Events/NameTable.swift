@@ -51,7 +51,9 @@ struct NameTable {
             let hash = arena.withUnsafeBytes { bytes in
                 ByteHash.hash(
                     UnsafeRawBufferPointer(
-                        rebasing: bytes[Int(range.start)..<Int(range.start) + Int(range.count)]))
+                        rebasing: bytes[Int(range.start)..<Int(range.start) + Int(range.count)]
+                    )
+                )
             }
             var slot = Int(truncatingIfNeeded: hash) & mask
             while slots[slot] != 0 { slot = (slot + 1) & mask }

@@ -95,7 +95,9 @@ public struct RecordSplitter {
             return true
         }
         let end = buffer[first...].firstIndex(of: 0x0A)
-        guard let end = end ?? (isFinished || buffer.count > EventLimits.eventBytes ? buffer.count : nil)
+        guard
+            let end = end
+                ?? (isFinished || buffer.count > EventLimits.eventBytes ? buffer.count : nil)
         else { return false }
         // An object that goes on over the line's end stops after a bracket, a comma or a colon.
         let last = buffer[first..<end].last { !Self.isSpace($0) }
@@ -108,7 +110,9 @@ public struct RecordSplitter {
     private mutating func nextLine() -> Item? {
         let end = buffer.withUnsafeBytes { bytes -> Int? in
             guard scanned < bytes.count, let base = bytes.baseAddress else { return nil }
-            return memchr(base + scanned, 0x0A, bytes.count - scanned).map { $0 - UnsafeMutableRawPointer(mutating: base) }
+            return memchr(base + scanned, 0x0A, bytes.count - scanned).map {
+                $0 - UnsafeMutableRawPointer(mutating: base)
+            }
         }
         guard let end = end ?? (isFinished && start < buffer.count ? buffer.count : nil) else {
             return waitForMore()
@@ -149,7 +153,11 @@ public struct RecordSplitter {
                 let place = RecordPlace(line: line, column: column, byte: byte)
                 let range = start..<buffer.count
                 advance(to: buffer.count)
-                return .misplaced(range, place, message: "there are bytes after the end of the array")
+                return .misplaced(
+                    range,
+                    place,
+                    message: "there are bytes after the end of the array"
+                )
             }
             if start < buffer.count, buffer[start] == 0x5D {
                 advance(to: start + 1)
@@ -176,7 +184,10 @@ public struct RecordSplitter {
         arrayIsClosed = true
         let place = RecordPlace(line: line, column: column, byte: byte)
         return .misplaced(
-            start..<start, place, message: "the input ends before the array is closed")
+            start..<start,
+            place,
+            message: "the input ends before the array is closed"
+        )
     }
 
     /// Looks for the end of the value that begins at `start`.
@@ -282,15 +293,23 @@ public struct RecordSplitter {
         scanned = start
         return .oversized(
             Oversized(
-                head: state.head, length: state.length, digest: state.hasher.digest(),
-                place: state.place))
+                head: state.head,
+                length: state.length,
+                digest: state.hasher.digest(),
+                place: state.place
+            )
+        )
     }
 
     private static func oversizedItem(_ bytes: ArraySlice<UInt8>, _ place: RecordPlace) -> Item {
         .oversized(
             Oversized(
-                head: Array(bytes.prefix(EventLimits.eventBytes)), length: Int64(bytes.count),
-                digest: bytes.withUnsafeBytes { SHA256Digest(hashing: $0) }, place: place))
+                head: Array(bytes.prefix(EventLimits.eventBytes)),
+                length: Int64(bytes.count),
+                digest: bytes.withUnsafeBytes { SHA256Digest(hashing: $0) },
+                place: place
+            )
+        )
     }
 
     private static func isSpace(_ byte: UInt8) -> Bool {

@@ -33,8 +33,11 @@ struct JSONCursor {
             skipPlainText()
             guard offset < bytes.count else {
                 throw JSONError(
-                    .unexpectedEnd, at: bytes.count, in: bytes,
-                    "the document ends inside a string that begins at byte \(start)")
+                    .unexpectedEnd,
+                    at: bytes.count,
+                    in: bytes,
+                    "the document ends inside a string that begins at byte \(start)"
+                )
             }
             let byte = bytes[offset]
             switch byte {
@@ -47,7 +50,8 @@ struct JSONCursor {
             case 0..<0x20:
                 throw error(
                     .controlCharacter,
-                    "a string contains the control character \(Self.name(byte)) unescaped")
+                    "a string contains the control character \(Self.name(byte)) unescaped"
+                )
             default:
                 try skipUTF8()
             }
@@ -61,7 +65,8 @@ struct JSONCursor {
         let highs: UInt64 = 0x8080_8080_8080_8080
         while offset + 8 <= bytes.count {
             let word = UInt64(
-                littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            )
             let quote = word ^ (ones &* 0x22)
             let slash = word ^ (ones &* 0x5C)
             // The high bit of a byte is set where it is a quotation mark, a backslash, below 0x20 or
@@ -100,15 +105,21 @@ struct JSONCursor {
             else { throw loneSurrogate(at: start) }
         default:
             throw JSONError(
-                .syntax, at: start, in: bytes,
-                "a backslash cannot be followed by \(Self.name(kind))")
+                .syntax,
+                at: start,
+                in: bytes,
+                "a backslash cannot be followed by \(Self.name(kind))"
+            )
         }
     }
 
     private func loneSurrogate(at start: Int) -> JSONError {
         JSONError(
-            .loneSurrogate, at: start, in: bytes,
-            "an escape is half of a surrogate pair, which is no character")
+            .loneSurrogate,
+            at: start,
+            in: bytes,
+            "an escape is half of a surrogate pair, which is no character"
+        )
     }
 
     private mutating func hexUnit(escapeStart: Int) throws(JSONError) -> UInt32 {
@@ -119,8 +130,11 @@ struct JSONCursor {
             }
             guard let digit = Self.hexDigit(byte) else {
                 throw JSONError(
-                    .syntax, at: escapeStart, in: bytes,
-                    "\\u must be followed by four hexadecimal digits")
+                    .syntax,
+                    at: escapeStart,
+                    in: bytes,
+                    "\\u must be followed by four hexadecimal digits"
+                )
             }
             unit = unit << 4 | digit
         }
@@ -173,7 +187,11 @@ struct JSONCursor {
         guard integerDigits > 0 else { throw error(.number, "a number needs a digit here") }
         if first == 0x30, integerDigits > 1 {
             throw JSONError(
-                .number, at: offset - integerDigits, in: bytes, "a number has leading zeros")
+                .number,
+                at: offset - integerDigits,
+                in: bytes,
+                "a number has leading zeros"
+            )
         }
         if peek() == 0x2E {
             offset += 1
@@ -189,8 +207,11 @@ struct JSONCursor {
         guard digits > 0 else { throw error(.number, "a number needs a digit in its exponent") }
         guard digits <= JSONLimits.exponentDigits else {
             throw JSONError(
-                .exponent, at: start, in: bytes,
-                "an exponent has \(digits) digits; the limit is \(JSONLimits.exponentDigits)")
+                .exponent,
+                at: start,
+                in: bytes,
+                "an exponent has \(digits) digits; the limit is \(JSONLimits.exponentDigits)"
+            )
         }
     }
 
@@ -209,8 +230,11 @@ struct JSONCursor {
             }
             guard bytes[offset] == literal.utf8Start[index] else {
                 throw JSONError(
-                    .syntax, at: start, in: bytes,
-                    "this is no JSON value; was '\(literal)' meant?")
+                    .syntax,
+                    at: start,
+                    in: bytes,
+                    "this is no JSON value; was '\(literal)' meant?"
+                )
             }
             offset += 1
         }
@@ -226,7 +250,11 @@ struct JSONCursor {
             return error(.unexpectedEnd, "the document ends where \(expected) is needed")
         }
         return JSONError(
-            .syntax, at: offset - 1, in: bytes, "\(expected) is needed, not \(Self.name(taken))")
+            .syntax,
+            at: offset - 1,
+            in: bytes,
+            "\(expected) is needed, not \(Self.name(taken))"
+        )
     }
 
     /// A byte as a person can read it.

@@ -68,7 +68,8 @@ public struct JSONValue: Sendable, Equatable {
             content = .number(String(decoding: text, as: UTF8.self))
         case .string:
             content = .string(
-                String(decoding: JSONString.unescaped(tape.nodes[node], in: bytes), as: UTF8.self))
+                String(decoding: JSONString.unescaped(tape.nodes[node], in: bytes), as: UTF8.self)
+            )
         case .array:
             var elements: [JSONValue] = []
             var child = node + 1
@@ -82,7 +83,9 @@ public struct JSONValue: Sendable, Equatable {
             var child = node + 1
             for _ in 0..<Int(tape.nodes[node].count) {
                 let name = String(
-                    decoding: JSONString.unescaped(tape.nodes[child], in: bytes), as: UTF8.self)
+                    decoding: JSONString.unescaped(tape.nodes[child], in: bytes),
+                    as: UTF8.self
+                )
                 members.append((name, JSONValue(child + 1, of: tape, in: bytes)))
                 child = Int(tape.nodes[child + 1].next)
             }

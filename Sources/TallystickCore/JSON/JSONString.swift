@@ -44,7 +44,8 @@ public enum JSONString {
     public static func unescaped(_ node: JSONTape.Node, in bytes: UnsafeRawBufferPointer) -> [UInt8]
     {
         let content = UnsafeRawBufferPointer(
-            rebasing: bytes[Int(node.start) + 1..<Int(node.end) - 1])
+            rebasing: bytes[Int(node.start) + 1..<Int(node.end) - 1]
+        )
         guard node.hasEscapes else { return [UInt8](content) }
         var text: [UInt8] = []
         text.reserveCapacity(content.count)

@@ -51,13 +51,19 @@ public struct JSONTape: Sendable {
         open.removeAll(keepingCapacity: true)
         guard bytes.count <= limits.bytes else {
             throw JSONError(
-                .tooLarge, at: limits.bytes, in: bytes,
-                "the document has \(bytes.count) bytes; the limit is \(limits.bytes)")
+                .tooLarge,
+                at: limits.bytes,
+                in: bytes,
+                "the document has \(bytes.count) bytes; the limit is \(limits.bytes)"
+            )
         }
         if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF {
             throw JSONError(
-                .byteOrderMark, at: 0, in: bytes,
-                "the document begins with a byte order mark; save it as UTF-8 without one")
+                .byteOrderMark,
+                at: 0,
+                in: bytes,
+                "the document begins with a byte order mark; save it as UTF-8 without one"
+            )
         }
         var cursor = JSONCursor(bytes: bytes)
         try parse(&cursor)
@@ -85,7 +91,9 @@ public struct JSONTape: Sendable {
                 }
                 guard byte == (isObject ? 0x7D : 0x5D) else {
                     throw cursor.unexpected(
-                        byte, isObject ? "',' or '}' after a member" : "',' or ']' after an element")
+                        byte,
+                        isObject ? "',' or '}' after a member" : "',' or ']' after an element"
+                    )
                 }
                 nodes[Int(container)].count += 1
                 try close(container, &cursor)
@@ -163,9 +171,15 @@ public struct JSONTape: Sendable {
     ) {
         nodes.append(
             Node(
-                kind: kind, hasEscapes: hasEscapes, start: Int32(truncatingIfNeeded: start),
+                kind: kind,
+                hasEscapes: hasEscapes,
+                start: Int32(truncatingIfNeeded: start),
                 end: Int32(truncatingIfNeeded: end),
-                next: Int32(truncatingIfNeeded: nodes.count + 1), count: 0, orderStart: -1))
+                next: Int32(truncatingIfNeeded: nodes.count + 1),
+                count: 0,
+                orderStart: -1
+            )
+        )
     }
 
     private mutating func close(
@@ -194,8 +208,11 @@ public struct JSONTape: Sendable {
             if nodes[name].hasEscapes {
                 if JSONString.unescaped(nodes[name], in: bytes).contains(0) {
                     throw JSONError(
-                        .nulInName, at: Int(nodes[name].start), in: bytes,
-                        "a member's name contains U+0000")
+                        .nulInName,
+                        at: Int(nodes[name].start),
+                        in: bytes,
+                        "a member's name contains U+0000"
+                    )
                 }
                 isOrdered = false
                 hasEscapes = true
@@ -240,8 +257,11 @@ public struct JSONTape: Sendable {
 
     private func duplicate(_ name: Int, _ bytes: UnsafeRawBufferPointer) -> JSONError {
         JSONError(
-            .duplicateMember, at: Int(nodes[name].start), in: bytes,
-            "a member's name occurs twice in one object")
+            .duplicateMember,
+            at: Int(nodes[name].start),
+            in: bytes,
+            "a member's name occurs twice in one object"
+        )
     }
 
     private mutating func sortMembers(
@@ -272,7 +292,8 @@ public struct JSONTape: Sendable {
     @inlinable
     public func content(_ node: Int, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(
-            rebasing: bytes[Int(nodes[node].start) + 1..<Int(nodes[node].end) - 1])
+            rebasing: bytes[Int(nodes[node].start) + 1..<Int(nodes[node].end) - 1]
+        )
     }
 
     /// The bytes of a node's token.

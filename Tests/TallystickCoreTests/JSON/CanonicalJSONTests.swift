@@ -9,7 +9,10 @@ private func canonical(_ text: String) throws -> String {
 
 @Suite("Canonical form")
 struct CanonicalJSONTests {
-    @Test("RFC 8785's published vectors hold", .enabled(if: PublicVectors.arePresent, "\(PublicVectors.absence)"))
+    @Test(
+        "RFC 8785's published vectors hold",
+        .enabled(if: PublicVectors.arePresent, "\(PublicVectors.absence)")
+    )
     func publishedVectors() throws {
         let names = ["arrays", "french", "structures", "unicode", "values", "weird"]
         for name in names {
@@ -49,18 +52,22 @@ struct CanonicalJSONTests {
         "A number keeps the value that people rely on",
         arguments: [
             ("0", "0"), ("-0", "0"), ("-0.0e5", "0"), ("1.0", "1"), ("10.0", "10"), ("1e3", "1000"),
-            ("1E0400", "1e+400"), ("-1e-400", "-1e-400"), ("1e-7", "1e-7"), ("0.000001", "0.000001"),
+            ("1E0400", "1e+400"), ("-1e-400", "-1e-400"), ("1e-7", "1e-7"),
+            ("0.000001", "0.000001"),
             ("123456789012345678901", "123456789012345678901"), ("1e21", "1e+21"),
             ("9007199254740993", "9007199254740993"), ("9007199254740992", "9007199254740992"),
             ("9007199254740993.0", "9007199254740993"), ("900719925474099.3e1", "9007199254740993"),
             ("9007199254740993e5", "900719925474099300000"),
             ("9007199254740993e6", "9.007199254740993e+21"),
-            ("0.1234567890123456789", "0.1234567890123456789"), ("0.30000000000000004", "0.30000000000000004"),
+            ("0.1234567890123456789", "0.1234567890123456789"),
+            ("0.30000000000000004", "0.30000000000000004"),
             ("1.0000000000000001", "1"), ("3.14159265358979323846", "3.14159265358979323846"),
-            ("333333333.33333329", "333333333.3333333"), ("5e-324", "5e-324"), ("4.9e-324", "5e-324"),
+            ("333333333.33333329", "333333333.3333333"), ("5e-324", "5e-324"),
+            ("4.9e-324", "5e-324"),
             ("1.7976931348623157e308", "1.7976931348623157e+308"), ("1e999999999", "1e+999999999"),
             ("1.50", "1.5"), ("-12.340e-2", "-0.1234"),
-        ])
+        ]
+    )
     func numbers(_ input: String, _ expected: String) throws {
         #expect(try canonical(input) == expected)
         #expect(try canonical(expected) == expected, "canonical form is a fixed point")
@@ -69,7 +76,9 @@ struct CanonicalJSONTests {
     @Test("Members are sorted by UTF-16 code units, escapes resolved, strings kept byte for byte")
     func order() throws {
         #expect(try canonical("{\"b\":1,\"a\":2,\"\\u0061a\":3}") == "{\"a\":2,\"aa\":3,\"b\":1}")
-        #expect(try canonical("{\"\u{FB33}\":1,\"\u{1F600}\":2}") == "{\"\u{1F600}\":2,\"\u{FB33}\":1}")
+        #expect(
+            try canonical("{\"\u{FB33}\":1,\"\u{1F600}\":2}") == "{\"\u{1F600}\":2,\"\u{FB33}\":1}"
+        )
         // Composed and decomposed é are different names.
         let decomposed = "{\"e\u{301}\":1,\"\u{E9}\":2}"
         #expect(try CanonicalJSON.canonicalize(Array(decomposed.utf8)) == Array(decomposed.utf8))
@@ -87,7 +96,10 @@ struct CanonicalJSONTests {
         }
     }
 
-    @Test("A million random doubles are written as ECMAScript writes them", .enabled(if: Node.path != nil))
+    @Test(
+        "A million random doubles are written as ECMAScript writes them",
+        .enabled(if: Node.path != nil)
+    )
     func doublesAsNodeWritesThem() throws {
         let seed = UInt64.random(in: .min ... .max)
         var random = SeededGenerator(seed: seed)
@@ -132,7 +144,9 @@ enum RandomJSON {
         case 4, 5: return string(&random)
         case 6:
             let count = Int(random.next() % 4)
-            return "[" + (0..<count).map { _ in value(&random, depth: depth - 1) }.joined(separator: " , ") + "]"
+            return "["
+                + (0..<count).map { _ in value(&random, depth: depth - 1) }.joined(separator: " , ")
+                + "]"
         default:
             let count = Int(random.next() % 5)
             let members = (0..<count).map { index in
@@ -153,9 +167,13 @@ enum RandomJSON {
     }
 
     private static func string(_ random: inout SeededGenerator) -> String {
-        let pieces = ["a", "é", "\\n", "\\u0041", "\\ud83d\\ude00", "😀", "\\\\", "\\\"", "z", "\u{FB33}"]
+        let pieces = [
+            "a", "é", "\\n", "\\u0041", "\\ud83d\\ude00", "😀", "\\\\", "\\\"", "z", "\u{FB33}",
+        ]
         let count = Int(random.next() % 6)
-        return "\"" + (0..<count).map { _ in pieces[Int(random.next() % UInt64(pieces.count))] }.joined() + "\""
+        return "\""
+            + (0..<count).map { _ in pieces[Int(random.next() % UInt64(pieces.count))] }.joined()
+            + "\""
     }
 }
 

@@ -17,19 +17,28 @@ struct JSONRejectionTests {
     @Test(
         "Each mistake has its code and its place",
         arguments: [
-            ("", JSONError.Code.unexpectedEnd, 0), ("  ", .unexpectedEnd, 2), ("{", .unexpectedEnd, 1),
-            ("[1,", .unexpectedEnd, 3), ("{\"a\"", .unexpectedEnd, 4), ("{\"a\":", .unexpectedEnd, 5),
-            ("{\"a\":1", .unexpectedEnd, 6), ("\"abc", .unexpectedEnd, 4), ("tru", .unexpectedEnd, 3),
-            ("[1 2]", .syntax, 3), ("{a:1}", .syntax, 1), ("{\"a\" 1}", .syntax, 5), ("[1,]", .syntax, 3),
-            ("{\"a\":1,}", .syntax, 7), ("nul!", .syntax, 0), ("'a'", .syntax, 0), ("\"\\x\"", .syntax, 1),
+            ("", JSONError.Code.unexpectedEnd, 0), ("  ", .unexpectedEnd, 2),
+            ("{", .unexpectedEnd, 1),
+            ("[1,", .unexpectedEnd, 3), ("{\"a\"", .unexpectedEnd, 4),
+            ("{\"a\":", .unexpectedEnd, 5),
+            ("{\"a\":1", .unexpectedEnd, 6), ("\"abc", .unexpectedEnd, 4),
+            ("tru", .unexpectedEnd, 3),
+            ("[1 2]", .syntax, 3), ("{a:1}", .syntax, 1), ("{\"a\" 1}", .syntax, 5),
+            ("[1,]", .syntax, 3),
+            ("{\"a\":1,}", .syntax, 7), ("nul!", .syntax, 0), ("'a'", .syntax, 0),
+            ("\"\\x\"", .syntax, 1),
             ("\"\\u12g4\"", .syntax, 1), ("[1]]", .trailingBytes, 3), ("1 1", .trailingBytes, 2),
-            ("{\"a\":1,\"a\":2}", .duplicateMember, 7), ("{\"a\":1,\"\\u0061\":2}", .duplicateMember, 7),
+            ("{\"a\":1,\"a\":2}", .duplicateMember, 7),
+            ("{\"a\":1,\"\\u0061\":2}", .duplicateMember, 7),
             ("\"\\ud800\"", .loneSurrogate, 1), ("\"\\udc00\"", .loneSurrogate, 1),
             ("\"\\ud800\\u0041\"", .loneSurrogate, 1), ("{\"\\u0000\":1}", .nulInName, 1),
-            ("\"a\u{1}\"", .controlCharacter, 2), ("01", .number, 0), ("1.", .number, 2), ("-", .number, 1),
-            ("1e", .number, 2), ("1e1234567890", .exponent, 2), ("+1", .syntax, 0), (".5", .syntax, 0),
+            ("\"a\u{1}\"", .controlCharacter, 2), ("01", .number, 0), ("1.", .number, 2),
+            ("-", .number, 1),
+            ("1e", .number, 2), ("1e1234567890", .exponent, 2), ("+1", .syntax, 0),
+            (".5", .syntax, 0),
             ("NaN", .syntax, 0), ("\u{FEFF}{}", .byteOrderMark, 0),
-        ])
+        ]
+    )
     func places(_ text: String, _ code: JSONError.Code, _ offset: Int) {
         let error = error(Array(text.utf8))
         #expect(error?.code == code, "\(text): \(String(describing: error))")
@@ -46,9 +55,11 @@ struct JSONRejectionTests {
     @Test(
         "Invalid UTF-8 is refused",
         arguments: [
-            [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80], [0xF0, 0x80, 0x80, 0x80],
+            [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80],
+            [0xF0, 0x80, 0x80, 0x80],
             [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0x80], [0xE2, 0x82], [0xFF],
-        ] as [[UInt8]])
+        ] as [[UInt8]]
+    )
     func encoding(_ bytes: [UInt8]) {
         #expect(error([0x22] + bytes + [0x22])?.code == .invalidUTF8)
     }
@@ -81,11 +92,15 @@ struct JSONRejectionTests {
     func damage() {
         let seed = UInt64.random(in: .min ... .max)
         var random = SeededGenerator(seed: seed)
-        let original = Array("{\"a\":[1,2.5e3,\"x\\u00e9\",{\"b\":null}],\"é\":\"\u{1F600}\",\"c\":-0.1}".utf8)
+        let original = Array(
+            "{\"a\":[1,2.5e3,\"x\\u00e9\",{\"b\":null}],\"é\":\"\u{1F600}\",\"c\":-0.1}".utf8
+        )
         for _ in 0..<20_000 {
             var bytes = original
             for _ in 0...Int(random.next() % 3) {
-                bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+                bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(
+                    truncatingIfNeeded: random.next()
+                )
             }
             bytes.removeLast(Int(random.next() % 5))
             var tape = JSONTape()
@@ -98,4 +113,3 @@ struct JSONRejectionTests {
         }
     }
 }
-
