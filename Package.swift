@@ -90,7 +90,9 @@ let package = Package(
         ),
         .testTarget(
             name: "TallystickTests",
-            dependencies: ["Tallystick", "TallystickSQLite", "TallystickTestKit"],
+            dependencies: [
+                "Tallystick", "TallystickSQLite", "TallystickTestKit", "CTallystickSQLite",
+            ],
             swiftSettings: strict
         ),
         .testTarget(

@@ -89,6 +89,8 @@ final class QuerySession {
         _ onRow: ([SQLValue]) throws -> Bool
     ) throws {
         do {
+            // The schema that was accepted is the one that the statement sees.
+            try connection.begin()
             try authorizer.during(.query) {
                 let statement = try connection.prepareOnly(sql)
                 guard statement.isReadOnly else { throw denied("a query only reads") }

@@ -25,6 +25,7 @@ struct ReplayedEvent {
 final class EventSource {
     let connection: Connection
     let rows: EventRowReader
+    private let shape: EventShape
     private let merkle: MerkleRows
     private let range: Statement
     private let resolutions: Statement
@@ -37,6 +38,7 @@ final class EventSource {
     init(_ connection: Connection) throws {
         self.connection = connection
         rows = try EventRowReader(in: connection)
+        shape = try EventShape(in: connection)
         merkle = try MerkleRows(in: connection)
         range = try connection.prepare(
             """
@@ -274,6 +276,7 @@ final class EventSource {
     ) throws -> (ReplayedEvent?, ConsumedEvent, SHA256Digest) {
         let position = range.int64(at: EventColumn.position)
         guard position == expected else { throw damaged(expected, "the event is missing") }
+        if let fault = shape.fault(in: range) { throw damaged(position, fault) }
         guard try rows.readContent(range) else { throw damaged(position, "a name is missing") }
         let digest = SHA256Digest(hashing: rows.content)
         guard checksumHolds(digest) else {

@@ -103,7 +103,7 @@ extension EventStore {
             try await runOnThread {
                 let connection = try StoreFile.openForWriting(path, storeOptions)
                 let rows = ReplayRows(in: connection)
-                try connection.execute("BEGIN IMMEDIATE")
+                try connection.begin(immediate: true)
                 let known = try connection.prepare(
                     "SELECT target, target_path FROM replays WHERE replay = ?1"
                 )

@@ -163,6 +163,7 @@ final class ReplayEngine {
                 }
                 return false
             }
+            try ProjectionSchema.check(file, in: target)
             do {
                 try source.resume(from: found, storeID)
             } catch let error as StoreError where error.code == .historyDiffers && options.rebuild {
@@ -367,10 +368,10 @@ final class ReplayEngine {
     }
 
     private func inTransaction<Result>(_ body: () throws -> Result) throws -> Result {
-        try target.execute("BEGIN IMMEDIATE")
+        try target.begin(immediate: true)
         let separate = source.connection !== target
         do {
-            if separate { try source.connection.execute("BEGIN") }
+            if separate { try source.connection.begin() }
             let result = try body()
             if separate { try source.connection.execute("COMMIT") }
             try target.execute("COMMIT")
@@ -412,7 +413,7 @@ final class ReplayEngine {
             try inTransaction { try rows.set(final, at: storeOptions.clock()) }
         } else {
             let store = try StoreFile.openForWriting(path, storeOptions)
-            try store.execute("BEGIN IMMEDIATE")
+            try store.begin(immediate: true)
             try ReplayRows(in: store).set(final, at: storeOptions.clock())
             try store.execute("COMMIT")
         }

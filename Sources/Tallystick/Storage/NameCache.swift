@@ -13,6 +13,8 @@ struct NameCache {
     private let mask: Int
     private var arena: [UInt8] = []
     private var texts: [Int64: String] = [:]
+    /// The ids that were ever loaded.
+    private(set) var used = IDSet()
 
     init(_ dictionary: Dictionary, in connection: Connection) throws(SQLiteError) {
         rows = try DictionaryRows(dictionary, in: connection)
@@ -31,6 +33,7 @@ struct NameCache {
 
     private mutating func fetch(_ id: Int64) throws(SQLiteError) -> Bool {
         guard let name = try rows.name(of: id) else { return false }
+        used.insert(id)
         if arena.count > Self.arenaLimit {
             arena.removeAll(keepingCapacity: true)
             for index in tags.indices { tags[index] = -1 }
@@ -61,5 +64,34 @@ struct NameCache {
         if texts.count >= Self.textLimit { texts.removeAll(keepingCapacity: true) }
         texts[id] = text
         return text
+    }
+}
+
+/// A set of ids of a dictionary, which are given from 1 on without gaps.
+struct IDSet {
+    /// Ids from here on are not kept: no dictionary grows that large.
+    static let limit: Int64 = 1 << 28
+
+    private var words: [UInt64] = []
+
+    mutating func insert(_ id: Int64) {
+        guard (0..<Self.limit).contains(id) else { return }
+        let word = Int(id / 64)
+        if word >= words.count {
+            words.append(contentsOf: repeatElement(0, count: max(64, 2 * word) - words.count))
+        }
+        words[word] |= 1 << UInt64(id % 64)
+    }
+
+    func contains(_ id: Int64) -> Bool {
+        guard id >= 0, id / 64 < words.count else { return false }
+        return words[Int(id / 64)] & 1 << UInt64(id % 64) != 0
+    }
+
+    mutating func formUnion(_ other: IDSet) {
+        if other.words.count > words.count {
+            words.append(contentsOf: repeatElement(0, count: other.words.count - words.count))
+        }
+        for index in other.words.indices { words[index] |= other.words[index] }
     }
 }
