@@ -10,6 +10,22 @@ public enum ConflictKind: String, Sendable, CaseIterable {
     case sequenceCollision = "sequence_collision"
     case unverifiable
     case tamperedAtRest = "tampered_at_rest"
+
+    /// Whether the conflict is about something that did not arrive.
+    public var isOverAbsence: Bool {
+        switch self {
+        case .missingAtOrigin, .originSilent, .lateArrival, .sequenceGap: true
+        default: false
+        }
+    }
+
+    /// Whether the conflict is about what the event at a position says.
+    public var isOverContent: Bool {
+        switch self {
+        case .payloadDiffers, .metadataDiffers, .equivocation: true
+        default: false
+        }
+    }
 }
 
 /// What a resolution does with its event. The raw values are part of the file format.

@@ -1,8 +1,11 @@
 extension EventContent {
+    /// The code of a rejection of content whose source or id differ.
+    public static let otherIdentity = "other_identity"
+
     /// Judges content that somebody made, as ingest would: the canonical form of an event with that identity.
     ///
     /// - parameter delivery: names of the store's delivery attributes, which are no part of content.
-    /// - throws: `EventRejection`; its code is `other_identity` where source or id differ.
+    /// - throws: `EventRejection`; its code is ``otherIdentity`` where source or id differ.
     public static func judged(
         _ json: [UInt8],
         source: String,
@@ -32,8 +35,8 @@ extension EventContent {
         }
         guard let content else {
             throw EventRejection(
-                "other_identity",
-                "its source and id are not those of the event"
+                otherIdentity,
+                "the content has another source or id"
             )
         }
         return content
