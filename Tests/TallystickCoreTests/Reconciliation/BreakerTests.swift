@@ -212,7 +212,7 @@ struct BreakerTests {
         let counting = try settings(#""window":{"count":3},"minimum_calls":1"#)
         let timing = try settings(#""window":{"time":"3s"},"minimum_calls":1"#)
         var breaker = CircuitBreaker(timing)
-        _ = breaker.calls(".x.", at: at(5))
+        _ = breaker.calls("..x", at: at(5))
         let stored = breaker.stored
         #expect(CircuitBreaker(timing, stored: stored).failures == 1)
         #expect(CircuitBreaker(counting, stored: stored).calls == 0)
