@@ -34,11 +34,13 @@ struct BreakerTests {
     @Test("The defaults are resilience4j's")
     func defaults() throws {
         let breaker = try settings()
-        #expect(breaker.failureRate == 0.5)  // failureRateThreshold 50
-        #expect(breaker.window == .count(100))  // slidingWindowType COUNT_BASED, slidingWindowSize 100
-        #expect(breaker.minimumCalls == 100)  // minimumNumberOfCalls
-        #expect(breaker.waitOpen.milliseconds == 60_000)  // waitDurationInOpenState
-        #expect(breaker.halfOpenCalls == 10)  // permittedNumberOfCallsInHalfOpenState
+        // failureRateThreshold 50, slidingWindowType COUNT_BASED, slidingWindowSize 100
+        #expect(breaker.failureRate == 0.5)
+        #expect(breaker.window == .count(100))
+        // minimumNumberOfCalls, waitDurationInOpenState, permittedNumberOfCallsInHalfOpenState
+        #expect(breaker.minimumCalls == 100)
+        #expect(breaker.waitOpen.milliseconds == 60_000)
+        #expect(breaker.halfOpenCalls == 10)
     }
 
     /// A documented behaviour: calls at times, and the state after them.
