@@ -254,6 +254,7 @@ final class Verification: Sendable {
             }
         }
         for rest in lanes.rest { leave(rest.name, rest.records, "the time was used up") }
+        leave("checksums", report.checksumsWithoutKey, "they are HMACs whose keys were not given")
         if options.scope == .audit {
             for log in [LogName.events, .copies] {
                 leave(log.rawValue, heads.size(log), "only the audit trail was asked for")

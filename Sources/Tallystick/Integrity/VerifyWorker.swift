@@ -26,7 +26,7 @@ final class VerifyWorker {
         try connection.execute("PRAGMA cache_size = -16384")
         reader = try EventRowReader(in: connection)
         let states = DerivedStates(in: connection, try EventRowReader(in: connection))
-        events = try EventVerifier(in: connection, reader, sums)
+        events = try EventVerifier(in: connection, reader, options.checksummer, sums)
         tiles = try TileVerifier(in: connection)
         copies = try CopyVerifier(in: connection, reader)
         audit = try AuditVerifier(in: connection, states)
