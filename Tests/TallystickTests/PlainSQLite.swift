@@ -28,14 +28,13 @@ final class PlainSQLite {
         defer { sqlite3_finalize(prepared) }
         for (index, value) in values.enumerated() { bind(value, Int32(index + 1), prepared) }
         var rows: [[SQLValue]] = []
-        while true {
-            switch sqlite3_step(prepared) {
-            case SQLITE_ROW:
-                rows.append((0..<sqlite3_column_count(prepared)).map { value(prepared, $0) })
-            case SQLITE_DONE: return rows
-            default: throw failure(sql)
-            }
+        var code = sqlite3_step(prepared)
+        while code == SQLITE_ROW {
+            rows.append((0..<sqlite3_column_count(prepared)).map { value(prepared, $0) })
+            code = sqlite3_step(prepared)
         }
+        guard code == SQLITE_DONE else { throw failure(sql) }
+        return rows
     }
 
     /// Runs several statements.
@@ -53,8 +52,9 @@ final class PlainSQLite {
         }
         defer { sqlite3_finalize(prepared) }
         bytes.withUnsafeBytes { buffer in
-            let base = buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
-            _ = tally_bind_text_copy(prepared, 1, base ?? "", UInt64(buffer.count))
+            guard let base = buffer.baseAddress else { return }
+            let text = base.assumingMemoryBound(to: CChar.self)
+            _ = tally_bind_text_copy(prepared, 1, text, UInt64(buffer.count))
         }
         for (index, value) in values.enumerated() { bind(value, Int32(index + 2), prepared) }
         guard sqlite3_step(prepared) == SQLITE_DONE else { throw failure(sql) }
@@ -73,12 +73,11 @@ final class PlainSQLite {
             _ = tally_bind_text_copy(statement, index, text, UInt64(text.utf8.count))
         case .blob(let bytes):
             bytes.withUnsafeBytes { buffer in
-                _ = tally_bind_blob_copy(
-                    statement,
-                    index,
-                    buffer.baseAddress ?? UnsafeRawPointer(bitPattern: 8) ?? buffer.baseAddress,
-                    UInt64(buffer.count)
-                )
+                guard let base = buffer.baseAddress, !buffer.isEmpty else {
+                    _ = sqlite3_bind_zeroblob(statement, index, 0)
+                    return
+                }
+                _ = tally_bind_blob_copy(statement, index, base, UInt64(buffer.count))
             }
         }
     }

@@ -75,10 +75,16 @@ struct Tampering {
         var names: [String]
     }
 
+    /// Makes a random change of a table's rows; nil where there is nothing to change, or SQLite refuses it.
+    static func change(_ target: Target, of path: String, seed: UInt64) throws -> Change? {
+        var tampering = try Tampering(path, seed: seed)
+        return try tampering.change(target)
+    }
+
     private let database: PlainSQLite
     private var random: SeededGenerator
 
-    init(_ path: String, seed: UInt64) throws {
+    private init(_ path: String, seed: UInt64) throws {
         database = try PlainSQLite(path)
         random = SeededGenerator(seed: seed)
     }
@@ -87,8 +93,7 @@ struct Tampering {
         elements.randomElement(using: &random)
     }
 
-    /// Makes the change; nil where the store has nothing to change there, or SQLite refuses it.
-    mutating func change(_ target: Target) throws -> Change? {
+    private mutating func change(_ target: Target) throws -> Change? {
         let columns = try database.run("SELECT name FROM pragma_table_info('\(target.table)')")
             .compactMap { row in if case .text(let name) = row[0] { name } else { nil } }
         let rows = try database.run(

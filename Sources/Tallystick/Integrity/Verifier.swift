@@ -69,7 +69,9 @@ final class Verification: Sendable {
         self.options = options
         self.stop = stop
         deadline = options.duration.map { ProgressGuard.now() &+ $0.nanoseconds }
-        let cursor = try options.cursor.map { try VerifyCursor($0, storeID: storeID) }
+        let cursor = try options.cursor.map {
+            try VerifyCursor($0, storeID: storeID, storeOptions.checksummer.ring)
+        }
         let connection = try StoreFile.openForReading(path, storeOptions)
         // One snapshot for the ends of the three logs; rows up to there never change.
         try connection.begin()
@@ -285,7 +287,7 @@ final class Verification: Sendable {
                 differences: state.withLock { $0.differences },
                 findings: found,
                 keys: report.isComplete ? nil : lanes.keys
-            ).text
+            ).text(sealedWith: storeOptions.checksummer.ring)
     }
 }
 

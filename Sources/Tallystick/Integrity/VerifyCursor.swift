@@ -3,7 +3,7 @@ import TallystickCore
 /// Where a verification goes on, as text that people keep between runs.
 ///
 /// It is bound to a store and to its history: the sizes and roots of the three logs that it was made for, which must
-/// be in the tree of the store that it is used on.
+/// be in the tree of the store that it is used on. With a key ring it carries an HMAC, and one without is refused.
 struct VerifyCursor {
     /// What an earlier, complete run checked.
     private(set) var base: [LogName: Int64]
@@ -61,7 +61,7 @@ struct VerifyCursor {
     // MARK: Text
 
     /// The cursor as it is printed.
-    var text: String {
+    func text(sealedWith ring: KeyRing) -> String {
         var members: [(name: String, value: JSONValue)] = [
             ("store_id", JSONValue(.string(storeID))),
             ("seed", JSONValue(.string(String(seed)))),
@@ -84,14 +84,38 @@ struct VerifyCursor {
             )
         }
         members.append(("keys", JSONValue(.object(places))))
+        let key = ring.keys.last { $0.state == .active }
+        if let key { members.append(("key_id", JSONValue(.string(key.id)))) }
         let body = JSONValue(.object(members)).canonical
         var text: [UInt8] = []
         Base64.encode(body, to: &text)
-        return Self.prefix + String(decoding: text, as: UTF8.self) + "." + Self.digest(body)
+        let tag = Self.tag(of: body, key).hex
+        return Self.prefix + String(decoding: text, as: UTF8.self) + "." + tag
     }
 
-    private static func digest(_ body: [UInt8]) -> String {
-        SHA256Digest(hashing: Array("tallystick verify cursor 1\n".utf8) + body).hex
+    private static func tag(of body: [UInt8], _ key: KeyRing.Key?) -> SHA256Digest {
+        let message = Array("tallystick verify cursor 1\n".utf8) + body
+        return key?.hmac.tag(of: message) ?? SHA256Digest(hashing: message)
+    }
+
+    /// Makes sure that a cursor is as it was printed, by its HMAC where there are keys.
+    private static func judge(
+        _ tag: Substring,
+        of body: [UInt8],
+        keyID: String?,
+        _ ring: KeyRing
+    ) throws(StoreError) {
+        let key = keyID.flatMap { ring[$0] }
+        guard (keyID == nil) == ring.isEmpty, keyID == nil || key != nil else {
+            throw refused(
+                ring.isEmpty
+                    ? "it was made with a key; give the key ring"
+                    : "it was not made with a key of this ring"
+            )
+        }
+        guard SHA256Digest(hex: tag)?.equalsInConstantTime(Self.tag(of: body, key)) == true else {
+            throw malformed
+        }
     }
 
     private static func json(_ value: SQLValue) -> JSONValue {
@@ -119,12 +143,13 @@ struct VerifyCursor {
     /// Reads a cursor.
     ///
     /// - throws: `StoreError`: `invalidArgument` for text that is none, `historyDiffers` for another store's.
-    init(_ text: String, storeID: String) throws(StoreError) {
+    init(_ text: String, storeID: String, _ ring: KeyRing) throws(StoreError) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard text.utf8.count <= VerifyLimits.cursorBytes, text.hasPrefix(Self.prefix),
             parts.count == 3, let body = Base64.decode(Array(parts[1].utf8)),
-            Self.digest(body) == parts[2], let document = try? JSONDocument(body).root
+            let document = try? JSONDocument(body).root
         else { throw Self.malformed }
+        try Self.judge(parts[2], of: body, keyID: document["key_id"]?.string, ring)
         func number(_ name: String) throws(StoreError) -> Int64 {
             guard case .number(let text)? = document[name]?.content, let number = Int64(text),
                 number >= 0
