@@ -48,6 +48,27 @@ actor StoreOwner {
         }
     }
 
+    /// Lets others see the settings that count, from now on.
+    func publishSettings(to box: SettingsBox) {
+        writer?.onSettings = { box.set($0, $1) }
+    }
+
+    func apply(
+        settings file: [UInt8],
+        replacing replaces: Bool,
+        actor: String,
+        reason: String
+    ) throws(StoreError) -> AppliedSettings {
+        try withWriter("apply the settings") { writer in
+            try SettingsWriter(writer).apply(
+                file,
+                replacing: replaces,
+                actor: actor,
+                reason: reason
+            )
+        }
+    }
+
     /// Begins a run of ingest; returns its number.
     func beginIngest(
         origin: String,

@@ -21,7 +21,7 @@ struct CommandTests {
         "quarantine list",
         "quarantine show",
         "quarantine release", "audit list", "audit show", "audit verify", "config show",
-        "config validate", "query",
+        "config validate", "config apply", "config diff", "config history", "query",
         "stats", "doctor", "backup", "upgrade", "demo", "completions",
     ]
 

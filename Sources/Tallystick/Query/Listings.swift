@@ -116,13 +116,16 @@ public struct StoreListing: Sendable {
         )
     }
 
-    /// The settings in force.
-    public static let configuration = StoreListing(
+    /// The versions of the settings, the oldest first.
+    public static let configurations = StoreListing(
         sql: """
-            SELECT version, content
-            FROM configurations
-            ORDER BY version DESC
-            LIMIT 1
+            SELECT c.version,
+                strftime('%Y-%m-%dT%H:%M:%S', a.recorded_at / 1000000, 'unixepoch')
+                    || printf('.%06dZ', a.recorded_at % 1000000) AS recorded_at,
+                a.actor, a.reason, c.content_sha256, c.audit_sequence
+            FROM configurations AS c
+            JOIN audit_trail AS a ON a.audit_sequence = c.audit_sequence
+            ORDER BY c.version
             """,
         parameters: [:]
     )

@@ -122,7 +122,7 @@ struct ManualResolver {
             decision: .acceptMissing,
             candidatesDigest: current.digest,
             supersedes: current.state.resolutionID,
-            configurationVersion: try store.configurations.current()?.version ?? 1,
+            configurationVersion: store.settings?.version ?? 1,
             actor: request.actor,
             reason: request.reason
         )

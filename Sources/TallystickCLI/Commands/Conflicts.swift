@@ -136,7 +136,7 @@ struct Conflicts: AsyncParsableCommand {
                     "give one of --take, --content, --exclude and --accept-missing"
                 )
             }
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: .command())
             let resolution: Int64
             do {
                 resolution = try await opened.resolve(
@@ -185,7 +185,7 @@ struct Conflicts: AsyncParsableCommand {
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: .command())
             do {
                 try await opened.reopen(
                     conflict: conflict,
