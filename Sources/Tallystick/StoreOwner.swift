@@ -139,6 +139,12 @@ actor StoreOwner {
         try withWriter("resolve the conflict") { try ManualResolver($0).resolve(request) }
     }
 
+    func resolve(_ bulk: BulkResolution, after last: Int64) throws(StoreError) -> [BulkDecision] {
+        try withWriter("resolve the conflicts") {
+            try ManualResolver($0).resolve(bulk, after: last)
+        }
+    }
+
     func reopen(
         conflict conflictID: Int64,
         actor: String,

@@ -3,25 +3,6 @@ public struct StoreListing: Sendable {
     let sql: String
     let parameters: [String: SQLValue]
 
-    /// Which conflicts.
-    public static func conflicts(includingResolved: Bool) -> StoreListing {
-        includingResolved
-            ? StoreListing(
-                sql: """
-                    SELECT c.conflict_id, s.state, c.kind, c.severity, c.category, c.position, c.source,
-                        c.event_id, s.origins, s.candidates, s.differs_in, s.resolution_id, s.blocked_by
-                    FROM conflicts AS c
-                    JOIN conflict_states AS s ON s.conflict_id = c.conflict_id
-                    ORDER BY c.conflict_id
-                    """,
-                parameters: [:]
-            )
-            : StoreListing(
-                sql: "SELECT * FROM open_conflicts ORDER BY conflict_id",
-                parameters: [:]
-            )
-    }
-
     /// The candidates of a conflict: who delivered what.
     public static func candidates(of conflictID: Int64) -> StoreListing {
         StoreListing(
