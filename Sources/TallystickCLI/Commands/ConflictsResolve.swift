@@ -99,14 +99,14 @@ extension Conflicts {
             )
             let decisions = BulkDecisions()
             let options = StoreOptions.command(yes ? .readWrite : .readOnly)
-            var interrupted = false
-            let opened = try await OpenedStore.with(store, options) { opened in
+            let (opened, interrupted) = try await OpenedStore.with(store, options) { opened in
                 do throws(StoreError) {
                     try await opened.resolve(bulk, previews: !yes) { decisions.add($0) }
-                } catch  where error.code == .interrupted {
-                    interrupted = true
+                    return (opened, false)
+                } catch {
+                    guard error.code == .interrupted else { throw error }
+                    return (opened, true)
                 }
-                return opened
             }
             let all = decisions.value
             var result = Report("conflicts resolve", on: opened, started: started)
