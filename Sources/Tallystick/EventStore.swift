@@ -18,20 +18,21 @@ public final class EventStore: Sendable {
     public let storeID: String
     let options: StoreOptions
     let owner: StoreOwner
-    let configuration: IngestConfiguration
+    let settings: SettingsBox
+    let isClosed = StopFlag()
 
     private init(
         path: String,
         storeID: String,
         options: StoreOptions,
         owner: StoreOwner,
-        configuration: IngestConfiguration
+        settings: SettingsBox
     ) {
         self.path = path
         self.storeID = storeID
         self.options = options
         self.owner = owner
-        self.configuration = configuration
+        self.settings = settings
     }
 
     /// Creates an empty store and opens it.
@@ -59,24 +60,29 @@ public final class EventStore: Sendable {
     ) async throws(StoreError) -> EventStore {
         let owner = StoreOwner()
         return try await attempt("open the store", path) {
-            if options.access == .readWrite { try await owner.open(path, options) }
-            let (identity, configuration) = try await runOnThread {
+            let writes = options.access == .readWrite
+            if writes { try await owner.open(path, options) }
+            let (identity, settings) = try await runOnThread {
                 let connection = try StoreFile.openForReading(path, options)
                 let identity = try StoreIdentity.read(from: connection)
-                return (identity, try IngestConfiguration(identity, from: connection))
+                return (identity, try SettingsBox(identity, options, connection))
             }
+            if writes { await owner.publishSettings(to: settings) }
             return EventStore(
                 path: path,
                 storeID: identity.storeID,
                 options: options,
                 owner: owner,
-                configuration: configuration
+                settings: settings
             )
         }
     }
 
     /// Writes the log back and lets the file go. Further calls throw `closed`.
-    public func close() async { await owner.close() }
+    public func close() async {
+        isClosed.set()
+        await owner.close()
+    }
 
     /// Appends events to a stream, all of them or none.
     ///
@@ -96,7 +102,7 @@ public final class EventStore: Sendable {
             events,
             to: stream,
             expecting: expectation,
-            configuration: configuration
+            configuration: settings.configuration
         )
     }
 

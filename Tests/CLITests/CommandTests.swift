@@ -17,10 +17,11 @@ struct CommandTests {
         "replay list",
         "replay status", "replay parked", "replay retry", "replay drop", "replay rebuild",
         "conflicts list",
-        "conflicts show", "conflicts diff", "conflicts resolve", "quarantine list",
+        "conflicts show", "conflicts diff", "conflicts resolve", "conflicts reopen",
+        "quarantine list",
         "quarantine show",
         "quarantine release", "audit list", "audit show", "audit verify", "config show",
-        "config validate", "query",
+        "config validate", "config apply", "config diff", "config history", "query",
         "stats", "doctor", "backup", "upgrade", "demo", "completions",
     ]
 

@@ -6,8 +6,7 @@ final class BatchWriter {
     private let store: StoreWriter
     private let origin: String
     private let actor: String
-    private let classification: Classification
-    private let severities: [String]
+    private var configuration: IngestConfiguration
     private var comparison: ContentComparison
     private let helper: HelperThread
     private var sources: NameMap
@@ -38,8 +37,7 @@ final class BatchWriter {
         self.origin = origin
         self.actor = actor
         self.helper = helper
-        classification = configuration.classification
-        severities = configuration.severities
+        self.configuration = configuration
         comparison = ContentComparison(rules: configuration.comparison)
         sources = try NameMap(.sources, in: store.connection)
         types = try NameMap(.types, in: store.connection)
@@ -70,7 +68,7 @@ final class BatchWriter {
 
     /// Records a batch; all of it, or nothing.
     func write(_ prepared: PreparedBatch, during operation: String) throws(StoreError) -> Result {
-        accept(prepared.batch)
+        accept(prepared)
         if expectsNew {
             let result = try store.attempt(operation) {
                 do {
@@ -87,7 +85,13 @@ final class BatchWriter {
         return result
     }
 
-    private func accept(_ batch: EventBatch) {
+    private func accept(_ prepared: PreparedBatch) {
+        if prepared.configuration.version != configuration.version {
+            configuration = prepared.configuration
+            comparison.rules = configuration.comparison
+            storeGeneration = -1
+        }
+        let batch = prepared.batch
         if batch.generation != nameGeneration {
             nameGeneration = batch.generation
             sources.removeAll()
@@ -111,13 +115,16 @@ final class BatchWriter {
         types.forgetIDs()
         streams.forgetIDs()
         for index in nextRevision.indices { nextRevision[index] = -1 }
-        categoryIDs = [Int64](repeating: 0, count: classification.categories.count)
+        categoryIDs = [Int64](
+            repeating: 0,
+            count: configuration.classification.categories.count
+        )
         originID = 0
     }
 
     /// Records a batch whose events are all new, in the transaction that is open.
     func recordNew(_ prepared: PreparedBatch) throws -> [AppendedEvent] {
-        accept(prepared.batch)
+        accept(prepared)
         let before = store.size(of: .events)
         var revisions: [Int64] = []
         _ = try record(prepared, lookingUp: false) { revisions = $0 }
@@ -131,7 +138,7 @@ final class BatchWriter {
 
     /// Records a batch in the transaction that is open, whatever the store has.
     func recordInTransaction(_ prepared: PreparedBatch) throws -> Result {
-        accept(prepared.batch)
+        accept(prepared)
         return try record(prepared, lookingUp: true)
     }
 
@@ -226,7 +233,7 @@ final class BatchWriter {
             revisions: revisions,
             recordedAt: now,
             origin: origin,
-            categories: classification.categories
+            categories: configuration.classification.categories
         )
         let hashing = helper.start { hashes.run() }
         defer { hashing.wait() }
@@ -245,7 +252,7 @@ final class BatchWriter {
             let category = Int(batch.events[Int(index)].category)
             if categoryIDs[category] == 0 {
                 categoryIDs[category] = try id(
-                    of: classification.categories[category],
+                    of: configuration.classification.categories[category],
                     categoryRows
                 )
             }
@@ -431,10 +438,7 @@ final class BatchWriter {
                 originID: originID,
                 originRows: originRows,
                 comparison: &comparison,
-                severity: { [classification, severities] category in
-                    classification.categories.firstIndex(of: category).map { severities[$0] }
-                        ?? "low"
-                }
+                severity: configuration.severity(of:)
             )
             result.outcomes[outcome.outcome] += 1
             if outcome.opensConflict { result.conflictsOpened += 1 }

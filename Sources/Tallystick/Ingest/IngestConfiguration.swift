@@ -3,6 +3,8 @@ import TallystickSQLite
 
 /// What ingest needs of a store's settings.
 struct IngestConfiguration: Sendable {
+    /// The version in `configurations`; 0 where overrides were not recorded yet.
+    var version: Int64
     var classification: Classification
     /// By category, as in the classification.
     var checksums: [ChecksumAlgorithm]
@@ -14,25 +16,10 @@ struct IngestConfiguration: Sendable {
     /// Categories whose open conflicts hold replay.
     var heldCategories: [String]
 
-    /// The settings in force.
-    init(_ identity: StoreIdentity, from connection: Connection) throws {
-        let stored = try ConfigurationRows(in: connection).current()
-        let settings: StoreSettings
-        do throws(SettingsError) {
-            if let stored {
-                settings = try StoreSettings(json: stored.content, onto: nil)
-            } else {
-                settings = .standard
-            }
-        } catch {
-            throw StoreError(
-                .integrity,
-                during: "read the settings",
-                on: "configuration \(stored?.version ?? 0)",
-                "they are not valid: \(error.message)",
-                hint: "Run 'tally verify'"
-            )
-        }
+    init(_ inForce: SettingsInForce, _ identity: StoreIdentity, from connection: Connection) throws
+    {
+        let settings = inForce.settings
+        version = inForce.version
         classification = settings.classification
         checksums = settings.categories.map(\.checksum)
         severities = settings.categories.map(\.severity.rawValue)
@@ -43,5 +30,24 @@ struct IngestConfiguration: Sendable {
         let rows = try connection.prepare("SELECT name FROM origins WHERE name <> 'local'")
         while try rows.step() { names.insert(rows.text(at: 0)) }
         origins = names
+    }
+
+    /// How grave a mismatch of an event of a category is.
+    func severity(of category: String) -> String {
+        classification.categories.firstIndex(of: category).map { severities[$0] }
+            ?? StoreSettings.Severity.low.rawValue
+    }
+
+    /// What a decoder needs; `origin` is the path of its inputs.
+    func decoderSettings(mapping: EventMapping? = nil, origin: String? = nil)
+        -> EventDecoderSettings
+    {
+        EventDecoderSettings(
+            deliveryAttributes: deliveryAttributes,
+            classification: classification,
+            checksums: checksums,
+            mapping: mapping,
+            origins: origins.union(origin.map { [$0] } ?? [])
+        )
     }
 }

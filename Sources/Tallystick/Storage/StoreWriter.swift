@@ -26,6 +26,11 @@ final class StoreWriter {
     private var leaf: [UInt8] = []
     /// Grows whenever something that a caller may have remembered is no longer sure.
     private(set) var generation = 0
+    private var follower: SettingsFollower
+    /// Whether another process may have recorded settings.
+    private var mayHaveNewSettings = true
+    /// Told of settings once they count.
+    var onSettings: @Sendable (SettingsInForce, IngestConfiguration) -> Void = { _, _ in }
     /// Why nothing can be written any more through this handle.
     private var poison: StoreError?
     let clock: @Sendable () -> Int64
@@ -45,6 +50,7 @@ final class StoreWriter {
         effective = try EffectiveRows(in: connection)
         counters = try CounterRows(in: connection)
         configurations = try ConfigurationRows(in: connection)
+        follower = SettingsFollower(configurations, connection, options.overrides)
         audit = try AuditInsertion(in: connection)
         auditLeaves = try AuditLeafReader(in: connection)
     }
@@ -55,11 +61,16 @@ final class StoreWriter {
     ///
     /// - throws: `StoreError`; nothing of the transaction is stored, unless the code is
     ///   `outcomeUnknown`, after which the handle writes no more.
+    ///
+    /// - parameter recordingOverrides: whether overrides of this process that were not recorded yet are
+    ///   recorded first.
     func transaction<Result>(
         _ operation: String,
+        recordingOverrides: Bool = true,
         _ body: () throws -> Result
     ) throws(StoreError) -> Result {
-        guard let result = try attempt(operation, { try body() }) else {
+        let result = try attempt(operation, recordingOverrides: recordingOverrides) { try body() }
+        guard let result else {
             throw StoreError(.bug, during: operation, on: path, "a transaction had no result")
         }
         return result
@@ -68,10 +79,11 @@ final class StoreWriter {
     /// Like `transaction`, but takes everything back, and returns nil, where `body` returns nil.
     func attempt<Result>(
         _ operation: String,
+        recordingOverrides: Bool = true,
         _ body: () throws -> Result?
     ) throws(StoreError) -> Result? {
         if let poison { throw poison }
-        let saved = logs
+        let saved = (logs, follower)
         do {
             try connection.execute("BEGIN IMMEDIATE")
         } catch {
@@ -79,6 +91,7 @@ final class StoreWriter {
         }
         do {
             try refresh()
+            if recordingOverrides, mayHaveNewSettings { try followSettings() }
             guard let result = try body() else {
                 forget(backTo: saved)
                 try connection.execute("ROLLBACK")
@@ -86,6 +99,7 @@ final class StoreWriter {
             }
             try storeLeaves()
             try connection.execute("COMMIT")
+            publishSettings(unless: saved.1.inForce)
             checkpointIfNeeded()
             return result
         } catch {
@@ -94,8 +108,10 @@ final class StoreWriter {
         }
     }
 
-    private func forget(backTo saved: [LogName: MerkleLog]) {
-        logs = saved
+    private func forget(backTo saved: (logs: [LogName: MerkleLog], follower: SettingsFollower)) {
+        logs = saved.logs
+        follower = saved.follower
+        mayHaveNewSettings = true
         pending.removeAll()
         generation += 1
     }
@@ -138,6 +154,7 @@ final class StoreWriter {
         for name in LogName.allCases {
             if let log = logs[name], try merkle.size(of: name) == log.size { continue }
             generation += 1
+            if name == .audit { mayHaveNewSettings = true }
             guard let log = try merkle.log(name) else {
                 throw StoreError(
                     .integrity,
@@ -149,6 +166,53 @@ final class StoreWriter {
             }
             logs[name] = log
         }
+    }
+
+    // MARK: Settings
+
+    /// The settings in force, in the transaction that is open; nil while the store is created.
+    var settings: SettingsInForce? { follower.inForce }
+    /// What ingest needs of them.
+    var configuration: IngestConfiguration? { follower.configuration }
+
+    /// Reads the settings again where another process recorded some, and records this process's
+    /// overrides before they are used for the first time.
+    func followSettings() throws {
+        mayHaveNewSettings = false
+        guard let unrecorded = try follower.refresh() else { return }
+        let names = unrecorded.overrides.joined(separator: ", ")
+        let version = try addConfiguration(
+            unrecorded.settings,
+            actor: StoredConfiguration.environment,
+            reason: names.isEmpty ? "no overrides" : names
+        )
+        try follower.recorded(as: version)
+    }
+
+    /// Adds a version of the settings.
+    func addConfiguration(
+        _ settings: StoreSettings,
+        actor: String,
+        reason: String
+    ) throws -> Int64 {
+        let version = try configurations.newestVersion() + 1
+        let row = AuditRow(
+            kind: .configuration,
+            recordedAt: clock(),
+            actor: actor,
+            reason: reason
+        )
+        try addAudit(row, tables: [.configurations]) { sequence in
+            try configurations.add(settings.canonical, version: version, auditSequence: sequence)
+        }
+        return version
+    }
+
+    private func publishSettings(unless known: SettingsInForce?) {
+        guard let inForce = follower.inForce, let configuration = follower.configuration,
+            inForce.version != known?.version || inForce.newest != known?.newest
+        else { return }
+        onSettings(inForce, configuration)
     }
 
     // MARK: Logs

@@ -29,7 +29,7 @@ struct Append: TallyCommand {
         let started = Clock.nanoseconds()
         let expectation = try Self.expectation(expect)
         let bytes = try SmallFile.read(file)
-        let opened = try await EventStore.open(at: store)
+        let opened = try await EventStore.open(at: store, options: .command())
         let appended: [AppendedEvent]
         do {
             appended = try await opened.append(json: bytes, to: stream, expecting: expectation)

@@ -38,7 +38,7 @@ struct Ingest: TallyCommand {
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
         let failing = try FailOn.outcomes(failOn)
-        var options = StoreOptions()
+        var options = StoreOptions.command()
         options.busyTimeout = try Durations.parse(busyTimeout)
         var ingest = IngestOptions()
         ingest.actor = actor ?? Actor.current

@@ -83,7 +83,7 @@ struct Quarantine: AsyncParsableCommand {
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: .command())
             let outcome = try await opened.releaseQuarantined(
                 id,
                 actor: actor ?? Actor.current,

@@ -51,7 +51,7 @@ struct Replay: AsyncParsableCommand {
             guard batch > 0 else { throw ValidationError("--batch must be at least 1") }
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: .command())
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             options.batch = batch
@@ -165,7 +165,7 @@ struct Replay: AsyncParsableCommand {
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: .command())
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             let done = try await opened.retryParked(projection: definition, options: options)
@@ -192,7 +192,7 @@ struct Replay: AsyncParsableCommand {
         var replay: String
 
         func execute() async throws -> Int32 {
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: .command())
             try await opened.dropReplay(replay)
             await opened.close()
             return Exit.done
@@ -216,7 +216,7 @@ struct Replay: AsyncParsableCommand {
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: .command())
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             options.alwaysRebuilds = true
