@@ -84,7 +84,7 @@ final class Workload {
         // Any bytes of the right length will do: the loop hashes nothing.
         row.checksum = tally_text(
             bytes: pointer(base, Int(event.id.start)),
-            count: event.checksum.algorithm.byteCount
+            count: Int64(event.checksum.algorithm.byteCount)
         )
         row.subject = text(event.subject)
         row.time = text(event.time)
