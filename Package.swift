@@ -32,6 +32,7 @@ let package = Package(
             pkgConfig: "sqlite3",
             providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]
         ),
+        .target(name: "CTallystickProcess"),
         .target(
             name: "TallystickSQLite",
             dependencies: ["CTallystickSQLite"],
@@ -51,7 +52,7 @@ let package = Package(
         .target(
             name: "Tallystick",
             dependencies: [
-                "TallystickCore", "TallystickSQLite", "TallystickMigrations",
+                "TallystickCore", "TallystickSQLite", "TallystickMigrations", "CTallystickProcess",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],

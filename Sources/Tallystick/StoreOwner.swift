@@ -175,6 +175,7 @@ actor StoreOwner {
     func close() {
         runs = [:]
         appender = nil
+        writer?.vouch()
         writer?.checkpoint()
         writer = nil
     }

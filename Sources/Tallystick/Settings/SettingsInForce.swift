@@ -74,7 +74,12 @@ final class SettingsBox: Sendable {
                 hint: "Run 'tally verify'"
             )
         }
-        let configuration = try IngestConfiguration(inForce, identity, from: connection)
+        let configuration = try IngestConfiguration(
+            inForce,
+            identity,
+            options.checksummer,
+            from: connection
+        )
         state = Mutex((inForce: inForce, configuration: configuration))
     }
 
@@ -91,13 +96,15 @@ struct SettingsFollower {
     private let rows: ConfigurationRows
     private let connection: Connection
     private let overrides: SettingsOverrides?
+    private let checksummer: Checksummer
     private(set) var inForce: SettingsInForce?
     private(set) var configuration: IngestConfiguration?
 
-    init(_ rows: ConfigurationRows, _ connection: Connection, _ overrides: SettingsOverrides?) {
+    init(_ rows: ConfigurationRows, _ connection: Connection, _ options: StoreOptions) {
         self.rows = rows
         self.connection = connection
-        self.overrides = overrides
+        overrides = options.overrides
+        checksummer = options.checksummer
     }
 
     /// Reads the settings again where there is a new version.
@@ -128,6 +135,6 @@ struct SettingsFollower {
     private mutating func set(_ current: SettingsInForce) throws {
         inForce = current
         let identity = try StoreIdentity.read(from: connection)
-        configuration = try IngestConfiguration(current, identity, from: connection)
+        configuration = try IngestConfiguration(current, identity, checksummer, from: connection)
     }
 }
