@@ -69,6 +69,7 @@ enum NoteFile {
 
     /// What is wrong with a note or a proof, as a store's error: bad input where it is none, an integrity
     /// failure where it does not hold.
+    @discardableResult
     static func judging<Result>(
         _ subject: String,
         _ operation: String,
