@@ -1,4 +1,4 @@
-public import TallystickCore
+import TallystickCore
 import TallystickSQLite
 
 /// One choice for all open conflicts that fit a filter.

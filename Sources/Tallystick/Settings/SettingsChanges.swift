@@ -42,7 +42,7 @@ public struct SettingsChanges: AsyncSequence, Sendable {
             isolation actor: isolated (any Actor)?
         ) async throws(StoreError) -> SettingsVersion? {
             while !isClosed.isSet && !Task.isCancelled {
-                if let found = try await read() {
+                if let found = try await Self.read(path, options, after: last) {
                     last = found.version
                     return found
                 }
@@ -56,9 +56,12 @@ public struct SettingsChanges: AsyncSequence, Sendable {
             return nil
         }
 
-        private func read() async throws(StoreError) -> SettingsVersion? {
-            let (path, options, last) = (path, options, last)
-            return try await EventStore.attempt("read the settings", path) {
+        private static func read(
+            _ path: String,
+            _ options: StoreOptions,
+            after last: Int64?
+        ) async throws(StoreError) -> SettingsVersion? {
+            try await EventStore.attempt("read the settings", path) {
                 try await runOnThread {
                     let rows = try ConfigurationRows(
                         in: StoreFile.openForReading(path, options)
