@@ -46,7 +46,10 @@ let package = Package(
         .target(
             name: "TallystickMigrations",
             path: "migrations",
-            resources: [.embedInCode("V0001_initial.sql")],
+            resources: [
+                .embedInCode("V0001_initial.sql"), .embedInCode("V0002_reconciliation.sql"),
+                .embedInCode("V0003_proof.sql"),
+            ],
             swiftSettings: strict
         ),
         .target(

@@ -74,7 +74,8 @@ private struct Resealer {
     }
 
     func reseal(after position: Int64, actor: String, reason: String) throws -> ResealReport {
-        try store.transaction(Self.operation) {
+        try AuditText.judge(actor: actor, reason: reason, during: Self.operation)
+        return try store.transaction(Self.operation) {
             let registered = try store.registeredKeys()
             let key = try registered.required(
                 from: store.checksummer.ring,
