@@ -78,7 +78,13 @@ struct KeyCommandTests {
         #expect(resealed.code == 0)
         #expect(resealed.output.contains("\"sealed\":2"))
         let listed = tally.run(
-            "keys", "list", "s.db", "--key-file", "ring.json", "--format", "csv"
+            "keys",
+            "list",
+            "s.db",
+            "--key-file",
+            "ring.json",
+            "--format",
+            "csv"
         )
         #expect(listed.output.contains("k1,hmac-sha256,retired"))
         #expect(listed.output.contains("k2,hmac-sha256,active"))
@@ -88,7 +94,13 @@ struct KeyCommandTests {
         #expect(without.output.contains("HMACs whose keys were not given"))
         #expect(tally.run(["keys", "retire", "s.db", "k2"] + ring).code == 0)
         let ended = tally.run(
-            "append", "s.db", "x", "-", "--key-file", "ring.json", input: critical(3)
+            "append",
+            "s.db",
+            "x",
+            "-",
+            "--key-file",
+            "ring.json",
+            input: critical(3)
         )
         #expect(ended.code == 77)
     }
@@ -113,7 +125,14 @@ struct KeyCommandTests {
     @Test("Notes and proofs are checked without the store, by us and by an independent program")
     func proofs() throws {
         let made = tally.run(
-            "keys", "generate", "s.db", "--signing", "signer.key", "--reason", "seals", "--json"
+            "keys",
+            "generate",
+            "s.db",
+            "--signing",
+            "signer.key",
+            "--reason",
+            "seals",
+            "--json"
         )
         #expect(made.code == 0)
         let key = try member("public_key", of: made.output)
@@ -131,13 +150,28 @@ struct KeyCommandTests {
         #expect(tally.run("prove", "event", "s.db", "4", "--output", "event.proof").code == 0)
         #expect(
             tally.run(
-                "prove", "event", "s.db", "--source", "/s", "--id", "4", "--note", "one.note",
-                "--output", "old.proof"
+                "prove",
+                "event",
+                "s.db",
+                "--source",
+                "/s",
+                "--id",
+                "4",
+                "--note",
+                "one.note",
+                "--output",
+                "old.proof"
             ).code == 0
         )
         #expect(
             tally.run(
-                "prove", "consistency", "s.db", "--from", "one.note", "--output", "growth.proof"
+                "prove",
+                "consistency",
+                "s.db",
+                "--from",
+                "one.note",
+                "--output",
+                "growth.proof"
             ).code == 0
         )
         for suffix in ["", "-wal", "-shm"] { unlink(folder.file("s.db" + suffix)) }
@@ -183,7 +217,14 @@ struct KeyCommandTests {
     @Test("A flip of any byte of a note or proof is refused by both programs")
     func flips() throws {
         let made = tally.run(
-            "keys", "generate", "s.db", "--signing", "signer.key", "--reason", "seals", "--json"
+            "keys",
+            "generate",
+            "s.db",
+            "--signing",
+            "signer.key",
+            "--reason",
+            "seals",
+            "--json"
         )
         let key = try member("public_key", of: made.output)
         #expect(tally.run("ingest", "s.db", "-", "--origin", "a", input: critical(1)).code == 0)
@@ -243,14 +284,18 @@ struct CanaryKeyTests {
         let settings = #"{"tallystick_config":1,"default_category":"critical"}"#
         try Data(settings.utf8).write(to: URL(filePath: folder.file("settings.json")))
         let event = #"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"n":1}}"#
-        let bad = #"{"specversion":"1.0","id":"2","source":"/s","type":"t","checksum":"\#(String(repeating: "0", count: 64))","checksumalgorithm":"hmac-sha256","checksumkeyid":"canary"}"#
+        let bad =
+            #"{"specversion":"1.0","id":"2","source":"/s","type":"t","checksum":"\#(String(repeating: "0", count: 64))","checksumalgorithm":"hmac-sha256","checksumkeyid":"canary"}"#
         let keys = ["--key-file", ringFile]
         let commands: [([String], String?, Int32)] = [
             (["init", "s.db", "--config", "settings.json"], nil, 0),
             (["keys", "generate", "s.db", "--reason", "canary", "--json"] + keys, nil, 0),
             (["ingest", "s.db", "-", "--origin", "a", "--json"] + keys, event + "\n" + bad, 0),
             (["append", "s.db", "x", "-"] + keys, event.replacing("\"1\",", with: "\"3\","), 0),
-            (["ingest", "s.db", "-", "--origin", "b"], event.replacing("\"1\",", with: "\"9\","), 77),
+            (
+                ["ingest", "s.db", "-", "--origin", "b"], event.replacing("\"1\",", with: "\"9\","),
+                77
+            ),
             (["verify", "s.db", "--json"] + keys, nil, 0),
             (["verify", "s.db", "-t"] + keys, nil, 0),
             (["keys", "list", "s.db"] + keys, nil, 0),
@@ -298,7 +343,13 @@ struct CanaryKeyTests {
         #expect(tally.run("init", "s.db").code == 0)
         mkfifo(folder.file("fifo"), 0o600)
         let child = tally.start(
-            "ingest", "s.db", "fifo", "--origin", "a", "--key-file", "ring.json"
+            "ingest",
+            "s.db",
+            "fifo",
+            "--origin",
+            "a",
+            "--key-file",
+            "ring.json"
         )
         // The command waits for the other end of the FIFO, with the keys loaded.
         let end = open(folder.file("fifo"), O_WRONLY)
@@ -306,7 +357,9 @@ struct CanaryKeyTests {
         let limits = (try? String(contentsOfFile: "/proc/\(child)/limits", encoding: .utf8)) ?? ""
         let core = limits.split(separator: "\n").first { $0.hasPrefix("Max core file size") }
         #expect(core?.split(separator: " ").dropFirst(4).prefix(2) == ["0", "0"], "\(limits)")
-        let line = [UInt8]((try? Data(contentsOf: URL(filePath: "/proc/\(child)/cmdline"))) ?? Data())
+        let line = [UInt8](
+            (try? Data(contentsOf: URL(filePath: "/proc/\(child)/cmdline"))) ?? Data()
+        )
         #expect(contains(line, Array("ring.json".utf8)))
         #expect(!Self.forms(Self.secret).contains { contains(line, $0) })
         kill(child, SIGKILL)

@@ -36,10 +36,13 @@ struct SealTests {
         }
         let old = try await test.store.proveEvent(at: Position(2), in: early.note)
         #expect(try old.verify(with: [signer.verifier]).head == early.head)
-        #expect(old.content == Array(
-            "{\"data\":{\"n\":1},\"id\":\"1\",\"source\":\"/s\",\"specversion\":\"1.0\",\"type\":\"t\"}"
-                .utf8
-        ))
+        #expect(
+            old.content
+                == Array(
+                    "{\"data\":{\"n\":1},\"id\":\"1\",\"source\":\"/s\",\"specversion\":\"1.0\",\"type\":\"t\"}"
+                        .utf8
+                )
+        )
         let bare = try await test.store.proveEvent(at: Position(2), showingContent: false)
         #expect(bare.content == nil)
         #expect(try bare.verify(with: [signer.verifier]).position == Position(2))
@@ -132,7 +135,11 @@ struct SealTests {
     @Test("With a ring, registering, sealing and closing store heads that the key vouches for")
     func vouchedHeads() async throws {
         let test = try await TestStore()
-        let key = try KeyRing.Key(id: "k1", activatedAt: 1, secret: [UInt8](repeating: 1, count: 32))
+        let key = try KeyRing.Key(
+            id: "k1",
+            activatedAt: 1,
+            secret: [UInt8](repeating: 1, count: 32)
+        )
         var ring = KeyRing()
         try ring.add(key)
         let opened = try await EventStore.open(at: test.path, keys: .ring(ring))

@@ -219,7 +219,10 @@ final class EventSource {
         _ body: Body
     ) throws -> Int {
         let effective = try effectiveContents(position, last, watermark)
-        try checksums.prepare(after: position, through: position + min(last - position, Int64(limit)))
+        try checksums.prepare(
+            after: position,
+            through: position + min(last - position, Int64(limit))
+        )
         try range.bind(position, at: 1)
         try range.bind(last, at: 2)
         try range.bind(Int64(limit), at: 3)

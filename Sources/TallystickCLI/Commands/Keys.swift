@@ -52,7 +52,10 @@ struct KeysGenerate: TallyCommand {
     var store: String
     @Option(help: "The key's id; today's date without.")
     var id: String?
-    @Option(help: "Make a key that signs tree heads instead, in this new file.", completion: .file())
+    @Option(
+        help: "Make a key that signs tree heads instead, in this new file.",
+        completion: .file()
+    )
     var signing: String?
     @Option(help: "The signing key's name; tallystick/ and the store's id without.")
     var name: String?
@@ -326,7 +329,8 @@ struct KeysReseal: TallyCommand {
     static let title = "keys reseal"
     static let configuration = CommandConfiguration(
         commandName: "reseal",
-        abstract: "Make HMACs by the active key where a category asks for one and the event has none by it.",
+        abstract:
+            "Make HMACs by the active key where a category asks for one and the event has none by it.",
         discussion: """
             For events from before the first key, or from a retired key's time. What was recorded stays; the newest
             checksum counts. Every event is verified before. Run it again to go on after an interruption.

@@ -203,14 +203,18 @@ struct ProveCheck: TallyCommand {
         _ started: UInt64
     ) throws -> Int32 {
         guard let note else {
-            throw ValidationError("--note is missing: a proof of consistency needs the earlier head")
+            throw ValidationError(
+                "--note is missing: a proof of consistency needs the earlier head"
+            )
         }
         let head = try NoteFile.judging(file, Self.operation) { () throws(NoteError) in
             try HeadConsistency(parsing: bytes).verify(from: note, with: verifiers)
         }
         let result = self.result(head, started)
         try result.print(report) {
-            ["proved: \(head.origin) has everything that the note sealed, up to \(head.events.size) events"]
+            [
+                "proved: \(head.origin) has everything that the note sealed, up to \(head.events.size) events"
+            ]
         }
         return Exit.done
     }

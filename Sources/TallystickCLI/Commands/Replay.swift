@@ -52,7 +52,11 @@ struct Replay: AsyncParsableCommand {
             guard batch > 0 else { throw ValidationError("--batch must be at least 1") }
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(at: store, keys: keys.source, options: .command())
+            let opened = try await EventStore.open(
+                at: store,
+                keys: keys.source,
+                options: .command()
+            )
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             options.batch = batch
@@ -167,7 +171,11 @@ struct Replay: AsyncParsableCommand {
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(at: store, keys: keys.source, options: .command())
+            let opened = try await EventStore.open(
+                at: store,
+                keys: keys.source,
+                options: .command()
+            )
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             let done = try await opened.retryParked(projection: definition, options: options)
@@ -219,7 +227,11 @@ struct Replay: AsyncParsableCommand {
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(at: store, keys: keys.source, options: .command())
+            let opened = try await EventStore.open(
+                at: store,
+                keys: keys.source,
+                options: .command()
+            )
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             options.alwaysRebuilds = true
