@@ -7,7 +7,7 @@ final class EventVerifier {
     private let shape: EventShape
     private let rows: Statement
     private let sums: KeySums
-    private let checksummer: Checksummer
+    private let checksums: RowChecksums
     private var leaves: StoredLeaves
     /// Sums over the rows' keys, to be compared with those over the index tables.
     private(set) var identitySum: UInt64 = 0
@@ -20,8 +20,8 @@ final class EventVerifier {
         _ sums: KeySums
     ) throws {
         self.reader = reader
-        self.checksummer = checksummer
         self.sums = sums
+        checksums = try RowChecksums(reader, in: connection, checksummer, judgingDemands: true)
         shape = try EventShape(in: connection)
         leaves = try StoredLeaves(.events, in: connection)
         rows = try connection.prepare(
@@ -36,6 +36,7 @@ final class EventVerifier {
 
     /// Checks the events after `first`, up to `last`.
     func check(after first: Int64, through last: Int64, _ report: inout VerifyReport) throws {
+        try checksums.prepare(after: first, through: last)
         try rows.bind(first, at: 1)
         try rows.bind(last, at: 2)
         var expected = first + 1
@@ -60,18 +61,11 @@ final class EventVerifier {
             return
         }
         let digest = SHA256Digest(hashing: reader.content)
-        let verdict = reader.judgeChecksum(rows, digest: digest, with: checksummer)
-        switch verdict {
+        switch checksums.judge(rows, digest: digest) {
         case .holds: break
-        case .keyMissing: report.checksumsWithoutKey += 1
-        case .differs, .unknownAlgorithm:
-            report.add(
-                finding(
-                    "content",
-                    Hex.string(rows.bytes(at: EventColumn.checksum)),
-                    verdict.actual
-                )
-            )
+        case .notChecked: report.checksumsWithoutKey += 1
+        case .finding(let kind, let expected, let actual):
+            report.add(finding(kind, expected, actual))
         }
         guard let leaf = try reader.leafHash(rows, content: digest) else {
             report.add(finding("leaf", "a stream, a category and an origin", "a name is missing"))

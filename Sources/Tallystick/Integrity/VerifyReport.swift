@@ -7,7 +7,8 @@ public struct VerifyReport: Sendable {
         public var position: Int64?
         public var source: String?
         public var eventID: String?
-        /// `content`, `leaf`, `tile`, `index`, `sequence`, `key`, `downgrade`, `truncation` or `derived`.
+        /// `content`, `leaf`, `tile`, `index`, `sequence`, `key`, `downgrade`, `derived`, and against heads `store`,
+        /// `truncation`, `fork` and `head`.
         public var finding: String
         public var expected: String
         public var actual: String

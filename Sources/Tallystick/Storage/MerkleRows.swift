@@ -131,16 +131,6 @@ struct MerkleRows {
         return tail
     }
 
-    /// A log's tree, for roots and proofs of earlier sizes, as of the transaction that is open.
-    func tree(of log: LogName, size: Int64) -> MerkleTree<SQLiteError> {
-        MerkleTree(size: size) { tile throws(SQLiteError) in
-            let isTail = tile.level == 0 && tile.width < MerkleLog.tileWidth
-            return isTail
-                ? try tail(of: log).map(\.hash)
-                : try self.tile(of: log, level: tile.level, index: tile.index)
-        }
-    }
-
     /// Removes a tile that should not be there.
     func removeTile(
         _ tile: MerkleLog.Tile,

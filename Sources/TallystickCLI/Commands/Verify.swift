@@ -31,6 +31,7 @@ struct Verify: TallyCommand {
     var actor: String?
     @Option(help: "Why, for the audit trail.")
     var reason: String?
+    @OptionGroup var keys: KeyOptions
     @OptionGroup var progress: ProgressOptions
     @OptionGroup var report: ReportOptions
 
@@ -53,7 +54,7 @@ struct Verify: TallyCommand {
         let started = Clock.nanoseconds()
         var options = StoreOptions()
         options.access = .readOnly
-        let opened = try await EventStore.open(at: store, options: options)
+        let opened = try await EventStore.open(at: store, keys: keys.source, options: options)
         var verification = VerifyOptions()
         verification.duration = try maxTime.map { try Durations.parse($0) }
         verification.cursor = resume
