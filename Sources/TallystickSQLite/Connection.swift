@@ -17,6 +17,8 @@ public final class Connection {
     public var walFrames: Int32 { frames.count }
     private let frames = FrameCount()
     private var schemaWatch: SchemaWatch?
+    /// Asked while statements run; set once.
+    var guardian: ProgressGuard?
     /// Objects that SQLite holds pointers to.
     private var kept: [AnyObject] = []
 
@@ -60,6 +62,7 @@ public final class Connection {
             let code = tally_db_config_flag(handle, option, value)
             guard code == SQLITE_OK else { throw failure(code, "configure") }
         }
+        try loadSchema()
         try execute("PRAGMA cell_size_check = ON")
         try execute("PRAGMA mmap_size = 0")
         try execute("PRAGMA wal_autocheckpoint = 0")

@@ -12,6 +12,7 @@ final class SchemaWatch {
         let current = try cookie.step() ? cookie.int64(at: 0) : 0
         try cookie.reset()
         guard current != accepted else { return }
+        try connection.loadSchema()
         try judge(connection)
         accepted = current
     }

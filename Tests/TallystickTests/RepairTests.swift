@@ -31,7 +31,7 @@ struct RepairTests {
         ]
     )
     func rebuilds(_ sql: String) async throws {
-        let (_, store) = try await damaged(sql)
+        let (template, store) = try await damaged(sql)
         #expect(try await !store.verify().isIntact, "\(sql)")
         let report = try await store.repairDerived(actor: "me", reason: "a test")
         #expect(report.after.isIntact, "\(sql): \(report.after.findings.prefix(3))")
@@ -46,6 +46,7 @@ struct RepairTests {
         let sum = report.repaired.map(\.rows).reduce(0, +)
         #expect(rows.all == [[.integer(Int64(sum))]])
         await store.close()
+        template.remove(store.path)
     }
 
     @Test(
@@ -102,13 +103,14 @@ struct RepairTests {
 
     @Test("A verified backup of a damaged store is refused and leaves nothing behind")
     func damagedBackup() async throws {
-        let (_, store) = try await damaged("DELETE FROM event_identities WHERE position = 9")
+        let (template, store) = try await damaged("DELETE FROM event_identities WHERE position = 9")
         let copy = store.path + ".backup"
         #expect(
             await failureCode { _ = try await store.backup(to: copy, verifies: true) } == .integrity
         )
         #expect(!FileManager.default.fileExists(atPath: copy))
         await store.close()
+        template.remove(store.path)
     }
 
     @Test("A projection whose checkpoint is ahead of a restored store is refused, with the way on")

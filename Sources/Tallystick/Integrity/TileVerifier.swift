@@ -35,7 +35,8 @@ final class TileVerifier {
                 .init(
                     record: "merkle_tiles \(log.rawValue)/\(level)/\(index)",
                     finding: "tile",
-                    expected: expected?.hex ?? "a hash one level up",
+                    expected: "\(expected?.hex ?? "a hash") in merkle_tiles "
+                        + "\(log.rawValue)/\(level + 1)/\(index / width)",
                     actual: root?.hex ?? "no tile"
                 )
             )

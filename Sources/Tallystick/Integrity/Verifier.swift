@@ -38,6 +38,8 @@ final class Verification: Sendable {
     private let stop: StopFlag
     private let deadline: UInt64?
     let heads: LogHeads
+    private let storedHeads: StoredHeads.Result
+    private let againstFindings: [VerifyReport.Finding]
     /// What an earlier, complete run checked: the same sizes, all or less.
     private let base: [LogName: Int64]
     private let sums: KeySums
@@ -78,6 +80,16 @@ final class Verification: Sendable {
         let merkle = try MerkleRows(in: connection)
         let current = try LogHeads(in: connection, merkle)
         heads = try cursor.map { try $0.heads(within: current, merkle) } ?? current
+        let stored = StoredHeads(
+            in: connection,
+            storeID: storeID,
+            storeOptions.checksummer.ring
+        )
+        storedHeads = try stored.check()
+        let comparison = try HeadComparison(in: connection, storeID: storeID)
+        againstFindings = try options.against.flatMap {
+            try comparison.findings($0, record: "note")
+        }
         base = cursor?.base ?? [:]
         isResumed = cursor != nil
         sums = KeySums(hash: cursor.map { ByteSum(seed: $0.seed) } ?? ByteSum())
@@ -146,7 +158,10 @@ final class Verification: Sendable {
         try workInParallel()
         if state.withLock({ $0.lanes.isDone }), options.scope == .everything { try conclude() }
         var report = state.withLock { $0.report }
-        for finding in heads.findings { report.add(finding) }
+        for finding in heads.findings + storedHeads.findings + againstFindings {
+            report.add(finding)
+        }
+        report.heads = storedHeads.heads
         report.findings.sort { ($0.position ?? .max, $0.record) < ($1.position ?? .max, $1.record) }
         describeTree(&report)
         describeRest(&report)
@@ -256,6 +271,7 @@ final class Verification: Sendable {
             }
         }
         for rest in lanes.rest { leave(rest.name, rest.records, "the time was used up") }
+        leave("tree_heads", storedHeads.withoutKey, "they carry HMACs whose keys were not given")
         leave("checksums", report.checksumsWithoutKey, "they are HMACs whose keys were not given")
         if options.scope == .audit {
             for log in [LogName.events, .copies] {

@@ -1,3 +1,5 @@
+public import TallystickCore
+
 /// What a verification found.
 public struct VerifyReport: Sendable {
     /// A difference between a record and its proof.
@@ -38,6 +40,8 @@ public struct VerifyReport: Sendable {
     public var sizes: (events: Int64, copies: Int64, audit: Int64) = (0, 0, 0)
     /// Roots of the three logs, in hexadecimal.
     public var roots: (events: String, copies: String, audit: String) = ("", "", "")
+    /// Stored heads that were checked.
+    public var heads: Int64 = 0
     /// Whether everything was checked, by this run or those that it went on from.
     public var isComplete = false
     /// Where the next verification goes on: after a complete one with what is added from now on; nil after a
@@ -94,6 +98,8 @@ public struct VerifyOptions: Sendable {
     public var duration: Duration?
     /// The cursor of an earlier verification of the same store.
     public var cursor: String?
+    /// Heads that were kept elsewhere: the store must have grown out of each of them.
+    public var against: [TreeHead] = []
     /// How many threads work; by default two.
     public var workers = 2
     /// Called now and then with the events checked, and all events.

@@ -270,8 +270,6 @@ struct DerivedStates {
     private func effective(_ position: Int64, _ resolution: Resolution) throws -> Columns {
         let fields = try resolution.content.map { try EventFields(content: $0) }
         func text(_ text: String?) -> SQLValue { text.map { .text($0) } ?? .null }
-        let appended =
-            try reader.withRow(at: position) { $0.value(at: EventColumn.checksum) } ?? .null
         return [
             ("state", .text(resolution.decision == "merge" ? "merged" : "resolved")),
             ("conflict_id", .integer(resolution.conflictID)),
@@ -282,8 +280,23 @@ struct DerivedStates {
             ("time", text(fields?.time)), ("data_content_type", text(fields?.dataContentType)),
             ("attributes", text(fields?.attributes)), ("data", fields?.data ?? .null),
             ("checksum_algorithm", resolution.algorithm), ("checksum_key_id", resolution.keyID),
-            ("checksum", resolution.checksum.map { .blob($0) } ?? appended),
-        ]
+        ] + (try checksum(position, resolution))
+    }
+
+    /// Where nothing counts, no resolution holds the checksum of what was appended, and only a holder of the key could
+    /// make its HMAC.
+    private func checksum(_ position: Int64, _ resolution: Resolution) throws -> Columns {
+        if let checksum = resolution.checksum { return [("checksum", .blob(checksum))] }
+        guard resolution.keyID == .null else { return [] }
+        let appended = try reader.withRow(at: position) { row -> Checksum? in
+            guard try reader.readContent(row) else { return nil }
+            return reader.content.withUnsafeBytes { content in
+                resolution.algorithm == .text(ChecksumAlgorithm.crc32.rawValue)
+                    ? Checksum(crc32Of: content)
+                    : Checksum(sha256: SHA256Digest(hashing: content))
+            }
+        }
+        return [("checksum", (appended ?? nil).map { .blob($0.bytes) } ?? .null)]
     }
 
     // MARK: Quarantine

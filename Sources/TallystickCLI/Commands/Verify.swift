@@ -13,6 +13,7 @@ struct Verify: TallyCommand {
               tally verify events.db
               tally verify events.db --max-time 10s
               tally verify events.db --resume "$CURSOR"
+              tally verify events.db --against 2026-03-01.note --public-key signer.pub
               tally verify events.db --repair-derived --reason "disk replaced"
             """
     )
@@ -31,6 +32,14 @@ struct Verify: TallyCommand {
     var actor: String?
     @Option(help: "Why, for the audit trail.")
     var reason: String?
+    @Option(
+        help:
+            "A sealed head that was kept elsewhere: find rollback, truncation and forks since. May be repeated.",
+        completion: .file()
+    )
+    var against: [String] = []
+    @Option(help: "The public key that seals are by, or a file that holds it; may be repeated.")
+    var publicKey: [String] = []
     @OptionGroup var keys: KeyOptions
     @OptionGroup var progress: ProgressOptions
     @OptionGroup var report: ReportOptions
@@ -58,6 +67,8 @@ struct Verify: TallyCommand {
         var verification = VerifyOptions()
         verification.duration = try maxTime.map { try Durations.parse($0) }
         verification.cursor = resume
+        let heads = try readHeads()
+        verification.against = heads
         let bar = progress.bar(unit: "events")
         verification.onProgress = { bar.update($0, of: $1) }
         let done = try await opened.verify(verification)
@@ -68,9 +79,21 @@ struct Verify: TallyCommand {
         result.exit = exit
         result.result =
             !done.isIntact ? "differences" : done.isComplete ? "intact" : "incomplete"
-        VerifyOutput.add(done, to: &result)
+        VerifyOutput.add(done, against: heads, to: &result)
         try result.print(report) { VerifyOutput.lines(done) }
         return exit
+    }
+
+    /// The heads of `--against`, whose seals must be by a given key.
+    private func readHeads() throws -> [TreeHead] {
+        guard !against.isEmpty else { return [] }
+        let verifiers = try PublicKeys.parse(publicKey)
+        return try against.map { path in
+            let note = try NoteFile.read(path)
+            return try NoteFile.judging(path, "read the note") { () throws(NoteError) in
+                try TreeHead(note: note, verifiedBy: verifiers)
+            }
+        }
     }
 }
 
@@ -101,12 +124,17 @@ extension Verify {
 
 /// A verification's report.
 enum VerifyOutput {
-    static func add(_ done: VerifyReport, to result: inout Report) {
+    static func add(
+        _ done: VerifyReport,
+        against heads: [TreeHead] = [],
+        to result: inout Report
+    ) {
         result.add(
             "checked",
             .object([
                 ("events", .number(done.events)), ("copies", .number(done.copies)),
                 ("audit_rows", .number(done.auditRows)), ("tiles", .number(done.tiles)),
+                ("heads", .number(done.heads)),
             ])
         )
         result.add(
@@ -127,7 +155,21 @@ enum VerifyOutput {
                 ("events", .number(done.sizes.events)), ("copies", .number(done.sizes.copies)),
                 ("audit", .number(done.sizes.audit)), ("root", .text(done.roots.events)),
                 ("copies_root", .text(done.roots.copies)), ("audit_root", .text(done.roots.audit)),
-                ("against", .null),
+                (
+                    "against",
+                    heads.isEmpty
+                        ? .null
+                        : .list(
+                            heads.map {
+                                .object([
+                                    ("events", .number($0.events.size)),
+                                    ("copies", .number($0.copies.size)),
+                                    ("audit", .number($0.audit.size)),
+                                    ("root", .text($0.events.root.hex)),
+                                ])
+                            }
+                        )
+                ),
             ])
         )
         result.add("cursor", .optional(done.cursor))
