@@ -90,7 +90,10 @@ let package = Package(
         ),
         .testTarget(
             name: "TallystickTests",
-            dependencies: ["Tallystick", "TallystickSQLite", "TallystickTestKit"],
+            dependencies: [
+                "Tallystick", "TallystickSQLite", "TallystickTestKit",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(

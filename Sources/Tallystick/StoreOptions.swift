@@ -19,6 +19,9 @@ public struct StoreOptions: Sendable {
     /// Silent unless the program sets swift-log up.
     public var logger = Logger(label: "tallystick")
 
+    /// How long transactions and the write-ahead log become.
+    var writerLimits = WriterLimits()
+
     public init() {}
 }
 

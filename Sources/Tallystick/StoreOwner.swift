@@ -148,7 +148,7 @@ actor StoreOwner {
     func close() {
         runs = [:]
         appender = nil
-        writer?.checkpoint()
+        writer?.log.checkpoint()
         writer = nil
     }
 }

@@ -11,13 +11,15 @@ final class IngestReader {
 
     private var decoder: EventDecoder
     private let steps: BlockingQueue<Step>
+    private let pace: BatchPace
     private var batch = EventBatch()
     private var bytesInBatch = 0
     private var refusal: StoreError?
 
-    init(_ settings: EventDecoderSettings, into steps: BlockingQueue<Step>) {
+    init(_ settings: EventDecoderSettings, _ pace: BatchPace, into steps: BlockingQueue<Step>) {
         decoder = EventDecoder(settings)
         self.steps = steps
+        self.pace = pace
     }
 
     /// Reads all inputs; ends early when the queue is finished by its other side.
@@ -49,8 +51,7 @@ final class IngestReader {
             while let item = splitter.next() {
                 decode(item, splitter, input.name)
                 if let refusal { throw refusal }
-                if batch.count >= IngestLimits.batchRecords
-                    || bytesInBatch >= IngestLimits.batchBytes,
+                if batch.count >= pace.records || bytesInBatch >= pace.bytes,
                     !handOver(index, bytes)
                 {
                     return false

@@ -105,6 +105,10 @@ public enum IngestLimits {
     public static let batchRecords = 65_536
     /// or at so many bytes of input.
     public static let batchBytes = 24 << 20
+    /// Where transactions take long, batches get smaller, down to so many records.
+    static let smallestBatch = 1_024
+    /// How long a transaction works before it leaves the rest of its batch to the next one.
+    static let transactionMicroseconds: Int64 = 700_000
     /// Bytes read from a file at a time.
     public static let readChunk = 1 << 20
 }

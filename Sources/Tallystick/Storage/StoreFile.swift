@@ -118,7 +118,7 @@ enum StoreFile {
                 )
             }
         }
-        writer.checkpoint()
+        writer.log.checkpoint()
     }
 
     private static func deliveryAttributes(_ creation: StoreCreation) throws -> [String] {
