@@ -55,7 +55,7 @@ final class ParsedRows {
             return Self.text(arena.slice(range))
         }
         let stream = Self.number(after: "host-", in: arena.slice(event.subject))
-        let isCritical = event.checksumAlgorithm == .sha256
+        let isCritical = event.checksum.algorithm != .crc32
         var row = tally_row()
         row.source_id = Int64(event.source) + 1
         row.stream_id = Int64(stream) + 1
