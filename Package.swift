@@ -98,7 +98,7 @@ let package = Package(
         ),
         .testTarget(
             name: "CLITests",
-            dependencies: ["TallystickCLI", "TallystickTestKit"],
+            dependencies: ["TallystickCLI", "TallystickBenchmarks", "TallystickTestKit"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -83,6 +83,9 @@ struct WriterLimitTests {
     @Test("Batches shrink where transactions take long, and grow again")
     func pace() {
         let pace = BatchPace()
+        let first = pace.records
+        #expect(first == IngestLimits.firstBatch)
+        for _ in 0..<10 { pace.note(records: pace.records, microseconds: 1000) }
         let full = pace.records
         #expect(full == IngestLimits.batchRecords)
         pace.note(records: full, microseconds: IngestLimits.transactionMicroseconds * 4)
@@ -148,15 +151,7 @@ private final class MessageLog: LogHandler, Sendable {
         set {}
     }
 
-    func log(
-        level _: Logger.Level,
-        message _: Logger.Message,
-        metadata _: Logger.Metadata?,
-        source _: String,
-        file _: String,
-        function _: String,
-        line _: UInt
-    ) {
+    func log(event _: LogEvent) {
         messages.wrappingAdd(1, ordering: .relaxed)
     }
 }

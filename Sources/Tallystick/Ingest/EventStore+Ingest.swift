@@ -80,8 +80,8 @@ extension EventStore {
             mapping: options.mapping,
             origins: configuration.origins.union([origin])
         )
-        // One batch waits while another is written: memory holds three at most.
-        let steps = BlockingQueue<IngestReader.Step>(bound: 1)
+        // One batch is read while another is written: memory holds two.
+        let steps = BlockingQueue<IngestReader.Step>(bound: 0)
         startThread { IngestReader(settings, pace, into: steps).run(inputs) }
         return steps
     }
