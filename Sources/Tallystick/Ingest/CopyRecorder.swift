@@ -10,8 +10,11 @@ struct CopyRecorder {
     private let store: StoreWriter
     private let helper: HelperThread
     private let conflicts: ConflictWriter
-    private let severity: (String) -> String
     private var comparison: ContentComparison
+    /// The settings in force.
+    var configuration: IngestConfiguration {
+        didSet { comparison.rules = configuration.comparison }
+    }
     private var known: [StoredCopy] = []
 
     init(_ store: StoreWriter, _ configuration: IngestConfiguration, _ helper: HelperThread) {
@@ -19,10 +22,7 @@ struct CopyRecorder {
         self.helper = helper
         conflicts = ConflictWriter(store)
         comparison = ContentComparison(rules: configuration.comparison)
-        severity = { category in
-            configuration.classification.categories.firstIndex(of: category)
-                .map { configuration.severities[$0] } ?? "low"
-        }
+        self.configuration = configuration
     }
 
     /// What the events of a batch are measured against.
@@ -173,7 +173,7 @@ struct CopyRecorder {
             ),
             originID: delivered.originID,
             comparison: &comparison,
-            severity: severity
+            severity: configuration.severity(of:)
         )
     }
 }

@@ -49,7 +49,7 @@ extension EventStore {
         let run = try await owner.beginIngest(
             origin: origin,
             actor: options.actor,
-            configuration: configuration
+            configuration: settings.configuration
         )
         let pace = BatchPace()
         let steps = startReading(inputs, from: origin, options, pace)
@@ -73,16 +73,13 @@ extension EventStore {
         _ options: IngestOptions,
         _ pace: BatchPace
     ) -> BlockingQueue<IngestReader.Step> {
-        let settings = EventDecoderSettings(
-            deliveryAttributes: configuration.deliveryAttributes,
-            classification: configuration.classification,
-            checksums: configuration.checksums,
-            mapping: options.mapping,
-            origins: configuration.origins.union([origin])
-        )
         // One batch is read while another is written: memory holds two.
         let steps = BlockingQueue<IngestReader.Step>(bound: 0)
-        startThread { IngestReader(settings, pace, into: steps).run(inputs) }
+        let settings = settings
+        startThread {
+            IngestReader(settings, from: origin, mapping: options.mapping, pace, into: steps)
+                .run(inputs)
+        }
         return steps
     }
 

@@ -21,10 +21,13 @@ final class LogKeeper {
         pauseAt = limits.pauseFrames
     }
 
+    /// Whether it is about to be written back.
+    var isLarge: Bool { connection.walFrames >= limits.checkpointFrames }
+
     /// Called after each commit.
     func committed() {
         let frames = connection.walFrames
-        guard frames >= limits.checkpointFrames else {
+        guard isLarge else {
             pauseAt = limits.pauseFrames
             return
         }
