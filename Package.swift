@@ -69,6 +69,11 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "TallystickCrashWorker",
+            dependencies: ["Tallystick", "TallystickCore"],
+            swiftSettings: strict
+        ),
         .target(name: "CTallystickBaseline", dependencies: ["CTallystickSQLite"]),
         .executableTarget(
             name: "TallystickBenchmarks",
@@ -100,8 +105,10 @@ let package = Package(
         ),
         .testTarget(
             name: "CrashTests",
-            dependencies: ["TallystickCLI", "TallystickTestKit"],
-            exclude: ["full-run.sh"],
+            dependencies: [
+                "TallystickCLI", "TallystickCrashWorker", "TallystickSQLite", "TallystickTestKit",
+            ],
+            exclude: ["full-run.sh", "failing-sync.c"],
             swiftSettings: strict
         ),
     ]

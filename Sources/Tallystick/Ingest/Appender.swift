@@ -115,6 +115,7 @@ final class Appender {
 
     private func decode(_ events: [Event], to stream: String) throws {
         decoder.begin(&batch)
+        defer { batches.accept(batch) }
         for (index, event) in events.enumerated() {
             json.removeAll(keepingCapacity: true)
             event.writeJSON(to: &json)

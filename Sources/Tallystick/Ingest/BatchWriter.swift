@@ -87,7 +87,9 @@ final class BatchWriter {
         return result
     }
 
-    private func accept(_ batch: EventBatch) {
+    /// Takes over the names that a batch uses for the first time. Every batch of the decoder has to come by, in
+    /// order, whether it is recorded or not: later ones refer to its names.
+    func accept(_ batch: EventBatch) {
         if batch.generation != nameGeneration {
             nameGeneration = batch.generation
             sources.removeAll()

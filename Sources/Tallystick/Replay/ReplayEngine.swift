@@ -53,7 +53,7 @@ final class ReplayEngine {
             target = try ProjectionTarget.open(other, storeOptions)
             source = try EventSource(try StoreFile.openForReading(path, storeOptions))
         }
-        target.install(authorizer)
+        try target.install(authorizer)
         projection = SQLProjection(file, in: target, authorizer)
         checkpoints = try CheckpointRows(in: target)
         rows = ReplayRows(in: target)

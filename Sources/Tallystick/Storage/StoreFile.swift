@@ -43,9 +43,17 @@ enum StoreFile {
             try SchemaMigrator.migrate(connection, clock: options.clock)
         }
         try SchemaMigrator.checkObjects(of: connection, path)
+        try useWriteAheadLog(connection)
         try connection.execute("PRAGMA cache_size = -\(StoreLimits.cacheKibibytes)")
         try connection.execute("PRAGMA journal_size_limit = \(StoreLimits.logBytes)")
         return connection
+    }
+
+    /// A backup has a rollback journal, with which readers would block the writer: a store that is written has
+    /// a log.
+    private static func useWriteAheadLog(_ connection: Connection) throws {
+        let mode = try connection.prepare("PRAGMA journal_mode").first { $0.text(at: 0) }
+        if mode != "wal" { try connection.execute("PRAGMA journal_mode = WAL") }
     }
 
     /// Opens a connection that reads.
@@ -190,6 +198,15 @@ enum StoreFile {
             )
         }
         let schema = try version(of: connection)
+        guard schema > 0 else {
+            throw StoreError(
+                .schemaAltered,
+                during: "open the store",
+                on: path,
+                "its user_version is \(schema), which no release wrote",
+                hint: "Someone changed it; restore a backup, or undo the change"
+            )
+        }
         guard schema <= newestSchema else {
             throw StoreError(
                 .schemaNewer,
