@@ -58,7 +58,7 @@ struct FaultTests {
         let scene = try CrashScene()
         let disk = scene.folder.file("disk")
         try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: false)
-        guard system("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk) == 0 else {
+        guard system("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk) == 0 else {
             // A container may forbid it; the test above needs no disk.
             return
         }
