@@ -58,7 +58,7 @@ let package = Package(
         ),
         .target(
             name: "TallystickTestKit",
-            dependencies: ["Tallystick"],
+            dependencies: ["Tallystick", "TallystickCore"],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -113,3 +113,14 @@ let package = Package(
         ),
     ]
 )
+
+// Needs `--sanitize=fuzzer`, so it is built on request only: see Tests/fuzz.sh.
+if Context.environment["TALLY_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "TallystickFuzz",
+            dependencies: ["TallystickTestKit"],
+            swiftSettings: strict
+        )
+    )
+}

@@ -56,10 +56,11 @@ struct ExampleTests {
         guard let list = help.components(separatedBy: "SUBCOMMANDS:\n").dropFirst().first else {
             return [parent]
         }
-        let names = list.split(separator: "\n").prefix { $0.hasPrefix("  ") }.compactMap { line in
-            line.dropFirst(2).hasPrefix(" ")
-                ? nil : line.split(whereSeparator: { " ,".contains($0) }).first
-        }
+        let names = list.split(separator: "\n", omittingEmptySubsequences: false)
+            .prefix { $0.hasPrefix("  ") }.compactMap { line in
+                line.dropFirst(2).hasPrefix(" ")
+                    ? nil : line.split(whereSeparator: { " ,".contains($0) }).first
+            }
         return [parent]
             + names.filter { $0 != "help" }.flatMap { commands(of: parent + [String($0)]) }
     }
