@@ -74,7 +74,6 @@ struct FaultTests {
         let names = try FileManager.default.contentsOfDirectory(atPath: disk).sorted()
         #expect([73, 74].contains(tally.run("backup", "disk/s.db", "disk/copy.db").code))
         #expect([73, 74].contains(tally.run("init", "disk/other.db").code))
-        #expect(tally.run("export", "disk/s.db", "--output", "disk/out.ndjson").code != 0)
         #expect(try FileManager.default.contentsOfDirectory(atPath: disk).sorted() == names)
 
         #expect(system("mount", "-o", "remount,size=64m", disk) == 0)
