@@ -40,7 +40,13 @@ public struct TallyCommand: Sendable {
     }
 
     /// Runs a command to its end.
-    public func run(_ arguments: [String], input: String? = nil) -> Result {
+    ///
+    /// - parameter environment: variables that it has besides those of this process: `NAME=value`.
+    public func run(
+        _ arguments: [String],
+        environment: [String] = [],
+        input: String? = nil
+    ) -> Result {
         let scratch = "\(folder)/.run-\(UInt32.random(in: .min ... .max))"
         if let input, let file = fopen(scratch + ".in", "w") {
             let bytes = Array(input.utf8)
@@ -51,6 +57,7 @@ public struct TallyCommand: Sendable {
         let started = clock.now
         let child = start(
             arguments,
+            environment: environment,
             input: input == nil ? nil : scratch + ".in",
             output: scratch + ".out",
             errors: scratch + ".err"
@@ -74,6 +81,7 @@ public struct TallyCommand: Sendable {
     /// Starts a command; files that are nil are `/dev/null`.
     public func start(
         _ arguments: [String],
+        environment: [String] = [],
         input: String? = nil,
         output: String? = nil,
         errors: String? = nil
@@ -86,7 +94,8 @@ public struct TallyCommand: Sendable {
         posix_spawn_file_actions_addopen(&actions, 1, output ?? "/dev/null", flags, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, errors ?? "/dev/null", flags, 0o600)
         // env changes to the folder, undoes what this process ignores, and becomes the command.
-        let prefix = ["env", "--default-signal=XFSZ,PIPE,TERM,INT", "-C", folder]
+        let prefix =
+            ["env", "--default-signal=XFSZ,PIPE,TERM,INT", "-C", folder] + environment
         var words: [UnsafeMutablePointer<CChar>?] = (prefix + wrapper + [path] + arguments).map {
             strdup($0)
         }
