@@ -132,7 +132,12 @@ final class BatchWriter {
             copies.configuration = configuration
             storeGeneration = -1
         }
-        let batch = prepared.batch
+        acceptNames(of: prepared.batch)
+    }
+
+    /// Takes over the names that a batch uses for the first time. Every batch of the decoder has to come by, in
+    /// order, whether it is recorded or not: later ones refer to its names.
+    func acceptNames(of batch: EventBatch) {
         if batch.generation != nameGeneration {
             nameGeneration = batch.generation
             sources.removeAll()

@@ -56,7 +56,7 @@ final class ReplayEngine {
                 storeOptions.checksummer
             )
         }
-        target.install(authorizer)
+        try target.install(authorizer)
         projection = SQLProjection(file, in: target, authorizer)
         checkpoints = try CheckpointRows(in: target)
         rows = ReplayRows(in: target)
