@@ -130,6 +130,8 @@ extension StoreError.Code {
     // Deciding.
     /// The conflict is not open any more, or its candidates changed while it was decided.
     public static let alreadyDecided = Self(rawValue: "already_decided")
+    /// The conflict is open.
+    public static let notDecided = Self(rawValue: "not_decided")
 
     /// A state that the code holds impossible; a bug in Tallystick.
     public static let bug = Self(rawValue: "bug")

@@ -1,4 +1,5 @@
 public import Logging
+import TallystickCore
 
 /// How a store is opened. Nothing here is stored in the file.
 public struct StoreOptions: Sendable {
@@ -18,6 +19,8 @@ public struct StoreOptions: Sendable {
     public var clock: @Sendable () -> Int64 = SystemClock.microsecondsSince1970
     /// Silent unless the program sets swift-log up.
     public var logger = Logger(label: "tallystick")
+    /// Holds the keys that were given when the store was opened.
+    var checksummer = Checksummer()
 
     public init() {}
 }

@@ -108,6 +108,16 @@ actor StoreOwner {
         try withWriter("resolve the conflict") { try ManualResolver($0).resolve(request) }
     }
 
+    func reopen(
+        conflict conflictID: Int64,
+        actor: String,
+        reason: String
+    ) throws(StoreError) {
+        try withWriter("open the conflict again") { writer in
+            try ManualResolver(writer).reopen(conflictID, actor: actor, reason: reason)
+        }
+    }
+
     func releaseQuarantined(
         _ id: Int64,
         actor: String,

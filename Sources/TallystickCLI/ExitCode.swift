@@ -33,7 +33,7 @@ enum Exit {
         case .invalidArgument: usage
         case .badInput, .sourceIsOrigin, .projectionInvalid, .projectionChanged, .queryFailed:
             badInput
-        case .expectationFailed, .contentDiffers, .alreadyDecided: expectation
+        case .expectationFailed, .contentDiffers, .alreadyDecided, .notDecided: expectation
         case .poisonEvent, .held, .interrupted, .limitReached: incomplete
         default: bug
         }

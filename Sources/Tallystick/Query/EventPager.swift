@@ -62,7 +62,10 @@ private final class EventPageReader {
     private var pinned: (head: Int64, watermark: Int64)?
 
     init(_ path: String, _ options: StoreOptions, _ reading: EventReading) throws {
-        source = try EventSource(try StoreFile.openForReading(path, options))
+        source = try EventSource(
+            try StoreFile.openForReading(path, options),
+            options.checksummer
+        )
         self.reading = reading
         statements = try EventScan(source.connection, backwards: reading.backwards)
         bounds = (

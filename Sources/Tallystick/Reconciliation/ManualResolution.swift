@@ -11,11 +11,16 @@ public struct ManualResolution: Sendable {
         case content([UInt8])
         /// Nothing: the event is excluded.
         case exclude
+        /// The event as it is: what did not arrive is not waited for. Only for conflicts over something
+        /// missing.
+        case acceptMissing
     }
 
     public var conflictID: Int64
     public var choice: Choice
+    /// Who decides; not empty.
     public var actor: String
+    /// Why; not empty.
     public var reason: String
 
     public init(conflictID: Int64, choice: Choice, actor: String, reason: String) {
@@ -30,258 +35,181 @@ extension EventStore {
     /// Decides an open conflict. The decision is a row of the audit trail; replays follow it.
     ///
     /// - returns: the id of the resolution.
-    /// - throws: `StoreError`: `notFound`, `alreadyDecided`, `badInput` for content that is no event of
-    ///   that identity.
+    /// - throws: `StoreError`: `notFound`; `alreadyDecided` when somebody else did; `badInput` for content
+    ///   that is no event of that identity; `invalidArgument` for a choice that the conflict does not have.
     @discardableResult
     public func resolve(_ resolution: ManualResolution) async throws(StoreError) -> Int64 {
         try await owner.resolve(resolution)
+    }
+
+    /// Opens a resolved conflict again, for a person to decide. Until then the event counts as the newest
+    /// resolution says.
+    ///
+    /// - throws: `StoreError`: `notFound`; `notDecided` when the conflict is open.
+    public func reopen(
+        conflict conflictID: Int64,
+        actor: String,
+        reason: String
+    ) async throws(StoreError) {
+        try await owner.reopen(conflict: conflictID, actor: actor, reason: reason)
     }
 }
 
 /// Commits decisions of people.
 struct ManualResolver {
     private let store: StoreWriter
+    private let candidates: CandidateReader
 
-    init(_ store: StoreWriter) { self.store = store }
-
-    private struct Decided {
-        var decision: Decision
-        /// nil for the event as appended, or none.
-        var content: [UInt8]?
-        var digest: SHA256Digest?
-        var winner: StoredCandidate?
-    }
-
-    private struct Subject {
-        var position: Int64
-        var names: EventNames
-        var eventID: String
-        var content: [UInt8]
-        var algorithm: ChecksumAlgorithm
-        var checksum: [UInt8]
+    init(_ store: StoreWriter) {
+        self.store = store
+        candidates = CandidateReader(store.conflicts, store.copies, store.reader)
     }
 
     func resolve(_ request: ManualResolution) throws -> Int64 {
-        try store.transaction("resolve the conflict") {
-            guard let state = try store.conflicts.state(of: request.conflictID) else {
-                throw StoreError(
-                    .notFound,
-                    during: "resolve the conflict",
-                    on: "conflict \(request.conflictID)",
-                    "there is no such conflict",
-                    hint: "See 'tally conflicts list'"
-                )
-            }
-            guard state.isOpen else {
-                throw StoreError(
-                    .alreadyDecided,
-                    during: "resolve the conflict",
-                    on: "conflict \(request.conflictID)",
-                    "it was decided by resolution \(state.resolutionID ?? 0)",
-                    hint: "See 'tally audit list' for who decided and why"
-                )
-            }
-            let candidates = try store.conflicts.candidates(of: request.conflictID)
-            let subject = try subject(request.conflictID)
-            let decided = try decide(request.choice, candidates, subject)
-            return try commit(request, decided, candidates, subject, state)
+        try AuditText.judge(
+            actor: request.actor,
+            reason: request.reason,
+            during: "resolve the conflict"
+        )
+        return try store.transaction("resolve the conflict") {
+            try resolveInTransaction(request, madeFrom: nil)
         }
     }
 
-    private func subject(_ conflictID: Int64) throws -> Subject {
-        let statement = try store.connection.cached(
-            "SELECT position FROM conflicts WHERE conflict_id = ?1"
+    /// Decides a conflict in the transaction that is open.
+    ///
+    /// - parameter digest: of the candidates that the person saw; nil: those that there are now.
+    func resolveInTransaction(
+        _ request: ManualResolution,
+        madeFrom digest: SHA256Digest?
+    ) throws -> Int64 {
+        let id = request.conflictID
+        guard let current = try candidates.read(id) else { throw ResolutionWriter.unknown(id) }
+        guard current.state.isOpen else { throw decided(id, by: current.state.resolutionID) }
+        var decision = try decision(request, current)
+        if let digest { decision.candidatesDigest = digest }
+        switch try ResolutionWriter(store).commit(decision) {
+        case .committed(let resolutionID): return resolutionID
+        case .decidedByOther(let resolutionID): throw decided(id, by: resolutionID)
+        case .candidatesChanged:
+            throw StoreError(
+                .alreadyDecided,
+                during: "resolve the conflict",
+                on: "conflict \(id)",
+                "its candidates changed while it was decided",
+                hint: "See 'tally conflicts show', and decide again"
+            )
+        }
+    }
+
+    private func decided(_ conflictID: Int64, by resolutionID: Int64?) -> StoreError {
+        StoreError(
+            .alreadyDecided,
+            during: "resolve the conflict",
+            on: "conflict \(conflictID)",
+            "it was decided by resolution \(resolutionID ?? 0)",
+            hint: "See who decided and why with 'tally audit list --conflict \(conflictID)';"
+                + " 'tally conflicts reopen' opens it again"
         )
-        try statement.bind(conflictID, at: 1)
-        guard let position = try statement.optionalInt64() else {
+    }
+
+    private func decision(
+        _ request: ManualResolution,
+        _ current: CandidateSet
+    ) throws -> NewDecision {
+        var decision = NewDecision(
+            conflictID: request.conflictID,
+            decision: .acceptMissing,
+            candidatesDigest: current.digest,
+            supersedes: current.state.resolutionID,
+            configurationVersion: try store.configurations.current()?.version ?? 1,
+            actor: request.actor,
+            reason: request.reason
+        )
+        let conflict = current.conflict
+        switch request.choice {
+        case .acceptMissing:
+            guard conflict.kind.isOverAbsence else {
+                throw refused(conflict, "nothing is missing: its kind is \(conflict.kind.rawValue)")
+            }
+        case .exclude:
+            guard conflict.position != nil else { throw refused(conflict, "it has no event") }
+            decision.decision = .exclude
+        case .take(let origin):
+            let winner = try winner(origin, current)
+            decision.decision = .take
+            decision.winner = winner
+            let content = try candidates.content(of: winner, in: conflict)
+            // The event as appended needs no second copy of itself.
+            if winner.copyID != nil { decision.content = content }
+        case .content(let bytes):
+            guard let source = conflict.source, let eventID = conflict.eventID,
+                conflict.position != nil
+            else { throw refused(conflict, "it has no event") }
+            let identity = try StoreIdentity.read(from: store.connection)
+            let judge = DecidedContent(deliveryAttributes: identity.deliveryAttributes)
+            decision.decision = .merge
+            decision.content = try judge.judged(bytes, source: source, eventID: eventID)
+        }
+        return decision
+    }
+
+    private func winner(_ origin: String, _ current: CandidateSet) throws -> StoredCandidate {
+        let matching = current.candidates.filter { $0.origin.utf8.elementsEqual(origin.utf8) }
+        guard matching.count == 1, let winner = matching.first else {
+            let known = current.candidates.map(\.origin).joined(separator: ", ")
             throw StoreError(
                 .invalidArgument,
                 during: "resolve the conflict",
-                on: "conflict \(conflictID)",
-                "it is not over an event's content"
+                on: "origin '\(origin)'",
+                matching.isEmpty
+                    ? "no candidate came from it; there are \(known)"
+                    : "it delivered \(matching.count) different contents",
+                hint: "Give the content with --content"
             )
         }
-        let subject = try store.reader.withRow(at: position) { row in
-            guard try store.reader.readContent(row) else { throw damaged(position) }
-            return Subject(
-                position: position,
-                names: try store.reader.names(row),
-                eventID: row.text(at: EventColumn.id),
-                content: store.reader.content,
-                algorithm: ChecksumAlgorithm(rawValue: row.text(at: EventColumn.checksumAlgorithm))
-                    ?? .sha256,
-                checksum: row.blob(at: EventColumn.checksum)
-            )
-        }
-        guard let subject else { throw damaged(position) }
-        return subject
+        return winner
     }
 
-    private func damaged(_ position: Int64) -> StoreError {
+    private func refused(_ conflict: ConflictRecord, _ reason: String) -> StoreError {
         StoreError(
-            .integrity,
+            .invalidArgument,
             during: "resolve the conflict",
-            on: "position \(position)",
-            "the event, or a name that it uses, is missing",
-            hint: "Run 'tally verify'"
+            on: "conflict \(conflict.conflictID)",
+            reason,
+            hint: "See 'tally conflicts show \(conflict.conflictID)'"
         )
     }
 
-    private func decide(
-        _ choice: ManualResolution.Choice,
-        _ candidates: [StoredCandidate],
-        _ subject: Subject
-    ) throws -> Decided {
-        switch choice {
-        case .exclude:
-            return Decided(decision: .exclude)
-        case .take(let origin):
-            let matching = candidates.filter { $0.origin == origin }
-            guard matching.count == 1, let winner = matching.first else {
-                let known = candidates.map(\.origin).joined(separator: ", ")
+    // MARK: Reopening
+
+    func reopen(_ conflictID: Int64, actor: String, reason: String) throws {
+        try AuditText.judge(actor: actor, reason: reason, during: "open the conflict again")
+        try store.transaction("open the conflict again") {
+            guard let record = try store.conflicts.record(of: conflictID),
+                var state = try store.conflicts.state(of: conflictID)
+            else { throw ResolutionWriter.unknown(conflictID) }
+            guard !state.isOpen else {
                 throw StoreError(
-                    .invalidArgument,
-                    during: "resolve the conflict",
-                    on: "origin '\(origin)'",
-                    matching.isEmpty
-                        ? "no candidate came from it; there are \(known)"
-                        : "it delivered \(matching.count) different contents",
-                    hint: "Give the content with --content"
+                    .notDecided,
+                    during: "open the conflict again",
+                    on: "conflict \(conflictID)",
+                    "it is open"
                 )
             }
-            guard let copyID = winner.copyID else {
-                return Decided(decision: .take, digest: winner.contentDigest, winner: winner)
-            }
-            guard let content = try store.copies.content(of: copyID),
-                SHA256Digest(hashing: content) == winner.contentDigest
-            else {
-                throw StoreError(
-                    .integrity,
-                    during: "resolve the conflict",
-                    on: "copies \(copyID)",
-                    "its content does not have the digest that the conflict names",
-                    hint: "Run 'tally verify'"
+            try store.addAudit(
+                AuditRow(
+                    kind: .conflictReopened,
+                    recordedAt: store.clock(),
+                    actor: actor,
+                    reason: reason,
+                    position: record.position,
+                    conflictID: conflictID
                 )
-            }
-            return Decided(
-                decision: .take,
-                content: content,
-                digest: winner.contentDigest,
-                winner: winner
             )
-        case .content(let bytes):
-            let content = try judged(bytes, subject)
-            return Decided(
-                decision: .merge,
-                content: content,
-                digest: SHA256Digest(hashing: content)
-            )
+            state.isOpen = true
+            state.blockedBy = ConflictState.reopened
+            try store.conflicts.setState(state, of: conflictID)
         }
-    }
-
-    /// Content that a person gives, in canonical form: an event like any other, with the same identity.
-    private func judged(_ bytes: [UInt8], _ subject: Subject) throws -> [UInt8] {
-        var decoder = EventDecoder(EventDecoderSettings())
-        var batch = EventBatch()
-        decoder.begin(&batch)
-        let place = RecordPlace(line: 1, column: 1, byte: 0)
-        _ = bytes.withUnsafeBytes { decoder.decode($0, at: place, into: &batch) }
-        if let rejected = batch.rejected.first {
-            throw StoreError(
-                .badInput,
-                during: "read the content",
-                on: "line \(rejected.place.line), column \(rejected.place.column)",
-                "\(rejected.message) (\(rejected.code))"
-            )
-        }
-        guard let event = batch.events.first, let source = batch.newSources.names.first else {
-            throw StoreError(.badInput, during: "read the content", "there is no event")
-        }
-        return try batch.arena.withUnsafeBytes { arena in
-            let name = CanonicalJSON.text(ofString: arena.slice(source))
-            guard name.elementsEqual(subject.names.source.utf8),
-                arena.slice(event.id).elementsEqual(subject.eventID.utf8)
-            else {
-                throw StoreError(
-                    .badInput,
-                    during: "read the content",
-                    on: "position \(subject.position)",
-                    "its source and id are not those of the event",
-                    hint: "Keep source and id; everything else may change"
-                )
-            }
-            return [UInt8](arena.slice(event.content))
-        }
-    }
-
-    private func commit(
-        _ request: ManualResolution,
-        _ decided: Decided,
-        _ candidates: [StoredCandidate],
-        _ subject: Subject,
-        _ state: ConflictState
-    ) throws -> Int64 {
-        let now = store.clock()
-        let after = checksum(decided.content ?? subject.content, subject.algorithm)
-        let resolutionID = try store.resolutions.nextID()
-        var resolution = NewResolution(
-            resolutionID: resolutionID,
-            conflictID: request.conflictID,
-            position: subject.position,
-            afterPosition: store.size(of: .events),
-            decidedAt: now,
-            policy: "manual",
-            policyVersion: "1",
-            configurationVersion: try store.configurations.current()?.version ?? 1,
-            decision: decided.decision.rawValue,
-            actor: request.actor,
-            reason: request.reason,
-            candidatesDigest: Self.digest(of: candidates)
-        )
-        resolution.winnerOrigin = decided.winner?.origin
-        resolution.winnerCandidate = decided.winner?.candidate
-        resolution.checksumAlgorithm = subject.algorithm.rawValue
-        resolution.checksumBefore = Hex.string(subject.checksum)
-        resolution.checksumAfter = decided.decision == .exclude ? nil : Hex.string(after)
-        resolution.contentDigest = decided.digest?.hex
-        resolution.content = decided.content
-        let row = AuditRow(
-            kind: .resolution,
-            recordedAt: now,
-            actor: request.actor,
-            reason: request.reason,
-            position: subject.position,
-            conflictID: request.conflictID
-        )
-        try store.addAudit(row, tables: [.resolutions]) { sequence in
-            try store.resolutions.add(resolution, auditSequence: sequence)
-        }
-        var state = state
-        state.isOpen = false
-        state.resolutionID = resolutionID
-        state.blockedBy = nil
-        try store.conflicts.setState(state, of: request.conflictID)
-        try store.effective.resolve(
-            position: subject.position,
-            conflictID: request.conflictID,
-            resolutionID: resolutionID,
-            decision: decided.decision,
-            fields: try decided.content.map { try EventFields(content: $0) },
-            algorithm: subject.algorithm,
-            checksum: after
-        )
-        return resolutionID
-    }
-
-    private func checksum(_ content: [UInt8], _ algorithm: ChecksumAlgorithm) -> [UInt8] {
-        algorithm == .crc32
-            ? withUnsafeBytes(of: CRC32.checksum(content).bigEndian) { [UInt8]($0) }
-            : SHA256Digest(hashing: content).bytes
-    }
-
-    /// SHA-256 over the candidates' digests in hexadecimal, sorted, one a line.
-    private static func digest(of candidates: [StoredCandidate]) -> String {
-        let lines = candidates.map(\.contentDigest.hex).sorted().joined(separator: "\n")
-        return SHA256Digest(hashing: Array(lines.utf8)).hex
     }
 }

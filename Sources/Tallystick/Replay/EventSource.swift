@@ -37,6 +37,7 @@ final class EventSource {
     let rows: EventRowReader
     let resolutions: VerifiedResolutions
     private let merkle: MerkleRows
+    private let checksummer: Checksummer
     private var leaves: LeafHashes
     /// For events out of order, so that `leaves` keeps its tile.
     private var scatteredLeaves: LeafHashes
@@ -44,8 +45,9 @@ final class EventSource {
     /// The tree over the events read so far.
     private(set) var consumed = MerkleFrontier()
 
-    init(_ connection: Connection) throws {
+    init(_ connection: Connection, _ checksummer: Checksummer) throws {
         self.connection = connection
+        self.checksummer = checksummer
         rows = try EventRowReader(in: connection)
         merkle = try MerkleRows(in: connection)
         leaves = LeafHashes(of: .events, merkle)
@@ -263,7 +265,10 @@ final class EventSource {
             throw Self.damaged(position, "a name is missing")
         }
         let digest = SHA256Digest(hashing: rows.content)
-        guard checksumHolds(row, digest) else {
+        switch rows.judgeChecksum(row, digest: digest, with: checksummer) {
+        // Without the key the leaf alone speaks for the content.
+        case .holds, .keyMissing: break
+        case .differs, .unknownAlgorithm:
             throw Self.damaged(position, "its content does not have the checksum stored with it")
         }
         guard let leaf = try rows.leafHash(row, content: digest) else {
@@ -311,18 +316,6 @@ final class EventSource {
             resolution.position,
             "it is not the content that resolution \(resolution.resolutionID) decided for"
         )
-    }
-
-    private func checksumHolds(_ row: Statement, _ digest: SHA256Digest) -> Bool {
-        let name = row.bytes(at: EventColumn.checksumAlgorithm)
-        let stored = row.bytes(at: EventColumn.checksum)
-        if name.elementsEqual(ChecksumAlgorithm.crc32.rawValue.utf8) {
-            return withUnsafeBytes(of: CRC32.checksum(rows.content).bigEndian) {
-                $0.elementsEqual(stored)
-            }
-        }
-        return name.elementsEqual(ChecksumAlgorithm.sha256.rawValue.utf8)
-            && digest.withUnsafeBytes { $0.elementsEqual(stored) }
     }
 
     private static func damaged(_ position: Int64, _ reason: String) -> StoreError {

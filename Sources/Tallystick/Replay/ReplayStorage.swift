@@ -22,12 +22,13 @@ final class ReplayStorage {
         case .store:
             isInStore = true
             target = try StoreFile.openForWriting(setting.path, setting.storeOptions)
-            source = try EventSource(target)
+            source = try EventSource(target, setting.storeOptions.checksummer)
         case .file(let other):
             isInStore = false
             target = try ProjectionTarget.open(other, setting.storeOptions)
             source = try EventSource(
-                try StoreFile.openForReading(setting.path, setting.storeOptions)
+                try StoreFile.openForReading(setting.path, setting.storeOptions),
+                setting.storeOptions.checksummer
             )
         }
         target.install(authorizer)

@@ -7,6 +7,7 @@ enum AuditKind: String {
     case configuration
     case mismatch
     case conflict
+    case conflictReopened = "conflict_reopened"
     case candidate
     case resolution
     case quarantine

@@ -13,6 +13,27 @@ public enum ConflictKind: String, Sendable, CaseIterable {
     case sequenceCollision = "sequence_collision"
     case unverifiable
     case tamperedAtRest = "tampered_at_rest"
+
+    /// Whether the conflict is about something that did not arrive.
+    var isOverAbsence: Bool {
+        switch self {
+        case .missingAtOrigin, .originSilent, .lateArrival, .sequenceGap: true
+        default: false
+        }
+    }
+}
+
+/// A row of `conflicts`: what never changes about a conflict.
+struct ConflictRecord {
+    var conflictID: Int64
+    var kind: ConflictKind
+    var severity: String
+    var category: String?
+    var position: Int64?
+    var source: String?
+    var eventID: String?
+    var origin: String?
+    var openedAt: Int64
 }
 
 /// A row of `conflicts` with where it stands.
@@ -41,6 +62,7 @@ struct ConflictRows {
     private let selectByPosition: Statement
     private let selectCandidates: Statement
     private let selectState: Statement
+    private let selectRecord: Statement
     private let selectLast: Statement
 
     init(in connection: Connection) throws(SQLiteError) {
@@ -114,6 +136,13 @@ struct ConflictRows {
             """
             SELECT state, resolution_id, policy, blocked_by, origins, candidates, differs_in
             FROM conflict_states
+            WHERE conflict_id = ?1
+            """
+        )
+        selectRecord = try connection.prepare(
+            """
+            SELECT kind, severity, category, position, source, event_id, origin, opened_at
+            FROM conflicts
             WHERE conflict_id = ?1
             """
         )
@@ -203,6 +232,27 @@ struct ConflictRows {
         }
     }
 
+    /// What a conflict is about; nil when there is none, or its kind is not known to this release.
+    func record(of conflictID: Int64) throws(SQLiteError) -> ConflictRecord? {
+        try selectRecord.bind(conflictID, at: 1)
+        let record: ConflictRecord?? = try selectRecord.first { row in
+            ConflictKind(rawValue: row.text(at: 0)).map { kind in
+                ConflictRecord(
+                    conflictID: conflictID,
+                    kind: kind,
+                    severity: row.text(at: 1),
+                    category: row.textIfPresent(at: 2),
+                    position: row.int64IfPresent(at: 3),
+                    source: row.textIfPresent(at: 4),
+                    eventID: row.textIfPresent(at: 5),
+                    origin: row.textIfPresent(at: 6),
+                    openedAt: row.int64(at: 7)
+                )
+            }
+        }
+        return record ?? nil
+    }
+
     func candidates(of conflictID: Int64) throws(SQLiteError) -> [StoredCandidate] {
         try selectCandidates.bind(conflictID, at: 1)
         var candidates: [StoredCandidate] = []
@@ -277,6 +327,9 @@ struct NewMismatch {
 
 /// Where a conflict stands; derived from the proved tables.
 struct ConflictState {
+    /// `blockedBy` of a conflict that a person opened again: a person decides it.
+    static let reopened = "reopened"
+
     var isOpen: Bool
     var resolutionID: Int64?
     var policy: String?

@@ -22,6 +22,7 @@ struct CopyRows {
     private let insert: Statement
     private let selectByPosition: Statement
     private let selectContent: Statement
+    private let selectDeliveries: Statement
 
     init(in connection: Connection) throws(SQLiteError) {
         insert = try connection.prepare(
@@ -41,6 +42,15 @@ struct CopyRows {
             """
         )
         selectContent = try connection.prepare("SELECT content FROM copies WHERE copy_id = ?1")
+        selectDeliveries = try connection.prepare(
+            """
+            SELECT o.name, c.content_sha256
+            FROM copies AS c
+            JOIN origins AS o ON o.origin_id = c.origin_id
+            WHERE c.position = ?1
+            ORDER BY c.copy_id
+            """
+        )
     }
 
     func add(
@@ -79,6 +89,20 @@ struct CopyRows {
             )
         }
         try selectByPosition.reset()
+    }
+
+    /// Who delivered which further content of the event at a position, in order of arrival.
+    func deliveries(
+        of position: Int64
+    ) throws(SQLiteError) -> [(origin: String, contentDigest: SHA256Digest)] {
+        try selectDeliveries.bind(position, at: 1)
+        var deliveries: [(origin: String, contentDigest: SHA256Digest)] = []
+        while try selectDeliveries.step() {
+            let digest = selectDeliveries.withBytes(at: 1) { SHA256Digest(bytes: $0) }
+            deliveries.append((selectDeliveries.text(at: 0), digest ?? .zero))
+        }
+        try selectDeliveries.reset()
+        return deliveries
     }
 
     /// The content of a copy; nil where it equals that of the event as appended, or there is no such copy.

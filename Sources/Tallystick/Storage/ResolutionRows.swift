@@ -22,6 +22,8 @@ struct NewResolution {
     var checksumAfter: String?
     var contentDigest: String?
     var content: [UInt8]?
+    /// A JSON object.
+    var provenance: String?
     var supersedes: Int64?
 }
 
@@ -29,6 +31,7 @@ struct NewResolution {
 struct ResolutionRows {
     private let insert: Statement
     private let selectLast: Statement
+    private let selectPolicy: Statement
 
     init(in connection: Connection) throws(SQLiteError) {
         insert = try connection.prepare(
@@ -37,17 +40,26 @@ struct ResolutionRows {
                 resolution_id, audit_sequence, conflict_id, position, after_position, decided_at, policy,
                 policy_version, configuration_version, decision, winner_origin, winner_candidate, tie_break,
                 actor, reason, candidates_digest, checksum_algorithm, checksum_before, checksum_after,
-                content_sha256, content, supersedes)
+                content_sha256, content, supersedes, provenance)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-                ?20, ?21, ?22)
+                ?20, ?21, ?22, ?23)
             """
         )
         selectLast = try connection.prepare(
             "SELECT coalesce(max(resolution_id), 0) FROM resolutions"
         )
+        selectPolicy = try connection.prepare(
+            "SELECT policy FROM resolutions WHERE resolution_id = ?1"
+        )
     }
 
     func nextID() throws(SQLiteError) -> Int64 { (try selectLast.optionalInt64() ?? 0) + 1 }
+
+    /// The policy that made a resolution; nil when there is no such resolution.
+    func policy(of resolutionID: Int64) throws(SQLiteError) -> String? {
+        try selectPolicy.bind(resolutionID, at: 1)
+        return try selectPolicy.first { $0.text(at: 0) }
+    }
 
     func add(_ row: NewResolution, auditSequence: Int64) throws(SQLiteError) {
         try insert.bind(row.resolutionID, at: 1)
@@ -72,6 +84,7 @@ struct ResolutionRows {
         try insert.bindOptional(row.contentDigest, at: 20)
         try insert.bindOptional(row.content.map { String(decoding: $0, as: UTF8.self) }, at: 21)
         try insert.bindOptional(row.supersedes, at: 22)
+        try insert.bindOptional(row.provenance, at: 23)
         try insert.run()
     }
 }

@@ -11,7 +11,7 @@ struct Conflicts: AsyncParsableCommand {
               tally conflicts diff events.db 1
               tally conflicts resolve events.db 1 --take websocket --reason "the feed of record"
             """,
-        subcommands: [List.self, Show.self, Diff.self, Resolve.self],
+        subcommands: [List.self, Show.self, Diff.self, Resolve.self, Reopen.self],
         defaultSubcommand: List.self
     )
 
@@ -115,6 +115,8 @@ struct Conflicts: AsyncParsableCommand {
         var content: String?
         @Flag(help: "Let no event count at this position.")
         var exclude = false
+        @Flag(help: "Wait no longer for what is missing.")
+        var acceptMissing = false
         @Option(help: "Who decides.")
         var actor: String?
         @Option(help: "Why.")
@@ -124,11 +126,15 @@ struct Conflicts: AsyncParsableCommand {
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let choice: ManualResolution.Choice
-            switch (take, content, exclude) {
-            case (let origin?, nil, false): choice = .take(origin: origin)
-            case (nil, let path?, false): choice = .content(try SmallFile.read(path))
-            case (nil, nil, true): choice = .exclude
-            default: throw ValidationError("give one of --take, --content and --exclude")
+            switch (take, content, exclude, acceptMissing) {
+            case (let origin?, nil, false, false): choice = .take(origin: origin)
+            case (nil, let path?, false, false): choice = .content(try SmallFile.read(path))
+            case (nil, nil, true, false): choice = .exclude
+            case (nil, nil, false, true): choice = .acceptMissing
+            default:
+                throw ValidationError(
+                    "give one of --take, --content, --exclude and --accept-missing"
+                )
             }
             let opened = try await EventStore.open(at: store)
             let resolution: Int64
@@ -152,6 +158,48 @@ struct Conflicts: AsyncParsableCommand {
             try result.print(report) {
                 ["conflict \(conflict) decided by resolution \(resolution)"]
             }
+            return Exit.done
+        }
+    }
+
+    struct Reopen: TallyCommand {
+        static let title = "conflicts reopen"
+        static let configuration = CommandConfiguration(
+            abstract: "Open a resolved conflict again, for a person to decide.",
+            discussion: """
+                The event counts as the newest resolution says until the next one takes its place.
+
+                EXAMPLE
+                  tally conflicts reopen events.db 1 --reason "the feed of record was wrong"
+                """
+        )
+        @Argument(help: "The store.")
+        var store: String
+        @Argument(help: "The conflict's id.")
+        var conflict: Int64
+        @Option(help: "Who opens it.")
+        var actor: String?
+        @Option(help: "Why.")
+        var reason: String
+        @OptionGroup var report: ReportOptions
+
+        func execute() async throws -> Int32 {
+            let started = Clock.nanoseconds()
+            let opened = try await EventStore.open(at: store)
+            do {
+                try await opened.reopen(
+                    conflict: conflict,
+                    actor: actor ?? Actor.current,
+                    reason: reason
+                )
+            } catch {
+                await opened.close()
+                throw error
+            }
+            await opened.close()
+            var result = Report("conflicts reopen", on: opened, started: started)
+            result.add("conflict_id", .number(conflict))
+            try result.print(report) { ["conflict \(conflict) is open again"] }
             return Exit.done
         }
     }

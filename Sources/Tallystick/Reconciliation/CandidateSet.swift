@@ -1,0 +1,97 @@
+import TallystickCore
+import TallystickSQLite
+
+/// What a decision over a conflict is made from: the conflict, where it stands, and who delivered what.
+struct CandidateSet {
+    var conflict: ConflictRecord
+    var state: ConflictState
+    /// In order of arrival; 1 is the event as appended.
+    var candidates: [StoredCandidate]
+    /// Identifies the set of (origin, content) stored for the event. It changes with every delivery that
+    /// adds content, or support for content, and does not depend on the order of arrival.
+    var digest: SHA256Digest
+}
+
+/// Reads candidate sets, on a connection that writes or on one that reads.
+struct CandidateReader {
+    private let conflicts: ConflictRows
+    private let copies: CopyRows
+    private let reader: EventRowReader
+
+    init(_ conflicts: ConflictRows, _ copies: CopyRows, _ reader: EventRowReader) {
+        self.conflicts = conflicts
+        self.copies = copies
+        self.reader = reader
+    }
+
+    init(in connection: Connection) throws(SQLiteError) {
+        conflicts = try ConflictRows(in: connection)
+        copies = try CopyRows(in: connection)
+        reader = try EventRowReader(in: connection)
+    }
+
+    /// The candidates of a conflict as they are now; nil when there is no such conflict.
+    func read(_ conflictID: Int64) throws -> CandidateSet? {
+        guard let conflict = try conflicts.record(of: conflictID),
+            let state = try conflicts.state(of: conflictID)
+        else { return nil }
+        let candidates = try conflicts.candidates(of: conflictID)
+        return CandidateSet(
+            conflict: conflict,
+            state: state,
+            candidates: candidates,
+            digest: try digest(conflict, candidates)
+        )
+    }
+
+    /// The content of a candidate, in canonical form.
+    ///
+    /// - throws: `StoreError` with `integrity` where it does not have the digest that the conflict names.
+    func content(of candidate: StoredCandidate, in conflict: ConflictRecord) throws -> [UInt8] {
+        var content: [UInt8]?
+        if let copyID = candidate.copyID {
+            content = try copies.content(of: copyID)
+        } else if let position = conflict.position {
+            content = try appended(position)
+        }
+        guard let content, SHA256Digest(hashing: content) == candidate.contentDigest else {
+            throw StoreError(
+                .integrity,
+                during: "read a candidate",
+                on: "candidate \(candidate.candidate) of conflict \(conflict.conflictID)",
+                "its content does not have the digest that the conflict names",
+                hint: "Run 'tally verify'"
+            )
+        }
+        return content
+    }
+
+    private func appended(_ position: Int64) throws -> [UInt8]? {
+        try reader.withRow(at: position) { row in
+            try reader.readContent(row) ? reader.content : nil
+        } ?? nil
+    }
+
+    /// SHA-256 over a canonical JSON array of `[content digest, origin]`, sorted, one for each
+    /// delivery of the event; for each candidate where the conflict is not over one event.
+    private func digest(
+        _ conflict: ConflictRecord,
+        _ candidates: [StoredCandidate]
+    ) throws -> SHA256Digest {
+        var pairs = Set(candidates.map { Self.pair($0.contentDigest, $0.origin) })
+        if let position = conflict.position {
+            for (origin, digest) in try copies.deliveries(of: position) {
+                pairs.insert(Self.pair(digest, origin))
+            }
+        }
+        let sorted = pairs.sorted { $0.lexicographicallyPrecedes($1) }
+        return SHA256Digest(hashing: [0x5B] + Array(sorted.joined(separator: [0x2C])) + [0x5D])
+    }
+
+    private static func pair(_ digest: SHA256Digest, _ origin: String) -> [UInt8] {
+        var pair = Array("[\"\(digest.hex)\",".utf8)
+        CanonicalJSON.writeString(origin, to: &pair)
+        pair.append(0x5D)
+        return pair
+    }
+}
