@@ -48,6 +48,27 @@ actor StoreOwner {
         }
     }
 
+    /// Lets others see the settings that count, from now on.
+    func publishSettings(to box: SettingsBox) {
+        writer?.onSettings = { box.set($0, $1) }
+    }
+
+    func apply(
+        settings file: [UInt8],
+        replacing replaces: Bool,
+        actor: String,
+        reason: String
+    ) throws(StoreError) -> AppliedSettings {
+        try withWriter("apply the settings") { writer in
+            try SettingsWriter(writer).apply(
+                file,
+                replacing: replaces,
+                actor: actor,
+                reason: reason
+            )
+        }
+    }
+
     /// Begins a run of ingest; returns its number.
     func beginIngest(
         origin: String,
@@ -108,6 +129,12 @@ actor StoreOwner {
         try withWriter("resolve the conflict") { try ManualResolver($0).resolve(request) }
     }
 
+    func resolve(_ bulk: BulkResolution, after last: Int64) throws(StoreError) -> [BulkDecision] {
+        try withWriter("resolve the conflicts") {
+            try ManualResolver($0).resolve(bulk, after: last)
+        }
+    }
+
     func reopen(
         conflict conflictID: Int64,
         actor: String,
@@ -138,6 +165,7 @@ actor StoreOwner {
     func close() {
         runs = [:]
         appender = nil
+        writer?.vouch()
         writer?.checkpoint()
         writer = nil
     }

@@ -21,8 +21,10 @@ struct CommandTests {
         "quarantine list",
         "quarantine show",
         "quarantine release", "audit list", "audit show", "audit verify", "config show",
-        "config validate", "query",
+        "config validate", "config apply", "config diff", "config history", "query",
         "stats", "doctor", "backup", "upgrade", "demo", "completions",
+        "keys generate", "keys list", "keys rotate", "keys retire", "keys reseal", "seal",
+        "prove event", "prove consistency", "prove check",
     ]
 
     @Test("Every command has help with an example", arguments: commands)

@@ -128,7 +128,7 @@ private final class EventPageReader {
             category: reading.category,
             isEffective: !reading.asRecorded
         )
-        let effective = try source.resolutions.effective(
+        let effective = try source.prepare(
             after: first,
             through: last,
             watermark: reading.asRecorded ? nil : watermark
@@ -183,7 +183,7 @@ private final class EventPageReader {
             try checkRevision(rows, revision, of: streamID)
             cursor = revision
             guard position <= head, isWithin(position), try matches(rows) else { continue }
-            let effective = try source.resolutions.effective(
+            let effective = try source.prepare(
                 after: position - 1,
                 through: position,
                 watermark: reading.asRecorded ? nil : watermark

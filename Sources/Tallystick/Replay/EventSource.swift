@@ -37,7 +37,7 @@ final class EventSource {
     let rows: EventRowReader
     let resolutions: VerifiedResolutions
     private let merkle: MerkleRows
-    private let checksummer: Checksummer
+    private let checksums: RowChecksums
     private var leaves: LeafHashes
     /// For events out of order, so that `leaves` keeps its tile.
     private var scatteredLeaves: LeafHashes
@@ -47,8 +47,8 @@ final class EventSource {
 
     init(_ connection: Connection, _ checksummer: Checksummer) throws {
         self.connection = connection
-        self.checksummer = checksummer
         rows = try EventRowReader(in: connection)
+        checksums = try RowChecksums(rows, in: connection, checksummer, judgingDemands: false)
         merkle = try MerkleRows(in: connection)
         leaves = LeafHashes(of: .events, merkle)
         scatteredLeaves = LeafHashes(of: .events, merkle)
@@ -158,11 +158,7 @@ final class EventSource {
         _ body: Body
     ) throws -> Int {
         let end = last - position > Int64(limit) ? position + Int64(limit) : last
-        let effective = try resolutions.effective(
-            after: position,
-            through: end,
-            watermark: watermark
-        )
+        let effective = try prepare(after: position, through: end, watermark: watermark)
         try range.bind(position, at: 1)
         try range.bind(end, at: 2)
         try range.bind(Int64(limit), at: 3)
@@ -191,7 +187,21 @@ final class EventSource {
 
     // MARK: One by one
 
-    /// Verifies the event of a statement's current row, which selects `EventColumn.list` first.
+    /// Reads what `verified` needs besides the rows of the positions after `first` up to `last`.
+    ///
+    /// - parameter watermark: nil where events are wanted as appended.
+    /// - returns: the resolutions that count for them.
+    func prepare(
+        after first: Int64,
+        through last: Int64,
+        watermark: Int64?
+    ) throws -> [Int64: VerifiedResolution] {
+        try checksums.prepare(after: first, through: last)
+        return try resolutions.effective(after: first, through: last, watermark: watermark)
+    }
+
+    /// Verifies the event of a statement's current row, which selects `EventColumn.list` first, and whose position
+    /// is among those prepared.
     ///
     /// - returns: the event, or nil where the resolution excludes it, and what was consumed.
     func verified(
@@ -210,11 +220,7 @@ final class EventSource {
         watermark: Int64?,
         _ body: (ReplayedEvent?) throws -> Void
     ) throws {
-        let effective = try resolutions.effective(
-            after: position - 1,
-            through: position,
-            watermark: watermark
-        )
+        let effective = try prepare(after: position - 1, through: position, watermark: watermark)
         let found: Void? = try rows.withRow(at: position) { row in
             try body(try verified(row, effective[position]).event)
         }
@@ -227,6 +233,11 @@ final class EventSource {
         _ body: (ReplayedEvent) throws -> Void
     ) throws {
         let before = try resolutions.before(resolution)
+        _ = try prepare(
+            after: resolution.position - 1,
+            through: resolution.position,
+            watermark: nil
+        )
         let found: Void? = try rows.withRow(at: resolution.position) { row in
             let (appended, consumed) = try verified(row, nil)
             guard var event = appended else { return }
@@ -265,10 +276,10 @@ final class EventSource {
             throw Self.damaged(position, "a name is missing")
         }
         let digest = SHA256Digest(hashing: rows.content)
-        switch rows.judgeChecksum(row, digest: digest, with: checksummer) {
+        switch checksums.judge(row, digest: digest) {
         // Without the key the leaf alone speaks for the content.
-        case .holds, .keyMissing: break
-        case .differs, .unknownAlgorithm:
+        case .holds, .notChecked: break
+        case .finding:
             throw Self.damaged(position, "its content does not have the checksum stored with it")
         }
         guard let leaf = try rows.leafHash(row, content: digest) else {

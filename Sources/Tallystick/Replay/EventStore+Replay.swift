@@ -93,7 +93,7 @@ extension EventStore {
         _ replay: ReplayOptions,
         _ body: @escaping @Sendable (ReplaySetting) throws -> Result
     ) async throws(StoreError) -> Result {
-        let owner = owner
+        let (owner, settings) = (owner, settings)
         let definition = projection.definition
         let setting = ReplaySetting(
             path: path,
@@ -101,7 +101,7 @@ extension EventStore {
             storeOptions: options,
             options: replay,
             definition: definition,
-            heldCategories: configuration.heldCategories,
+            heldCategories: { settings.configuration.heldCategories },
             stop: StopFlag(),
             makeDriver: projection.makeDriver,
             auditSkip: { place, reason in

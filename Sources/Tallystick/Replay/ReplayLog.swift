@@ -30,13 +30,13 @@ enum LogItem {
 final class ReplayLog {
     let source: EventSource
     private let onCorrection: ProjectionFile.OnCorrection
-    private let heldCategories: [String]
+    private let heldCategories: @Sendable () -> [String]
     private let until: Int64?
 
     init(
         _ source: EventSource,
         _ onCorrection: ProjectionFile.OnCorrection,
-        heldCategories: [String],
+        heldCategories: @escaping @Sendable () -> [String],
         until: Int64?
     ) {
         self.source = source
@@ -61,7 +61,7 @@ final class ReplayLog {
         let wanted = min(head, until ?? head)
         let held = try source.firstHeld(
             after: checkpoint.position,
-            categories: heldCategories,
+            categories: heldCategories(),
             watermark: onCorrection == .rebuild ? checkpoint.watermark : nil
         )
         guard let held, held <= wanted else { return Window(head: head, last: wanted) }

@@ -8,7 +8,7 @@ struct ReplaySetting: Sendable {
     var options: ReplayOptions
     var definition: ReplayDefinition
     /// Categories whose open conflicts hold the replay.
-    var heldCategories: [String]
+    var heldCategories: @Sendable () -> [String]
     var stop: StopFlag
     /// Makes the projection on the connection that holds its tables.
     var makeDriver: @Sendable (Connection, Authorizer) -> any ProjectionDriver
