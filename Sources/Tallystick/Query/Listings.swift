@@ -84,19 +84,6 @@ public struct StoreListing: Sendable {
         )
     }
 
-    public static func parked(_ replay: String) -> StoreListing {
-        StoreListing(
-            sql: """
-                SELECT p.position, l.source, l.event_id, l.stream, l.type, p.error, p.attempts
-                FROM parked_events AS p
-                JOIN event_log AS l ON l.position = p.position
-                WHERE p.replay = :replay
-                ORDER BY p.position
-                """,
-            parameters: ["replay": .text(replay)]
-        )
-    }
-
     /// The versions of the settings, the oldest first.
     public static let configurations = StoreListing(
         sql: """

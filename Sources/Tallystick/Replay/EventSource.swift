@@ -9,12 +9,16 @@ struct ReplayedEvent {
     var streamID: Int64
     /// Gives the row's names, when they are asked for.
     var names: EventRowReader
+    /// What was decided over the event, if anything was. Behind a reference, because few events have it and
+    /// all are passed on by value.
+    var decision: DecidedEvent?
+
     /// The resolution that says what the event's content is, if one does.
-    var resolution: VerifiedResolution?
+    var resolution: VerifiedResolution? { decision?.resolution }
     /// What the event's content is by that resolution; nil for the event as appended.
-    var replacement: EventFields?
+    var replacement: EventFields? { decision?.replacement }
     /// Set where the event is a correction of one that was consumed before.
-    var correction: Correction?
+    var correction: Correction? { decision?.correction }
 
     struct Correction {
         var resolutionID: Int64
@@ -28,6 +32,23 @@ struct ReplayedEvent {
     func type() throws(SQLiteError) -> String {
         if let replacement { return replacement.type }
         return try names.name(.types, of: row)
+    }
+}
+
+/// What was decided over an event.
+final class DecidedEvent {
+    let resolution: VerifiedResolution
+    let replacement: EventFields?
+    let correction: ReplayedEvent.Correction?
+
+    init(
+        _ resolution: VerifiedResolution,
+        _ replacement: EventFields?,
+        correction: ReplayedEvent.Correction? = nil
+    ) {
+        self.resolution = resolution
+        self.replacement = replacement
+        self.correction = correction
     }
 }
 
@@ -65,6 +86,11 @@ final class EventSource {
     }
 
     func head() throws -> Int64 { try merkle.size(of: .events) }
+
+    /// Changes whenever another connection has written to the store.
+    func storeVersion() throws -> Int64 {
+        try connection.cached("PRAGMA data_version").optionalInt64() ?? 0
+    }
 
     /// The first position after `position` whose event is held back by a conflict.
     ///
@@ -244,21 +270,19 @@ final class EventSource {
             try refuseOtherContent(resolution, consumed.content)
             var previous: [UInt8]? = rows.content
             if let before { previous = before.isExclusion ? nil : before.content ?? previous }
-            event.resolution = resolution
-            if let content = resolution.content {
-                event.replacement = try EventFields(content: content)
-            } else if resolution.isExclusion {
-                // Nothing counts: the event's attributes say which one it was.
-                var fields = try EventFields(content: rows.content)
-                fields.data = .null
-                event.replacement = fields
-            }
-            event.correction = ReplayedEvent.Correction(
+            let correction = ReplayedEvent.Correction(
                 resolutionID: resolution.resolutionID,
                 decision: resolution.decision,
                 previousContent: previous,
                 previousData: try previous.map { try EventFields(content: $0).data } ?? .null
             )
+            var fields = try resolution.content.map { try EventFields(content: $0) }
+            if resolution.isExclusion {
+                // Nothing counts: the event's attributes say which one it was.
+                fields = try EventFields(content: rows.content)
+                fields?.data = .null
+            }
+            event.decision = DecidedEvent(resolution, fields, correction: correction)
             try body(event)
         }
         if found == nil { throw Self.damaged(resolution.position, "the event is missing") }
@@ -305,12 +329,12 @@ final class EventSource {
             consumed.excludedBy = resolution.resolutionID
             return (nil, consumed, leaf)
         }
-        event.resolution = resolution
         if let content = resolution.content, let digest = resolution.contentDigest {
             consumed.content = digest
-            event.replacement = try EventFields(content: content)
+            event.decision = DecidedEvent(resolution, try EventFields(content: content))
         } else {
             try refuseOtherContent(resolution, digest)
+            event.decision = DecidedEvent(resolution, nil)
         }
         return (event, consumed, leaf)
     }

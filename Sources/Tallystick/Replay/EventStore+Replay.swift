@@ -15,7 +15,7 @@ extension EventStore {
         projection definition: [UInt8],
         options: ReplayOptions = ReplayOptions()
     ) async throws(StoreError) -> ReplayOutcome {
-        try await run(try Self.setting(of: definition), options, follows: false)
+        try await run(try Self.unbound(definition), options, follows: false)
     }
 
     /// Replays like ``replay(projection:options:)``, and at the head waits for more, until the task is
@@ -24,7 +24,7 @@ extension EventStore {
         projection definition: [UInt8],
         options: ReplayOptions = ReplayOptions()
     ) async throws(StoreError) -> ReplayOutcome {
-        try await run(try Self.setting(of: definition), options, follows: true)
+        try await run(try Self.unbound(definition), options, follows: true)
     }
 
     /// Applies parked events again, in order; those that still fail stay parked with the rest of their stream.
@@ -34,10 +34,7 @@ extension EventStore {
         projection definition: [UInt8],
         options: ReplayOptions = ReplayOptions()
     ) async throws(StoreError) -> (applied: Int, parked: Int) {
-        let projection = try Self.setting(of: definition)
-        return try await withSetting("retry parked events", projection, options) { setting in
-            try ReplayEngine(setting).retryParked()
-        }
+        try await retryParked(try Self.unbound(definition), options)
     }
 
     /// Removes a replay: its tables, checkpoint and parked events.
@@ -55,10 +52,10 @@ extension EventStore {
     /// A projection before it has a connection.
     struct UnboundProjection: Sendable {
         var definition: ReplayDefinition
-        var makeDriver: @Sendable (Connection, Authorizer) -> any ProjectionDriver
+        var makeDriver: DriverFactory
     }
 
-    private static func setting(of bytes: [UInt8]) throws(StoreError) -> UnboundProjection {
+    private static func unbound(_ bytes: [UInt8]) throws(StoreError) -> UnboundProjection {
         do throws(ProjectionFileError) {
             let file = try ProjectionFile(bytes)
             return UnboundProjection(definition: SQLProjection.definition(of: file)) {
@@ -79,22 +76,30 @@ extension EventStore {
         _ options: ReplayOptions,
         follows: Bool
     ) async throws(StoreError) -> ReplayOutcome {
-        try await withSetting("replay", projection, options) { setting in
+        try await withSetting("replay", projection.definition, options) { setting in
             var setting = setting
             setting.follows = follows
-            return try ReplayEngine(setting).run()
+            return try ReplayEngine(setting, projection.makeDriver).run()
+        }
+    }
+
+    func retryParked(
+        _ projection: UnboundProjection,
+        _ options: ReplayOptions
+    ) async throws(StoreError) -> (applied: Int, parked: Int) {
+        try await withSetting("retry parked events", projection.definition, options) { setting in
+            try ReplayEngine(setting, projection.makeDriver).retryParked()
         }
     }
 
     /// Runs `body` on a thread of its own; a cancelled task sets the setting's stop flag.
-    private func withSetting<Result: Sendable>(
+    func withSetting<Result: Sendable>(
         _ operation: String,
-        _ projection: UnboundProjection,
+        _ definition: ReplayDefinition,
         _ replay: ReplayOptions,
         _ body: @escaping @Sendable (ReplaySetting) throws -> Result
     ) async throws(StoreError) -> Result {
         let (owner, settings) = (owner, settings)
-        let definition = projection.definition
         let setting = ReplaySetting(
             path: path,
             storeID: storeID,
@@ -103,7 +108,7 @@ extension EventStore {
             definition: definition,
             heldCategories: { settings.configuration.heldCategories },
             stop: StopFlag(),
-            makeDriver: projection.makeDriver,
+            place: ReplayDestination(replay.target),
             auditSkip: { place, reason in
                 let skip = ProjectionSkip(
                     definition: definition,

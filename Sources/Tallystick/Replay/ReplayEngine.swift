@@ -7,13 +7,14 @@ final class ReplayEngine {
     let setting: ReplaySetting
     let storage: ReplayStorage
     let driver: any ProjectionDriver
+    let makeDriver: DriverFactory
     private let log: ReplayLog
     /// As it is stored, and as the running transaction would store it.
     var checkpoint: Checkpoint
     var committed: Checkpoint
     private var parkedStreams: Set<Int64> = []
     var outcome: ReplayOutcome
-    private var outOfOrderSince: Int64?
+    var outOfOrderSince: Int64?
     private let started = SystemClock.monotonicMicroseconds()
     private var hasBegun = false
     /// What the store was told while the replay waits.
@@ -21,13 +22,13 @@ final class ReplayEngine {
 
     var name: String { setting.definition.name }
     private var options: ReplayOptions { setting.options }
-    private var batch: Int { min(max(1, setting.options.batch), ReplayLimits.batch) }
     private var onCorrection: ProjectionFile.OnCorrection { setting.definition.onCorrection }
 
-    init(_ setting: ReplaySetting) throws {
+    init(_ setting: ReplaySetting, _ makeDriver: @escaping DriverFactory) throws {
         self.setting = setting
+        self.makeDriver = makeDriver
         storage = try ReplayStorage(setting)
-        driver = setting.makeDriver(storage.target, storage.authorizer)
+        driver = makeDriver(storage.target, storage.authorizer)
         log = ReplayLog(
             storage.source,
             setting.definition.onCorrection,
@@ -57,7 +58,7 @@ final class ReplayEngine {
     private func loop() throws -> ReplayOutcome.Status {
         while true {
             if setting.stop.isSet { return .paused }
-            let version = try storage.storeVersion()
+            let version = try storage.source.storeVersion()
             switch try step() {
             case .moved: try storage.limitLog()
             case .outdated:
@@ -67,8 +68,7 @@ final class ReplayEngine {
                 guard setting.follows else { return .complete }
                 try waitForMore(since: version, .complete)
             case .held(let position):
-                outcome.reason =
-                    "a conflict over the event at position \(position) is open, and its category holds replay"
+                outcome.reason = Self.holds(position)
                 guard setting.follows else { return .halted }
                 try waitForMore(since: version, .halted)
                 outcome.reason = nil
@@ -79,25 +79,35 @@ final class ReplayEngine {
         }
     }
 
+    /// Why a replay stops before a position.
+    static func holds(_ position: Int64) -> String {
+        "a conflict over the event at position \(position) is open, and its category holds replay"
+    }
+
     /// Waits, without a lock or a transaction, until somebody writes to the store.
     private func waitForMore(since version: Int64, _ state: ReplayState) throws {
         // Once for each wait: for a projection in another file this note is itself a write to the store.
         if told != state { try storage.transaction { try note(state, error: outcome.reason) } }
         told = state
-        while try storage.storeVersion() == version, !setting.stop.isSet {
+        while try storage.source.storeVersion() == version, !setting.stop.isSet {
             usleep(ReplayLimits.pollMicroseconds)
         }
     }
 
     /// Reads or makes the checkpoint; false when the projection must be built anew first.
     func begin() throws -> Bool {
+        if options.verifiesHistory, !hasBegun, let found = try storage.checkpoints.read(name),
+            found.definition == setting.definition.digest.hex
+        {
+            try HistoryCheck(setting: setting, source: storage.source).check(found)
+        }
         let begins = try storage.transaction {
             guard let found = try storage.checkpoints.read(name) else {
                 try create()
                 return true
             }
-            guard try fits(found) else { return false }
             checkpoint = found
+            guard try fits(found) else { return false }
             if onCorrection == .rebuild {
                 let last = try storage.source.resolutions.last()
                 checkpoint.watermark = last
@@ -105,15 +115,16 @@ final class ReplayEngine {
             }
             return true
         }
+        hasBegun = true
         guard begins else { return false }
         committed = checkpoint
-        hasBegun = true
         parkedStreams = try storage.rows.parkedStreams(name)
         try storage.transaction { try note(.running) }
         return true
     }
 
     private func create() throws {
+        try storage.refuseOtherPlace()
         checkpoint = Checkpoint(setting.definition, storeID: setting.storeID)
         if onCorrection == .rebuild {
             checkpoint.watermark = try storage.source.resolutions.last()
@@ -165,10 +176,14 @@ final class ReplayEngine {
 
     /// One transaction.
     private func step() throws -> Step {
-        do {
-            return try transact { try consume(ReplayLog.Bounds(limit: batch)) }
-        } catch let poison as PlacedPoison {
-            return try handle(poison)
+        var poison: PlacedPoison?
+        while true {
+            do {
+                if let poison { return try handle(poison) }
+                return try transact { try consume(ReplayLog.Bounds(limit: setting.batch)) }
+            } catch let found as PlacedPoison {
+                poison = found
+            }
         }
     }
 
@@ -191,7 +206,7 @@ final class ReplayEngine {
     /// Applies what comes before the place that failed, then does with it what the policy says.
     private func handle(_ poison: PlacedPoison) throws -> Step {
         while true {
-            let bounds = ReplayLog.Bounds(limit: batch, stopBefore: poison.place)
+            let bounds = ReplayLog.Bounds(limit: setting.batch, stopBefore: poison.place)
             guard case .moved = try transact({ try consume(bounds) }) else { break }
         }
         switch options.onPoison {
@@ -209,6 +224,8 @@ final class ReplayEngine {
         if onCorrection == .rebuild, !setting.isScratch, try takeDecisions() == false {
             return .outdated
         }
+        // What a decision has changed since is tried again.
+        let poison = poison.flatMap { $0.pinned == pinned ? $0 : nil }
         let window = try log.window(from: checkpoint)
         let consumed = try log.consume(&checkpoint, window, bounds) { checkpoint, item in
             try take(item, &checkpoint, poison)
@@ -225,6 +242,9 @@ final class ReplayEngine {
         options.onProgress?(checkpoint.position, window.head)
         return .moved
     }
+
+    /// The decisions that are read, where those are pinned.
+    private var pinned: Int64? { onCorrection == .rebuild ? checkpoint.watermark : nil }
 
     /// Pins the decisions made since; false when one changes history that was consumed.
     private func takeDecisions() throws -> Bool {
@@ -283,7 +303,8 @@ final class ReplayEngine {
         do {
             if try driver.apply(event) { outcome.applied += 1 }
         } catch let error as PoisonEvent {
-            throw PlacedPoison(place: place, reason: error.reason)
+            let pinned = onCorrection == .rebuild ? checkpoint.watermark : nil
+            throw PlacedPoison(place: place, reason: error.reason, pinned: pinned)
         }
         checkpoint.appliedDigest.add(.applied, at: place)
     }
@@ -329,7 +350,7 @@ final class ReplayEngine {
         let seconds = Double(SystemClock.monotonicMicroseconds() - started) / 1e6
         return ReplayStatusRows.Row(
             definition: setting.definition,
-            target: options.target,
+            target: setting.place,
             state: state,
             checkpoint: checkpoint,
             parked: try storage.rows.parkedCount(name),
@@ -342,73 +363,12 @@ final class ReplayEngine {
     }
 
     func finish(_ status: ReplayOutcome.Status) throws -> ReplayOutcome {
-        let state: ReplayState =
-            switch status {
-            case .complete: .complete
-            case .halted: .halted
-            case .paused: .paused
-            }
-        try storage.transaction { try note(state, error: outcome.reason) }
+        try storage.transaction { try note(ReplayState(status), error: outcome.reason) }
         outcome.status = status
         outcome.head = try storage.source.head()
         outcome.parked = try storage.rows.parkedCount(name)
         outcome.take(checkpoint)
         return outcome
-    }
-
-    // MARK: Building anew
-
-    /// Replays into a scratch file, then swaps the tables in one transaction, and goes on from there:
-    /// readers see the old state or the new one, whole.
-    private func startAnew() throws {
-        outcome.rebuilt = true
-        outOfOrderSince = nil
-        if try storage.checkpoints.read(name) != nil {
-            try storage.transaction { try note(.rebuilding) }
-        }
-        let scratch = try ScratchFile(for: storage.target.path, projection: name)
-        var inner = setting
-        inner.options.target = .file(scratch.path)
-        inner.options.rebuild = false
-        inner.options.alwaysRebuilds = false
-        inner.isScratch = true
-        inner.follows = false
-        let engine = try ReplayEngine(inner)
-        let done = try engine.run()
-        guard done.status != .paused else {
-            throw StoreError(
-                .interrupted,
-                during: "rebuild the projection",
-                on: name,
-                "it was stopped; the tables are as they were",
-                hint: "Run the command again",
-                isRetryable: true
-            )
-        }
-        outcome.consumed += done.consumed
-        outcome.applied += done.applied
-        outcome.skipped += done.skipped
-        outOfOrderSince = engine.outOfOrderSince
-        try swap(scratch, engine.checkpoint)
-        guard try begin() else {
-            // Decided while the scratch file was filled: once more.
-            try startAnew()
-            return
-        }
-    }
-
-    private func swap(_ scratch: ScratchFile, _ built: Checkpoint) throws {
-        try storage.target.execute("ATTACH DATABASE '\(scratch.quotedPath)' AS scratch")
-        defer { try? storage.target.execute("DETACH DATABASE scratch") }
-        try storage.transaction {
-            try storage.rows.drop(objectsOf: name)
-            try driver.setUp()
-            if storage.isInStore { try storage.rows.record(objectsOf: name) }
-            try storage.rows.copyTablesFromScratch(of: name)
-            try storage.rows.copyParkedFromScratch(name)
-            try storage.checkpoints.remove(name)
-            try storage.checkpoints.add(built, name, at: setting.storeOptions.clock())
-        }
     }
 }
 
@@ -416,6 +376,8 @@ final class ReplayEngine {
 struct PlacedPoison: Error {
     var place: ReplayPlace
     var reason: String
+    /// The decisions under which it was found, where those are pinned.
+    var pinned: Int64?
 }
 
 extension ReplayPlace: CustomStringConvertible {

@@ -30,6 +30,8 @@ public struct ReplayOptions: Sendable {
     public var rebuild = false
     /// Starts again from the first event whatever the checkpoint says.
     public var alwaysRebuilds = false
+    /// Reads everything that was consumed again, verified, and compares it with the checkpoint, before going on.
+    public var verifiesHistory = false
     public var actor = "local"
     /// Called after each transaction: position and head.
     public var onProgress: (@Sendable (Int64, Int64) -> Void)?

@@ -26,7 +26,7 @@ struct ReplayRemoval {
             try inTransaction(file) { try removeProjection(name, in: file) }
         }
         try inTransaction(store) {
-            if known.target == ReplayTarget.store.columns.target {
+            if known.target == ReplayDestination.store.columns.target {
                 try removeProjection(name, in: store)
                 try ReplayRows(in: store).forget(objectsOf: name)
             } else {

@@ -83,6 +83,38 @@ struct ReplayRows {
         return parked
     }
 
+    /// What is parked, by position, without the names that only the store knows.
+    func parkedDetails(_ replay: String) throws(SQLiteError) -> [ParkedEvent] {
+        let rows = try connection.cached(
+            """
+            SELECT position, resolution_id, error, attempts, parked_at
+            FROM parked_events
+            WHERE replay = ?1
+            ORDER BY position, resolution_id
+            """
+        )
+        try rows.bindText(replay, at: 1)
+        var parked: [ParkedEvent] = []
+        while try rows.step() {
+            let resolution = rows.int64(at: 1)
+            parked.append(
+                ParkedEvent(
+                    position: Position(rows.int64(at: 0)),
+                    resolutionID: resolution == 0 ? nil : resolution,
+                    stream: "",
+                    source: "",
+                    id: "",
+                    type: "",
+                    error: rows.text(at: 2),
+                    attempts: rows.int64(at: 3),
+                    parkedAt: rows.int64(at: 4)
+                )
+            )
+        }
+        try rows.reset()
+        return parked
+    }
+
     func unpark(_ place: ReplayPlace, _ replay: String) throws(SQLiteError) {
         let delete = try connection.cached(
             "DELETE FROM parked_events WHERE replay = ?1 AND position = ?2 AND resolution_id = ?3"

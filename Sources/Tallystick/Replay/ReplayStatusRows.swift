@@ -14,13 +14,21 @@ enum ReplayState: String {
     case rebuilding
     /// Everything was consumed.
     case complete
+
+    init(_ status: ReplayOutcome.Status) {
+        switch status {
+        case .complete: self = .complete
+        case .halted: self = .halted
+        case .paused: self = .paused
+        }
+    }
 }
 
 /// Keeps `replays` in the store: what people see, and hints where a checkpoint lives in another file.
 struct ReplayStatusRows {
     struct Row {
         var definition: ReplayDefinition
-        var target: ReplayTarget
+        var target: ReplayDestination
         var state: ReplayState
         var checkpoint: Checkpoint
         var parked: Int64
@@ -102,15 +110,5 @@ struct ReplayStatusRows {
         let delete = try connection.cached("DELETE FROM replays WHERE replay = ?1")
         try delete.bindText(replay, at: 1)
         try delete.run()
-    }
-}
-
-extension ReplayTarget {
-    /// The columns `target` and `target_path`.
-    var columns: (target: String, path: String?) {
-        switch self {
-        case .store: ("store", nil)
-        case .file(let path): ("file", path)
-        }
     }
 }

@@ -10,6 +10,7 @@ final class ReplayStorage {
     let authorizer = Authorizer()
     let checkpoints: CheckpointRows
     let rows: ReplayRows
+    /// Whether the checkpoint, and with it the projection if there is one, is in the store itself.
     let isInStore: Bool
     private let setting: ReplaySetting
     /// Writes hints to the store for a projection in another file; opened when needed.
@@ -18,8 +19,8 @@ final class ReplayStorage {
 
     init(_ setting: ReplaySetting) throws {
         self.setting = setting
-        switch setting.options.target {
-        case .store:
+        switch setting.place {
+        case .store, .sink:
             isInStore = true
             target = try StoreFile.openForWriting(setting.path, setting.storeOptions)
             source = try EventSource(target, setting.storeOptions.checksummer)
@@ -34,11 +35,6 @@ final class ReplayStorage {
         target.install(authorizer)
         checkpoints = try CheckpointRows(in: target)
         rows = ReplayRows(in: target)
-    }
-
-    /// Changes whenever another connection has written to the store.
-    func storeVersion() throws -> Int64 {
-        try source.connection.cached("PRAGMA data_version").optionalInt64() ?? 0
     }
 
     /// Runs `body` in one transaction of the projection's file, over one snapshot of the store.
@@ -112,6 +108,21 @@ final class ReplayStorage {
     }
 
     // MARK: Names
+
+    /// Refuses to begin under a name that the store knows as a replay into somewhere else.
+    func refuseOtherPlace() throws {
+        guard !setting.isScratch else { return }
+        let name = setting.definition.name
+        let rows = ReplayStatusRows(in: source.connection)
+        guard let known = try rows.target(of: name), known != setting.place.columns else { return }
+        throw StoreError(
+            .projectionChanged,
+            during: "begin the replay",
+            on: "replay \(name)",
+            "there is one of that name into \(known.path ?? "the \(known.target)")",
+            hint: "Choose another name, or drop that one first: 'tally replay drop'"
+        )
+    }
 
     /// Refuses a name that would give a projection tables of the store.
     func refuseReservedName() throws {

@@ -38,6 +38,7 @@ final class VerifiedResolutions {
     private let byID: Statement
     private let changes: Statement
     private let newest: Statement
+    private let newestBefore: Statement
     private var leaf: [UInt8] = []
 
     private static let columns = """
@@ -102,6 +103,9 @@ final class VerifiedResolutions {
             LIMIT 1
             """
         )
+        newestBefore = try connection.prepare(
+            "SELECT coalesce(max(resolution_id), 0) FROM resolutions WHERE after_position < ?1"
+        )
         newest = try connection.prepare("SELECT coalesce(max(resolution_id), 0) FROM resolutions")
     }
 
@@ -110,6 +114,12 @@ final class VerifiedResolutions {
 
     /// The id of the newest resolution, 0 for none.
     func last() throws(SQLiteError) -> Int64 { try newest.optionalInt64() ?? 0 }
+
+    /// The id of the last resolution that was made before a position was the head, 0 for none.
+    func last(before position: Int64) throws(SQLiteError) -> Int64 {
+        try newestBefore.bind(position, at: 1)
+        return try newestBefore.optionalInt64() ?? 0
+    }
 
     /// Whether a resolution after a watermark changes an event up to a position.
     func change(after watermark: Int64, through position: Int64) throws(SQLiteError) -> Bool {
