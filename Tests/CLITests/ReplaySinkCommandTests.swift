@@ -102,7 +102,8 @@ struct ReplaySinkCommandTests {
             "--exec",
             "cat >> out; sleep 0.3"
         )
-        usleep(450_000)
+        let out = folder.file("out")
+        for _ in 0..<1_000 where !FileManager.default.fileExists(atPath: out) { usleep(10_000) }
         kill(child, SIGTERM)
         #expect(tally.wait(for: child) == 3)
         let count = try taken().count
