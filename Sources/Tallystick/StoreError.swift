@@ -118,6 +118,8 @@ extension StoreError.Code {
     public static let projectionChanged = Self(rawValue: "projection_changed")
     /// A projection could not apply an event.
     public static let poisonEvent = Self(rawValue: "poison_event")
+    /// A sink outside of SQLite did not take a batch.
+    public static let sinkFailed = Self(rawValue: "sink_failed")
     /// A conflict is open on an event whose category asks that replay waits for it.
     public static let held = Self(rawValue: "held")
     /// The work was stopped before it was done; what is done is kept.

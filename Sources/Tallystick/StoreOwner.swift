@@ -113,26 +113,16 @@ actor StoreOwner {
         }
     }
 
-    /// Puts on record that a replay leaves an event out.
-    func auditSkip(
-        of replay: String,
-        position: Int64,
-        reason: String,
-        actor: String
-    ) throws(StoreError) {
-        _ = try withWriter("skip an event") { writer in
-            try writer.transaction("skip an event") {
-                try writer.addAudit(
-                    AuditRow(
-                        kind: .projectionSkip,
-                        recordedAt: writer.clock(),
-                        actor: actor,
-                        reason: "replay \(replay): \(reason)",
-                        position: position
-                    )
-                )
-            }
+    /// Puts on record that a replay leaves an event out; once for each place and definition of the replay.
+    func auditSkip(_ skip: ProjectionSkip) throws(StoreError) {
+        try withWriter("skip an event") { writer in
+            try writer.transaction("skip an event") { try skip.record(with: writer) }
         }
+    }
+
+    /// Writes the log back into the database, as far as readers allow.
+    func checkpointLog() throws(StoreError) {
+        try withWriter("write the log back") { $0.checkpoint() }
     }
 
     func resolve(_ request: ManualResolution) throws(StoreError) -> Int64 {

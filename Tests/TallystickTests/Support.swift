@@ -62,6 +62,14 @@ struct TestStore {
         try connection.execute(sql)
     }
 
+    /// Writes the whole log back and empties it; false where a reader holds a part of it.
+    func truncateLog() throws -> Bool {
+        let connection = try Connection(path: path, mode: .readWrite, busyTimeoutMilliseconds: 0)
+        let checkpoint = try connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)")
+        guard try checkpoint.step() else { return false }
+        return checkpoint.int64(at: 0) == 0
+    }
+
     /// Row counts of all proved tables.
     func provedRows() async throws -> [SQLValue] {
         let tables = [

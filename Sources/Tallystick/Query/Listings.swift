@@ -84,19 +84,6 @@ public struct StoreListing: Sendable {
         )
     }
 
-    public static func parked(_ replay: String) -> StoreListing {
-        StoreListing(
-            sql: """
-                SELECT p.position, l.source, l.event_id, l.stream, l.type, p.error, p.attempts
-                FROM parked_events AS p
-                JOIN event_log AS l ON l.position = p.position
-                WHERE p.replay = :replay
-                ORDER BY p.position
-                """,
-            parameters: ["replay": .text(replay)]
-        )
-    }
-
     /// The versions of the settings, the oldest first.
     public static let configurations = StoreListing(
         sql: """
@@ -110,55 +97,6 @@ public struct StoreListing: Sendable {
             """,
         parameters: [:]
     )
-
-    /// Filters of a reading of events.
-    public struct Reading: Sendable {
-        public var asRecorded = false
-        public var stream: String?
-        public var type: String?
-        public var category: String?
-        /// Positions or RFC 3339 times.
-        public var afterPosition: Int64?
-        public var beforePosition: Int64?
-        public var afterTime: String?
-        public var beforeTime: String?
-        public var backwards = false
-        public var limit: Int64?
-
-        public init() {}
-    }
-
-    /// Events by stream, type, category, position and time, in either direction.
-    public static func events(_ reading: Reading) -> StoreListing {
-        var terms: [String] = []
-        var parameters: [String: SQLValue] = [:]
-        func add(_ term: String, _ name: String, _ value: SQLValue?) {
-            guard let value else { return }
-            terms.append(term)
-            parameters[name] = value
-        }
-        add("stream = :stream", "stream", reading.stream.map { .text($0) })
-        add("type = :type", "type", reading.type.map { .text($0) })
-        add("category = :category", "category", reading.category.map { .text($0) })
-        add("position > :after", "after", reading.afterPosition.map { .integer($0) })
-        add("position < :before", "before", reading.beforePosition.map { .integer($0) })
-        add(
-            "julianday(time) > julianday(:after_time)",
-            "after_time",
-            reading.afterTime.map { .text($0) }
-        )
-        add(
-            "julianday(time) < julianday(:before_time)",
-            "before_time",
-            reading.beforeTime.map { .text($0) }
-        )
-        let order = reading.stream == nil ? "position" : "revision"
-        var sql = "SELECT * FROM \(reading.asRecorded ? "event_log" : "effective_events")"
-        if !terms.isEmpty { sql += "\nWHERE " + terms.joined(separator: "\n    AND ") }
-        sql += "\nORDER BY \(order)\(reading.backwards ? " DESC" : "")"
-        if let limit = reading.limit { sql += "\nLIMIT \(limit)" }
-        return StoreListing(sql: sql, parameters: parameters)
-    }
 }
 
 extension EventStore {
