@@ -102,7 +102,7 @@ let package = Package(
         .testTarget(
             name: "TallystickTests",
             dependencies: [
-                "Tallystick", "TallystickSQLite", "TallystickTestKit",
+                "Tallystick", "TallystickSQLite", "TallystickTestKit", "CTallystickSQLite",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict

@@ -125,6 +125,16 @@ actor StoreOwner {
         try withWriter("write the log back") { $0.checkpoint() }
     }
 
+    func repairDerived(
+        _ report: VerifyReport,
+        actor: String,
+        reason: String
+    ) throws(StoreError) -> [(table: String, rows: Int)] {
+        try withWriter("repair derived rows") {
+            try DerivedRepair($0, actor: actor, reason: reason).run(report)
+        }
+    }
+
     func resolve(_ request: ManualResolution) throws(StoreError) -> Int64 {
         try withWriter("resolve the conflict") { try ManualResolver($0).resolve(request) }
     }

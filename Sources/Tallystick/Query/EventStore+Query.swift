@@ -98,6 +98,8 @@ final class QuerySession {
         defer { if let before { SQLiteLibrary.limitMemory(bytes: before) } }
         let tables = tables
         do {
+            // The schema that was accepted is the one that the statement sees.
+            try connection.begin()
             try authorizer.during(.query(reads: tables.mayRead)) {
                 let statement = try connection.prepareOnly(sql)
                 // REINDEX of a table without indexes writes nothing, and is no question either.

@@ -23,7 +23,7 @@ extension EventStore {
         return try await Self.attempt("count", path) {
             try await runOnThread {
                 let connection = try StoreFile.openForReading(path, options)
-                try connection.execute("BEGIN")
+                try connection.begin()
                 return try StatisticsRows.read(from: connection)
             }
         }

@@ -25,7 +25,8 @@ enum ProjectionTarget {
             let connection = try Connection(
                 path: path,
                 mode: .readWrite,
-                busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout)
+                busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout),
+                firesTriggers: false
             )
             let id = try connection.prepare("PRAGMA application_id").optionalInt64() ?? 0
             guard id != StoreFile.applicationID else {
@@ -40,6 +41,7 @@ enum ProjectionTarget {
             try connection.execute(CheckpointRows.table)
             try connection.execute(ReplayRows.parkedTable)
             try refuseOtherTables(connection)
+            try ProjectionSchema.checkCheckpointTables(of: connection)
             return connection
         } catch {
             throw StoreError(error, during: "open the projection's file", on: path)

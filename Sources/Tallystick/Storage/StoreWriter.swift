@@ -100,7 +100,7 @@ final class StoreWriter {
         if let poison { throw poison }
         let saved = (logs, follower)
         do {
-            try connection.execute("BEGIN IMMEDIATE")
+            try connection.begin(immediate: true)
         } catch {
             throw StoreError(error, during: operation, on: path)
         }
