@@ -92,7 +92,10 @@ let package = Package(
         ),
         .testTarget(
             name: "TallystickTests",
-            dependencies: ["Tallystick", "TallystickSQLite", "TallystickTestKit"],
+            dependencies: [
+                "Tallystick", "TallystickSQLite", "TallystickTestKit",
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(

@@ -20,7 +20,8 @@ struct CommandTests {
         "conflicts show", "conflicts diff", "conflicts resolve", "conflicts reopen",
         "quarantine list",
         "quarantine show",
-        "quarantine release", "audit list", "audit show", "audit verify", "config show",
+        "quarantine release", "audit list", "audit show", "audit verify", "audit export",
+        "config show",
         "config validate", "config apply", "config diff", "config history", "query",
         "stats", "doctor", "backup", "upgrade", "demo", "completions",
     ]

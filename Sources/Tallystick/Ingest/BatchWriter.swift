@@ -503,10 +503,11 @@ final class BatchWriter {
         let sequence = try store.addAudit(row, tables: tables) { sequence in
             id = try store.quarantine.add(input, content: content, auditSequence: sequence)
             guard let mismatch = rejected.mismatch else { return }
-            try store.conflicts.add(
+            try store.add(
                 NewMismatch(
                     kind: .transit,
-                    severity: "medium",
+                    severity: configuration.severity(of: mismatch.category),
+                    category: mismatch.category,
                     origin: origin,
                     source: mismatch.source,
                     eventID: mismatch.eventID,

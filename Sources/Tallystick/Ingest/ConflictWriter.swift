@@ -35,14 +35,16 @@ struct ConflictWriter {
     ) throws -> Outcome {
         let appended = try store.reader.withRow(at: delivery.position) { row in
             guard try store.reader.readContent(row) else { throw missing(delivery.position) }
+            let isSame = store.reader.content.withUnsafeBytes { $0.isEqual(to: delivery.content) }
             return (
                 origin: row.int64(at: EventColumn.origin), names: try store.reader.names(row),
-                id: row.text(at: EventColumn.id)
+                id: row.text(at: EventColumn.id), isSame: isSame,
+                damage: isSame ? nil : MismatchRecorder.checksumDamage(row, store.reader.content)
             )
         }
         guard let appended else { throw missing(delivery.position) }
         let content = store.reader.content
-        let isSame = content.withUnsafeBytes { $0.isEqual(to: delivery.content) }
+        let isSame = appended.isSame
         if isSame, originID == appended.origin { return Outcome(outcome: .duplicate) }
         var copies: [StoredCopy] = []
         try store.copies.read(position: delivery.position, into: &copies)
@@ -54,6 +56,11 @@ struct ConflictWriter {
         if isSame {
             try add(.confirmed, delivery, originID, differsIn: nil, storesContent: false)
             return Outcome(outcome: .confirmed)
+        }
+        if let damage = appended.damage {
+            // The copy is kept all the same: it may be what is left of the event.
+            let recorder = MismatchRecorder(store)
+            try recorder.record([damage], as: .atRest, actor: delivery.actor)
         }
         let difference = try content.withUnsafeBytesTyped { bytes throws(JSONError) in
             try comparison.difference(bytes, delivery.content)
@@ -183,7 +190,7 @@ struct ConflictWriter {
             position: delivery.position
         )
         try store.addAudit(row, tables: [.mismatches]) { sequence in
-            try store.conflicts.add(
+            try store.add(
                 NewMismatch(
                     kind: .copy,
                     severity: finding.severity,
@@ -214,7 +221,7 @@ struct ConflictWriter {
             conflictID: conflictID
         )
         try store.addAudit(row, tables: [.conflicts, .conflictCandidates]) { sequence in
-            try store.conflicts.add(
+            try store.add(
                 NewConflict(
                     conflictID: conflictID,
                     kind: finding.kind,

@@ -96,7 +96,14 @@ extension EventStore {
                 throw error
             case .batch(let prepared, let input, let bytes):
                 if prepared.batch.count > 0 {
-                    report.add(try await owner.write(prepared, run: run), input: input)
+                    let start = ContinuousClock.now
+                    let result = try await owner.write(prepared, run: run)
+                    StoreMetrics.ingested(
+                        result.outcomes,
+                        from: report.origin,
+                        in: .now - start
+                    )
+                    report.add(result, input: input)
                 }
                 report.inputs[input].bytes = bytes
                 report.inputs[input].events += Int64(prepared.batch.count)

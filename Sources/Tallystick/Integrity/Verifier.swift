@@ -6,7 +6,8 @@ extension EventStore {
     /// Recomputes every checksum, leaf and tile, and compares indexes and derived rows with what they are
     /// derived from.
     ///
-    /// Covers what the store held when the call began. Reads in short transactions.
+    /// Covers what the store held when the call began. Reads in short transactions. A handle that writes puts
+    /// events and copies that fail on record, as mismatches of the kind `at_rest`, each once.
     ///
     /// - returns: what was found; see ``VerifyReport/isIntact``.
     /// - throws: `StoreError` when the file cannot be read at all.
@@ -15,7 +16,8 @@ extension EventStore {
     {
         let (path, storeOptions) = (path, self.options)
         let stop = StopFlag()
-        return try await Self.attempt("verify", path) {
+        let start = ContinuousClock.now
+        let report = try await Self.attempt("verify", path) {
             try await withTaskCancellationHandler {
                 try await runOnThread {
                     try Verification(path, storeOptions, options, stop).run()
@@ -24,6 +26,9 @@ extension EventStore {
                 stop.set()
             }
         }
+        StoreMetrics.verified(report, in: .now - start)
+        await recordDamage(of: report)
+        return report
     }
 }
 

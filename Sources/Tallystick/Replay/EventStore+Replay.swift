@@ -30,34 +30,38 @@ extension EventStore {
         )
         let owner = owner
         let stop = StopFlag()
-        return try await Self.attempt("replay", path) {
-            try await withTaskCancellationHandler {
-                try await runOnThread {
-                    let engine = try ReplayEngine(
-                        path,
-                        storeID: storeID,
-                        storeOptions,
-                        file,
-                        options,
-                        heldCategories: held,
-                        stop: stop,
-                        auditSkip: { position, reason in
-                            try Self.waitFor {
-                                try await owner.auditSkip(
-                                    of: file.name,
-                                    position: position,
-                                    reason: reason,
-                                    actor: options.actor
-                                )
+        let outcome = try await recordingRefusals { () throws(StoreError) in
+            try await Self.attempt("replay", path) {
+                try await withTaskCancellationHandler {
+                    try await runOnThread {
+                        let engine = try ReplayEngine(
+                            path,
+                            storeID: storeID,
+                            storeOptions,
+                            file,
+                            options,
+                            heldCategories: held,
+                            stop: stop,
+                            auditSkip: { position, reason in
+                                try Self.waitFor {
+                                    try await owner.auditSkip(
+                                        of: file.name,
+                                        position: position,
+                                        reason: reason,
+                                        actor: options.actor
+                                    )
+                                }
                             }
-                        }
-                    )
-                    return try engine.run()
+                        )
+                        return try engine.run()
+                    }
+                } onCancel: {
+                    stop.set()
                 }
-            } onCancel: {
-                stop.set()
             }
         }
+        StoreMetrics.replayed(file.name, to: outcome.position)
+        return outcome
     }
 
     /// Applies parked events again, in order; those that still fail stay parked with the rest of their stream.

@@ -1,3 +1,4 @@
+import Logging
 import TallystickCore
 import TallystickSQLite
 
@@ -26,6 +27,8 @@ final class StoreWriter {
     private var leaf: [UInt8] = []
     /// Grows whenever something that a caller may have remembered is no longer sure.
     private(set) var generation = 0
+    private var observations = Observations()
+    private let logger: Logger
     private var follower: SettingsFollower
     /// Whether another process may have recorded settings.
     private var mayHaveNewSettings = true
@@ -40,6 +43,7 @@ final class StoreWriter {
         self.connection = connection
         self.guardian = guardian
         clock = options.clock
+        logger = options.logger
         merkle = try MerkleRows(in: connection)
         events = try EventInsertion(in: connection)
         reader = try EventRowReader(in: connection)
@@ -100,6 +104,8 @@ final class StoreWriter {
             try storeLeaves()
             try connection.execute("COMMIT")
             publishSettings(unless: saved.1.inForce)
+            observations.tell(logger)
+            observations = Observations()
             checkpointIfNeeded()
             return result
         } catch {
@@ -113,6 +119,7 @@ final class StoreWriter {
         follower = saved.follower
         mayHaveNewSettings = true
         pending.removeAll()
+        observations = Observations()
         generation += 1
     }
 
@@ -249,6 +256,24 @@ final class StoreWriter {
         }
         append(CollectionOfOne(MerkleHash.leaf(leaf)), to: .audit)
         return sequence
+    }
+
+    /// Adds a mismatch to the audit row that is being written; it is told once it is on disk.
+    func add(_ mismatch: NewMismatch, auditSequence: Int64) throws {
+        try conflicts.add(mismatch, auditSequence: auditSequence)
+        observations.add(mismatch)
+    }
+
+    /// Adds a conflict to the audit row that is being written; it is told once it is on disk.
+    func add(_ conflict: NewConflict, auditSequence: Int64) throws {
+        try conflicts.add(conflict, auditSequence: auditSequence)
+        observations.add(conflict)
+    }
+
+    /// Adds a resolution to the audit row that is being written; it is told once it is on disk.
+    func add(_ resolution: NewResolution, auditSequence: Int64) throws {
+        try resolutions.add(resolution, auditSequence: auditSequence)
+        observations.add(resolution)
     }
 
     // MARK: The write-ahead log
