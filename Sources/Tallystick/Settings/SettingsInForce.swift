@@ -33,9 +33,10 @@ struct SettingsInForce: Sendable {
                 newest: newest.version
             )
         }
+        let result: SettingsInForce
         do throws(SettingsOverrides.Failure) {
             let (settings, names) = try overrides.applied(to: own)
-            return SettingsInForce(
+            result = SettingsInForce(
                 version: settings.canonical == newest.content ? newest.version : 0,
                 settings: settings,
                 base: base.version,
@@ -51,6 +52,16 @@ struct SettingsInForce: Sendable {
                 hint: "Correct the variable, or unset it; nothing was changed"
             )
         }
+        guard try rows.knowsOverrideOrigin(of: result.settings) else {
+            throw StoreError(
+                .invalidArgument,
+                during: "read the settings",
+                on: result.overrides.joined(separator: ", "),
+                "there is no origin '\(result.settings.overrideOrigin ?? "")' for override_origin",
+                hint: "Correct the variable, or unset it; nothing was changed"
+            )
+        }
+        return result
     }
 }
 
