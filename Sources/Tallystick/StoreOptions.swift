@@ -22,6 +22,8 @@ public struct StoreOptions: Sendable {
     public var clock: @Sendable () -> Int64 = SystemClock.microsecondsSince1970
     /// Silent unless the program sets swift-log up.
     public var logger = Logger(label: "tallystick")
+    /// Holds the keys that were given when the store was opened.
+    var checksummer = Checksummer()
 
     public init() {}
 }

@@ -70,7 +70,7 @@ final class Workload {
         }
         let revision = revisions[event.stream, default: 0]
         revisions[event.stream] = revision + 1
-        let algorithm = event.checksumAlgorithm == .crc32 ? "crc32" : "sha256"
+        let algorithm = event.checksum.algorithm == .crc32 ? "crc32" : "sha256"
         var row = tally_row()
         row.source_id = Int64(event.source) + 1
         row.stream = Int64(event.stream)
@@ -84,7 +84,7 @@ final class Workload {
         // Any bytes of the right length will do: the loop hashes nothing.
         row.checksum = tally_text(
             bytes: pointer(base, Int(event.id.start)),
-            count: event.checksumAlgorithm == .crc32 ? 4 : 32
+            count: Int64(event.checksum.algorithm.byteCount)
         )
         row.subject = text(event.subject)
         row.time = text(event.time)

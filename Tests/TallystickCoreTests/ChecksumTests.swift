@@ -108,39 +108,103 @@ struct ChecksumTests {
         #expect(ChecksumAlgorithm.allCases.map(\.byteCount) == [4, 32, 32])
     }
 
-    @Test("A checksum has all of its algorithm's bytes, and a key id only for HMACs")
+    @Test("A checksum has all of its algorithm's bytes")
     func checksumShape() {
         let full = [UInt8](repeating: 1, count: 32)
-        #expect(Checksum(algorithm: .sha256, bytes: full) != nil)
+        #expect(Checksum(algorithm: .sha256, bytes: full)?.bytes == full)
         #expect(Checksum(algorithm: .sha256, bytes: Array(full.dropLast())) == nil)
-        #expect(Checksum(algorithm: .sha256, keyID: "k", bytes: full) == nil)
-        #expect(Checksum(algorithm: .hmacSHA256, keyID: "k", bytes: full) != nil)
-        #expect(Checksum(algorithm: .hmacSHA256, bytes: full) == nil)
-        #expect(Checksum(algorithm: .hmacSHA256, keyID: "k", bytes: Array(full.prefix(16))) == nil)
-        #expect(Checksum(algorithm: .crc32, bytes: [1, 2, 3, 4]) != nil)
+        #expect(Checksum(algorithm: .hmacSHA256, bytes: full)?.bytes == full)
+        #expect(Checksum(algorithm: .hmacSHA256, bytes: Array(full.prefix(16))) == nil)
+        #expect(Checksum(algorithm: .crc32, bytes: [1, 2, 3, 4])?.bytes == [1, 2, 3, 4])
         #expect(Checksum(algorithm: .crc32, bytes: full) == nil)
     }
 
-    @Test("A checksum matches its content and no other, and an HMAC needs its key")
-    func checksumMatches() {
-        let hmac = HMACSHA256(key: Array("key".utf8))
-        let other = HMACSHA256(key: Array("other".utf8))
-        let content = Array("content".utf8)
-        let changed = Array("Content".utf8)
-        content.withUnsafeBytes { bytes in
-            let checksums = [
-                Checksum(crc32Of: bytes), Checksum(sha256: SHA256Digest(hashing: bytes)),
-                Checksum(hmac: hmac, keyID: "k1", of: bytes),
-            ]
-            for checksum in checksums {
-                #expect(checksum.matches(bytes, hmac: hmac) == true)
-                #expect(changed.withUnsafeBytes { checksum.matches($0, hmac: hmac) } == false)
-            }
-            #expect(checksums.map(\.hex.count) == [8, 64, 64])
-            #expect(checksums[2].matches(bytes, hmac: nil) == nil)
-            #expect(checksums[2].matches(bytes, hmac: other) == false)
+    @Test("Stored names give their algorithms back, and nothing else does")
+    func storedNames() {
+        func algorithm(_ name: String) -> ChecksumAlgorithm? {
+            Array(name.utf8).withUnsafeBytes { ChecksumAlgorithm(name: $0) }
+        }
+        for known in ChecksumAlgorithm.allCases { #expect(algorithm(known.rawValue) == known) }
+        for name in ["", "crc3", "CRC32", "crc33", "sha512", "hmac-sha512", "sha2567"] {
+            #expect(algorithm(name) == nil, "\(name)")
         }
     }
+
+    @Test("A checksum holds for its content and no other, and an HMAC needs its key")
+    func verdicts() throws {
+        var ring = KeyRing()
+        let secret = [UInt8](repeating: 5, count: 32)
+        try ring.add(KeyRing.Key(id: "k1", activatedAt: 0, secret: secret))
+        var other = KeyRing()
+        try other.add(
+            KeyRing.Key(id: "k1", activatedAt: 0, secret: [UInt8](repeating: 6, count: 32))
+        )
+        let content = Array("content".utf8)
+        for algorithm in ChecksumAlgorithm.allCases {
+            let key = algorithm == .hmacSHA256 ? "k1" : nil
+            let made = content.withUnsafeBytes {
+                Checksummer(ring)
+                    .checksum(algorithm, keyID: key, of: $0, digest: SHA256Digest(hashing: $0))
+            }
+            let bytes = try #require(made).bytes
+            func judge(
+                _ bytes: [UInt8],
+                _ content: [UInt8],
+                _ ring: KeyRing,
+                key: String?
+            ) -> ChecksumVerdict {
+                verdict(bytes, algorithm.rawValue, key, content, ring)
+            }
+            #expect(judge(bytes, content, ring, key: key) == .holds)
+            for bit in 0..<bytes.count * 8 {
+                var flipped = bytes
+                flipped[bit / 8] ^= 1 << (bit % 8)
+                #expect(judge(flipped, content, ring, key: key).isDifference)
+            }
+            #expect(judge(bytes, Array("Content".utf8), ring, key: key).isDifference)
+            #expect(judge(Array(bytes.dropLast()), content, ring, key: key).isDifference)
+            #expect(judge(bytes, content, ring, key: key == nil ? "k1" : nil).isDifference)
+            guard algorithm == .hmacSHA256 else { continue }
+            #expect(judge(bytes, content, KeyRing(), key: "k1") == .keyMissing)
+            #expect(judge(bytes, content, ring, key: "k2") == .keyMissing)
+            #expect(judge(Array(bytes.prefix(16)), content, KeyRing(), key: "k1").isDifference)
+            // The right HMAC of changed content is told to nobody.
+            #expect(
+                judge(bytes, content, other, key: "k1")
+                    == .differs(expected: Checksummer.withheld)
+            )
+        }
+        #expect(verdict([], "md5", nil, content, ring) == .unknownAlgorithm)
+    }
+
+    private func verdict(
+        _ bytes: [UInt8],
+        _ algorithm: String,
+        _ key: String?,
+        _ content: [UInt8],
+        _ ring: KeyRing
+    ) -> ChecksumVerdict {
+        let key = key.map { Array($0.utf8) }
+        return bytes.withUnsafeBytes { bytes in
+            Array(algorithm.utf8).withUnsafeBytes { algorithm in
+                (key ?? []).withUnsafeBytes { keyBytes in
+                    content.withUnsafeBytes { content in
+                        Checksummer(ring).judge(
+                            bytes,
+                            algorithm: algorithm,
+                            keyID: key == nil ? nil : keyBytes,
+                            content: content,
+                            digest: SHA256Digest(hashing: content)
+                        )
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension ChecksumVerdict {
+    fileprivate var isDifference: Bool { if case .differs = self { true } else { false } }
 }
 
 @Suite("HMAC-SHA-256")

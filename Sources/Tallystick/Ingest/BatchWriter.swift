@@ -345,7 +345,7 @@ final class BatchWriter {
             try statement.bind(revisions[order], at: 5)
             try statement.bind(types.ids[Int(event.type)], at: 6)
             try statement.bind(categoryIDs[Int(event.category)], at: 7)
-            try statement.bindText(algorithms.bytes(event.checksumAlgorithm), at: 10, copy: false)
+            try statement.bindText(algorithms.bytes(event.checksum.algorithm), at: 10, copy: false)
             try bindOptional(event.subject, statement, 13, arena)
             try bindOptional(event.time, statement, 14, arena)
             try bindOptional(event.dataContentType, statement, 15, arena)
@@ -356,31 +356,26 @@ final class BatchWriter {
             } else {
                 try bindOptional(event.data, statement, 18, arena)
             }
-            try Self.bindChecksum(event, statement, 12)
+            try Self.bindChecksum(event.checksum, statement, 12)
         }
     }
 
     /// Binds the checksum, which lives on the stack, and runs the statement while it does.
     private static func bindChecksum(
-        _ event: BatchEvent,
+        _ checksum: Checksum,
         _ statement: Statement,
         _ index: Int32
     ) throws(SQLiteError) {
-        var failure: SQLiteError?
-        func run(_ bytes: UnsafeRawBufferPointer) {
+        let outcome: Swift.Result<Void, SQLiteError> = checksum.withUnsafeBytes { bytes in
             do throws(SQLiteError) {
                 try statement.bindBlob(bytes, at: index, copy: false)
                 try statement.run()
+                return .success(())
             } catch {
-                failure = error
+                return .failure(error)
             }
         }
-        if event.checksumAlgorithm == .crc32 {
-            withUnsafeBytes(of: event.crc32.bigEndian, run)
-        } else {
-            event.contentDigest.withUnsafeBytes(run)
-        }
-        if let failure { throw failure }
+        try outcome.get()
     }
 
     @inline(__always)

@@ -7,6 +7,7 @@ final class EventVerifier {
     private let reader: EventRowReader
     private let merkle: MerkleRows
     private let rows: Statement
+    private let checksummer: Checksummer
     private let tail: [Int64: SHA256Digest]
     /// Sums over the rows' keys, to be compared with those over the index tables.
     private(set) var identitySum: UInt64 = 0
@@ -15,6 +16,7 @@ final class EventVerifier {
     init(_ path: String, _ options: StoreOptions, size: Int64) throws {
         connection = try StoreFile.openForReading(path, options)
         try connection.execute("PRAGMA cache_size = -16384")
+        checksummer = options.checksummer
         reader = try EventRowReader(in: connection)
         merkle = try MerkleRows(in: connection)
         rows = try connection.prepare(
@@ -64,14 +66,16 @@ final class EventVerifier {
             return
         }
         let digest = SHA256Digest(hashing: reader.content)
-        let checksum = computedChecksum(digest)
-        let stored = rows.bytes(at: EventColumn.checksum)
-        if checksum.map({ !$0.elementsEqual(stored) }) ?? true {
+        let verdict = reader.judgeChecksum(rows, digest: digest, with: checksummer)
+        switch verdict {
+        case .holds: break
+        case .keyMissing: report.checksumsWithoutKey += 1
+        case .differs, .unknownAlgorithm:
             report.add(
                 finding(
                     "content",
-                    Hex.string(stored),
-                    checksum.map { Hex.string($0) } ?? "unknown algorithm"
+                    Hex.string(rows.bytes(at: EventColumn.checksum)),
+                    verdict.actual
                 )
             )
         }
@@ -82,15 +86,6 @@ final class EventVerifier {
         let proof = try storedLeaf(position - 1, &tile)
         guard proof != leaf else { return }
         report.add(finding("leaf", proof?.hex ?? "no leaf hash is stored", leaf.hex))
-    }
-
-    /// The checksum that the row should have; nil for an algorithm that is not known.
-    private func computedChecksum(_ digest: SHA256Digest) -> [UInt8]? {
-        let name = rows.bytes(at: EventColumn.checksumAlgorithm)
-        if name.elementsEqual(ChecksumAlgorithm.crc32.rawValue.utf8) {
-            return withUnsafeBytes(of: CRC32.checksum(reader.content).bigEndian) { [UInt8]($0) }
-        }
-        return name.elementsEqual(ChecksumAlgorithm.sha256.rawValue.utf8) ? digest.bytes : nil
     }
 
     private func storedLeaf(

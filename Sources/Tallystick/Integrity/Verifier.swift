@@ -154,6 +154,15 @@ final class Verification: Sendable {
             try logVerifier.checkCopies(heads[.copies] ?? 0, &report)
             try logVerifier.checkAudit(heads[.audit] ?? 0, &report)
         }
+        if report.checksumsWithoutKey > 0 {
+            report.notChecked.append(
+                .init(
+                    what: "checksums",
+                    records: report.checksumsWithoutKey,
+                    reason: "they are HMACs whose keys were not given"
+                )
+            )
+        }
         report.findings.sort { ($0.position ?? .max, $0.record) < ($1.position ?? .max, $1.record) }
         describeTree(heads, logs, &report)
         return report
@@ -225,6 +234,7 @@ final class Verification: Sendable {
     private func finish(_ first: Int64, _ last: Int64, _ report: VerifyReport, _ size: Int64) {
         let done = state.withLock { state in
             state.report.events += report.events
+            state.report.checksumsWithoutKey += report.checksumsWithoutKey
             for finding in report.findings { state.report.add(finding) }
             state.report.findingCount += report.findingCount - report.findings.count
             state.done.insert(first)

@@ -25,6 +25,8 @@ public struct VerifyReport: Sendable {
     public var auditRows: Int64 = 0
     public var tiles: Int64 = 0
     public var notChecked: [NotChecked] = []
+    /// HMACs that only a holder of their keys can check; their events' leaves were checked.
+    public internal(set) var checksumsWithoutKey: Int64 = 0
     /// The first `VerifyLimits.findings` findings, in order of their records.
     public var findings: [Finding] = []
     /// All findings.

@@ -17,7 +17,10 @@ extension EventStore {
         try await Self.attempt("export", path) {
             try await withTaskCancellationHandler {
                 try await runOnThread {
-                    let source = try EventSource(try StoreFile.openForReading(path, options))
+                    let source = try EventSource(
+                        try StoreFile.openForReading(path, options),
+                        options.checksummer
+                    )
                     try Exporter(source, stop).run(after: position.rawValue, onEvent)
                 }
             } onCancel: {

@@ -13,6 +13,8 @@ struct NewDecision {
     /// The newest resolution of the conflict when the decision was made, which it takes the place of.
     var supersedes: Int64?
     var winner: StoredCandidate?
+    /// The delivery path that was preferred; nil: the one that brought the winner first.
+    var winnerOrigin: String?
     /// What counts from now on, in canonical form. Nil: the event as appended, or none.
     var content: [UInt8]?
     var policy = Self.manualPolicy
@@ -151,7 +153,8 @@ struct ResolutionWriter {
         var row = NewResolution(
             resolutionID: resolutionID,
             conflictID: decision.conflictID,
-            position: conflict.position,
+            // A resolution with a position changes what counts there.
+            position: decision.decision == .acceptMissing ? nil : conflict.position,
             afterPosition: store.size(of: .events),
             decidedAt: now,
             policy: decision.policy,
@@ -162,7 +165,7 @@ struct ResolutionWriter {
             reason: decision.reason,
             candidatesDigest: decision.candidatesDigest.hex
         )
-        row.winnerOrigin = decision.winner?.origin
+        row.winnerOrigin = decision.winnerOrigin ?? decision.winner?.origin
         row.winnerCandidate = decision.winner?.candidate
         row.tieBreak = decision.tieBreak
         row.provenance = decision.provenance

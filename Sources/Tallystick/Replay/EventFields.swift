@@ -44,11 +44,3 @@ struct EventFields {
         }
     }
 }
-
-/// What a resolution does with its event. The raw values are part of the file format.
-public enum Decision: String, Sendable {
-    case take
-    case merge
-    case exclude
-    case acceptMissing = "accept_missing"
-}

@@ -26,6 +26,7 @@ final class EventSource {
     let connection: Connection
     let rows: EventRowReader
     private let merkle: MerkleRows
+    private let checksummer: Checksummer
     private let range: Statement
     private let resolutions: Statement
     private let corrections: Statement
@@ -34,8 +35,9 @@ final class EventSource {
     /// The tree over the events read so far.
     private(set) var consumed = MerkleFrontier()
 
-    init(_ connection: Connection) throws {
+    init(_ connection: Connection, _ checksummer: Checksummer) throws {
         self.connection = connection
+        self.checksummer = checksummer
         rows = try EventRowReader(in: connection)
         merkle = try MerkleRows(in: connection)
         range = try connection.prepare(
@@ -276,7 +278,10 @@ final class EventSource {
         guard position == expected else { throw damaged(expected, "the event is missing") }
         guard try rows.readContent(range) else { throw damaged(position, "a name is missing") }
         let digest = SHA256Digest(hashing: rows.content)
-        guard checksumHolds(digest) else {
+        switch rows.judgeChecksum(range, digest: digest, with: checksummer) {
+        // Without the key the leaf alone speaks for the content.
+        case .holds, .keyMissing: break
+        case .differs, .unknownAlgorithm:
             throw damaged(position, "its content does not have the checksum stored with it")
         }
         guard let leaf = try rows.leafHash(range, content: digest) else {
@@ -307,18 +312,6 @@ final class EventSource {
             event.replacement = try EventFields(content: content)
         }
         return (event, consumed, leaf)
-    }
-
-    private func checksumHolds(_ digest: SHA256Digest) -> Bool {
-        let name = range.bytes(at: EventColumn.checksumAlgorithm)
-        let stored = range.bytes(at: EventColumn.checksum)
-        if name.elementsEqual(ChecksumAlgorithm.crc32.rawValue.utf8) {
-            return withUnsafeBytes(of: CRC32.checksum(rows.content).bigEndian) {
-                $0.elementsEqual(stored)
-            }
-        }
-        return name.elementsEqual(ChecksumAlgorithm.sha256.rawValue.utf8)
-            && digest.withUnsafeBytes { $0.elementsEqual(stored) }
     }
 
     private func damaged(_ position: Int64, _ reason: String) -> StoreError {

@@ -47,11 +47,14 @@ final class ReplayEngine {
         case .store:
             isInStore = true
             target = try StoreFile.openForWriting(path, storeOptions)
-            source = try EventSource(target)
+            source = try EventSource(target, storeOptions.checksummer)
         case .file(let other):
             isInStore = false
             target = try ProjectionTarget.open(other, storeOptions)
-            source = try EventSource(try StoreFile.openForReading(path, storeOptions))
+            source = try EventSource(
+                try StoreFile.openForReading(path, storeOptions),
+                storeOptions.checksummer
+            )
         }
         target.install(authorizer)
         projection = SQLProjection(file, in: target, authorizer)
@@ -453,7 +456,7 @@ final class ReplayEngine {
     private func retry(_ position: Int64) throws {
         source.beginTransaction()
         let before = checkpoint
-        let single = try EventSource(source.connection)
+        let single = try EventSource(source.connection, storeOptions.checksummer)
         _ = try single.forEach(
             after: position - 1,
             through: position,

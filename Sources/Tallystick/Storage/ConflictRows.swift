@@ -1,28 +1,6 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Kinds of conflict. The raw values are part of the file format.
-public enum ConflictKind: String, Sendable, CaseIterable {
-    case payloadDiffers = "payload_differs"
-    case metadataDiffers = "metadata_differs"
-    case equivocation
-    case missingAtOrigin = "missing_at_origin"
-    case originSilent = "origin_silent"
-    case lateArrival = "late_arrival"
-    case sequenceGap = "sequence_gap"
-    case sequenceCollision = "sequence_collision"
-    case unverifiable
-    case tamperedAtRest = "tampered_at_rest"
-
-    /// Whether the conflict is about something that did not arrive.
-    var isOverAbsence: Bool {
-        switch self {
-        case .missingAtOrigin, .originSilent, .lateArrival, .sequenceGap: true
-        default: false
-        }
-    }
-}
-
 /// A row of `conflicts`: what never changes about a conflict.
 struct ConflictRecord {
     var conflictID: Int64

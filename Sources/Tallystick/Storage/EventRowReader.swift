@@ -67,6 +67,23 @@ final class EventRowReader {
         return true
     }
 
+    /// Holds the checksum of the statement's current row against the content that was rebuilt from it.
+    func judgeChecksum(
+        _ row: Statement,
+        digest: SHA256Digest,
+        with checksummer: Checksummer
+    ) -> ChecksumVerdict {
+        content.withUnsafeBytes { content in
+            checksummer.judge(
+                row.bytes(at: EventColumn.checksum),
+                algorithm: row.bytes(at: EventColumn.checksumAlgorithm),
+                keyID: row.bytesIfPresent(at: EventColumn.checksumKeyID),
+                content: content,
+                digest: digest
+            )
+        }
+    }
+
     /// The leaf hash of the statement's current row; nil when a dictionary lacks a name of it.
     func leafHash(
         _ row: Statement,

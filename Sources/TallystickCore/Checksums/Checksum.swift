@@ -11,61 +11,80 @@ public enum ChecksumAlgorithm: String, Sendable, CaseIterable {
     public var byteCount: Int { self == .crc32 ? CRC32.byteCount : SHA256Digest.byteCount }
 }
 
-/// A checksum over the content of an event: what made it, with which key, and its bytes.
+extension ChecksumAlgorithm {
+    /// The algorithm of a stored name; nil for a name that no release wrote.
+    @inlinable
+    public init?(name: UnsafeRawBufferPointer) {
+        // Names differ in length, so that one comparison is enough.
+        let algorithm: ChecksumAlgorithm
+        switch name.count {
+        case 5: algorithm = .crc32
+        case 6: algorithm = .sha256
+        case 11: algorithm = .hmacSHA256
+        default: return nil
+        }
+        guard name.elementsEqual(algorithm.rawValue.utf8) else { return nil }
+        self = algorithm
+    }
+}
+
+/// A checksum over the content of an event: what made it, and its bytes, stored inline.
 public struct Checksum: Hashable, Sendable {
     public let algorithm: ChecksumAlgorithm
-    /// The key's id, for `hmac-sha256` only.
-    public let keyID: String?
-    /// As many bytes as the algorithm makes.
-    public let bytes: [UInt8]
+    /// The bytes; zeros after them.
+    private let value: SHA256Digest
 
-    /// - returns: nil when the number of bytes is not the algorithm's (truncated tags are refused), or
-    ///   a key id is missing or superfluous.
-    public init?(algorithm: ChecksumAlgorithm, keyID: String? = nil, bytes: [UInt8]) {
-        guard bytes.count == algorithm.byteCount, (keyID != nil) == (algorithm == .hmacSHA256)
-        else { return nil }
+    /// - returns: nil when the number of bytes is not the algorithm's: truncated tags are refused.
+    public init?(algorithm: ChecksumAlgorithm, bytes: UnsafeRawBufferPointer) {
+        guard bytes.count == algorithm.byteCount else { return nil }
         self.algorithm = algorithm
-        self.keyID = keyID
-        self.bytes = bytes
+        value = SHA256Digest(copying: bytes)
+    }
+
+    /// - returns: nil when the number of bytes is not the algorithm's: truncated tags are refused.
+    public init?(algorithm: ChecksumAlgorithm, bytes: [UInt8]) {
+        guard
+            let checksum = bytes.withUnsafeBytes({ Checksum(algorithm: algorithm, bytes: $0) })
+        else { return nil }
+        self = checksum
     }
 
     /// The CRC-32 of content.
     public init(crc32Of content: UnsafeRawBufferPointer) {
         algorithm = .crc32
-        keyID = nil
-        bytes = withUnsafeBytes(of: CRC32.checksum(content).bigEndian) { [UInt8]($0) }
+        value = Swift.withUnsafeBytes(of: CRC32.checksum(content).bigEndian) {
+            SHA256Digest(copying: $0)
+        }
     }
 
     /// The SHA-256 of content, which is its content digest.
     public init(sha256 digest: SHA256Digest) {
         algorithm = .sha256
-        keyID = nil
-        bytes = digest.bytes
+        value = digest
     }
 
     /// The HMAC-SHA-256 of content.
-    public init(hmac: HMACSHA256, keyID: String, of content: UnsafeRawBufferPointer) {
+    public init(hmac: HMACSHA256, of content: UnsafeRawBufferPointer) {
         algorithm = .hmacSHA256
-        self.keyID = keyID
-        bytes = hmac.tag(of: content).bytes
+        value = hmac.tag(of: content)
     }
 
-    /// Whether this is the checksum of content.
-    ///
-    /// - parameter hmac: the key that `keyID` names; nil for the other algorithms.
-    /// - returns: nil when that cannot be told because the key is missing.
-    public func matches(_ content: UnsafeRawBufferPointer, hmac: HMACSHA256?) -> Bool? {
-        switch algorithm {
-        case .crc32:
-            return self == Checksum(crc32Of: content)
-        case .sha256:
-            return self == Checksum(sha256: SHA256Digest(hashing: content))
-        case .hmacSHA256:
-            guard let hmac else { return nil }
-            return bytes.withUnsafeBytes { hmac.isValid($0, for: content) }
+    /// Gives the bytes, as many as the algorithm makes, to `body`, which must not keep the pointer.
+    @inline(__always)
+    public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        value.withUnsafeBytes {
+            body(UnsafeRawBufferPointer(rebasing: $0[..<algorithm.byteCount]))
         }
     }
 
+    /// As many bytes as the algorithm makes.
+    public var bytes: [UInt8] { withUnsafeBytes { [UInt8]($0) } }
+
     /// Lower-case hexadecimal digits of the bytes.
-    public var hex: String { Hex.string(bytes) }
+    public var hex: String { withUnsafeBytes { Hex.string($0) } }
+
+    /// Whether two checksums are the same, in a time that does not depend on where they differ.
+    public func equalsInConstantTime(_ other: Checksum) -> Bool {
+        algorithm == other.algorithm && value.equalsInConstantTime(other.value)
+    }
 }

@@ -12,7 +12,8 @@ public struct PolicySettings: Sendable, Equatable {
 /// One rule of a chain.
 public struct PolicyStep: Sendable, Equatable {
     public let rule: PolicyRule
-    /// How candidates that the rule finds equal are told apart; nil: in the order of their arrival.
+    /// How candidates that the rule finds equal are told apart; nil: by their content digests, the smallest
+    /// wins, whatever the order of arrival (for `last_write_wins` the one that arrived last).
     public let tieBreak: TieBreak?
 
     public init(_ rule: PolicyRule, tieBreak: TieBreak? = nil) {

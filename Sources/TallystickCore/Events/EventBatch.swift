@@ -55,9 +55,8 @@ public struct BatchEvent: Sendable {
     /// The event's canonical form.
     public var content = ByteRange.none
     public var contentDigest = SHA256Digest.zero
-    public var checksumAlgorithm = ChecksumAlgorithm.crc32
-    /// For `crc32`.
-    public var crc32: UInt32 = 0
+    /// What the event's category asks for, as far as the decoder has the key.
+    public var checksum = Checksum(sha256: .zero)
     public var place = RecordPlace(line: 0, column: 0, byte: 0)
 }
 

@@ -25,6 +25,10 @@ public struct EventDecoderSettings: Sendable {
     public var classification: Classification
     /// The checksum of each category, by its index in the classification.
     public var checksums: [ChecksumAlgorithm]
+    /// Makes checksums, and verifies those that senders declare.
+    public var checksummer = Checksummer()
+    /// The key that new HMACs are made with.
+    public var keyID: String?
     /// Adapts other JSON objects; nil for CloudEvents.
     public var mapping: EventMapping?
     /// Names that cannot be a source, because they are delivery paths.
@@ -490,11 +494,18 @@ public struct EventDecoder: Sendable {
     }
 
     private func hash(_ event: inout BatchEvent, in batch: borrowing EventBatch) {
-        event.checksumAlgorithm = settings.checksums[Int(event.category)]
+        let algorithm = settings.checksums[Int(event.category)]
         batch.arena.withUnsafeBytes { arena in
             let content = arena.slice(event.content)
             event.contentDigest = SHA256Digest(hashing: content)
-            if event.checksumAlgorithm == .crc32 { event.crc32 = CRC32.checksum(content) }
+            // Without the key it is a SHA-256; whoever stores the event knows whether that is enough.
+            event.checksum =
+                settings.checksummer.checksum(
+                    algorithm,
+                    keyID: settings.keyID,
+                    of: content,
+                    digest: event.contentDigest
+                ) ?? Checksum(sha256: event.contentDigest)
         }
     }
 
@@ -507,22 +518,17 @@ public struct EventDecoder: Sendable {
         let algorithm =
             delivered("checksumalgorithm", bytes) ?? (declared.count == 8 ? "crc32" : "sha256")
         let actual: String
-        switch ChecksumAlgorithm(rawValue: algorithm) {
-        case .crc32:
-            let crc = batch.arena.withUnsafeBytes { CRC32.checksum($0.slice(event.content)) }
-            actual = Hex.string(withUnsafeBytes(of: crc.bigEndian) { [UInt8]($0) })
-        case .sha256:
-            actual = event.contentDigest.hex
-        case .hmacSHA256:
-            // Only a holder of the key can judge it; it is kept with the delivery.
-            return
-        case nil:
+        switch verdict(declared, algorithm, delivered("checksumkeyid", bytes), event, batch) {
+        case .holds: return
+        // Only a holder of the key can judge it; it is kept with the delivery.
+        case .keyMissing: return
+        case .differs(let expected): actual = expected
+        case .unknownAlgorithm:
             throw EventRejection(
                 "unsupported_checksum",
                 "the declared checksum's algorithm is unknown; use crc32, sha256 or hmac-sha256"
             )
         }
-        guard declared.lowercased() != actual else { return }
         var rejection = EventRejection(
             "checksum_mismatch",
             "the content does not have the \(algorithm) checksum that the sender declared"
@@ -540,6 +546,35 @@ public struct EventDecoder: Sendable {
             )
         }
         throw rejection
+    }
+
+    private func verdict(
+        _ declared: String,
+        _ algorithm: String,
+        _ keyID: String?,
+        _ event: BatchEvent,
+        _ batch: borrowing EventBatch
+    ) -> ChecksumVerdict {
+        let isKeyed = algorithm == ChecksumAlgorithm.hmacSHA256.rawValue
+        // An HMAC whose key is not named is nobody's to judge.
+        if isKeyed, keyID == nil { return .keyMissing }
+        let key = Array((keyID ?? "").utf8)
+        let stored = Hex.bytes(declared) ?? []
+        return batch.arena.withUnsafeBytes { arena in
+            stored.withUnsafeBytes { stored in
+                key.withUnsafeBytes { key in
+                    Array(algorithm.utf8).withUnsafeBytes { algorithm in
+                        settings.checksummer.judge(
+                            stored,
+                            algorithm: algorithm,
+                            keyID: isKeyed ? key : nil,
+                            content: arena.slice(event.content),
+                            digest: event.contentDigest
+                        )
+                    }
+                }
+            }
+        }
     }
 
     private func delivered(_ name: String, _ bytes: UnsafeRawBufferPointer) -> String? {

@@ -44,6 +44,21 @@ public enum CanonicalNumber {
         }
     }
 
+    /// The order of two number tokens by their exact values: negative, 0 or positive.
+    public static func compare(
+        _ left: UnsafeRawBufferPointer,
+        _ right: UnsafeRawBufferPointer
+    ) -> Int {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: left.count) { leftDigits in
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: right.count) { rightDigits in
+                let a = Decimal(left, digits: leftDigits)
+                let b = Decimal(right, digits: rightDigits)
+                guard a.sign == b.sign else { return a.sign - b.sign }
+                return a.sign * a.compareMagnitude(b)
+            }
+        }
+    }
+
     /// Up to 15 digits without sign of zero, point or exponent: canonical as it stands.
     @inline(__always)
     private static func isPlainInteger(_ token: UnsafeRawBufferPointer) -> Bool {
@@ -156,6 +171,15 @@ private struct Decimal {
     }
 
     var count: Int { significant.count }
+    var sign: Int { count == 0 ? 0 : isNegative ? -1 : 1 }
+
+    /// The order of two magnitudes of which neither or both are 0.
+    func compareMagnitude(_ other: Decimal) -> Int {
+        if count == 0 { return 0 }
+        if point != other.point { return point < other.point ? -1 : 1 }
+        if significant.elementsEqual(other.significant) { return 0 }
+        return significant.lexicographicallyPrecedes(other.significant) ? -1 : 1
+    }
     var isInteger: Bool { point >= count }
 
     /// Up to 15 significant digits in the range of normal doubles: reading them as a double and writing

@@ -1,0 +1,91 @@
+/// Makes and verifies checksums over content: the one place that knows what each algorithm does, and which
+/// key it needs.
+///
+/// A value is small, may be copied and shared, and holds each key of its ring prepared.
+public struct Checksummer: Sendable {
+    /// The keys that HMACs are made and verified with; empty where nobody gave any.
+    public let ring: KeyRing
+
+    public init(_ ring: KeyRing = KeyRing()) { self.ring = ring }
+
+    /// The checksum of content.
+    ///
+    /// - parameter digest: the content's SHA-256, which every caller has already.
+    /// - parameter keyID: the key, for `hmac-sha256` only.
+    /// - returns: nil when the key is missing.
+    @inline(__always)
+    public func checksum(
+        _ algorithm: ChecksumAlgorithm,
+        keyID: String? = nil,
+        of content: UnsafeRawBufferPointer,
+        digest: SHA256Digest
+    ) -> Checksum? {
+        switch algorithm {
+        case .crc32: return Checksum(crc32Of: content)
+        case .sha256: return Checksum(sha256: digest)
+        case .hmacSHA256:
+            guard let keyID, let key = ring[keyID] else { return nil }
+            return Checksum(hmac: key.hmac, of: content)
+        }
+    }
+
+    /// Judges a stored or declared checksum by its columns. Reading allocates nothing where it holds.
+    ///
+    /// - parameter algorithm: the stored name.
+    /// - parameter keyID: nil where none is stored.
+    /// - parameter digest: the content's SHA-256.
+    public func judge(
+        _ bytes: UnsafeRawBufferPointer,
+        algorithm: UnsafeRawBufferPointer,
+        keyID: UnsafeRawBufferPointer?,
+        content: UnsafeRawBufferPointer,
+        digest: SHA256Digest
+    ) -> ChecksumVerdict {
+        guard let algorithm = ChecksumAlgorithm(name: algorithm) else { return .unknownAlgorithm }
+        // A key id belongs to HMACs, and to them always.
+        guard (keyID != nil) == (algorithm == .hmacSHA256) else {
+            return .differs(
+                expected: keyID == nil ? "a key id for hmac-sha256" : "no key id for its algorithm"
+            )
+        }
+        guard algorithm == .hmacSHA256, let keyID else {
+            let actual =
+                algorithm == .crc32 ? Checksum(crc32Of: content) : Checksum(sha256: digest)
+            return actual == Checksum(algorithm: algorithm, bytes: bytes)
+                ? .holds : .differs(expected: actual.hex)
+        }
+        guard let stored = Checksum(algorithm: algorithm, bytes: bytes) else {
+            return .differs(expected: "\(algorithm.byteCount) bytes")
+        }
+        guard let key = ring.key(keyID) else { return .keyMissing }
+        // What the HMAC should be is told to nobody: it would be the signature of the content that is there.
+        return Checksum(hmac: key.hmac, of: content).equalsInConstantTime(stored)
+            ? .holds : .differs(expected: Self.withheld)
+    }
+
+    /// Stands for an HMAC that only a holder of the key may make.
+    public static let withheld = "another HMAC (not shown)"
+}
+
+/// What became of a checksum that was held against its content.
+public enum ChecksumVerdict: Sendable, Equatable {
+    case holds
+    /// The content, the checksum or its description was changed. HMACs are not shown.
+    case differs(expected: String)
+    /// Only a holder of the key can tell.
+    case keyMissing
+    /// A name that no release wrote.
+    case unknownAlgorithm
+}
+
+extension ChecksumVerdict {
+    /// What a finding shows as the checksum that the content would have.
+    public var actual: String {
+        switch self {
+        case .holds: "the same"
+        case .differs(let expected): expected
+        case .keyMissing: "unknown without the key"
+        case .unknownAlgorithm: "unknown algorithm"
+        }
+    }
+}

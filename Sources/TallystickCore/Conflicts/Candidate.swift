@@ -1,0 +1,77 @@
+/// A distinct content of an event, with everybody who vouches for it.
+public struct Candidate: Sendable, Equatable {
+    /// In order of arrival: 1 is the event as appended.
+    public let number: Int
+    /// The delivery path that brought it first.
+    public let origin: String
+    /// Every delivery path that brought this content, or content that agrees with it, ``origin`` included;
+    /// each once, in order of their bytes.
+    public let supporters: [String]
+    /// Canonical form.
+    public let content: [UInt8]
+    /// SHA-256 of the content.
+    public let digest: SHA256Digest
+    /// The event's own `time` in this content.
+    public let time: RFC3339Instant?
+
+    /// - parameter supporters: delivery paths besides `origin`, in any order.
+    /// - throws: `JSONError` where the content is no JSON document.
+    public init(
+        number: Int,
+        origin: String,
+        supporters: [String] = [],
+        content: [UInt8],
+        digest: SHA256Digest? = nil
+    ) throws(JSONError) {
+        self.number = number
+        self.origin = origin
+        self.supporters = Self.sorted(Set(supporters).union([origin]))
+        self.content = content
+        self.digest = digest ?? SHA256Digest(hashing: content)
+        var tape = JSONTape()
+        time = try content.withUnsafeBytesTyped { bytes throws(JSONError) in
+            try tape.parse(bytes)
+            guard let node = tape.member("time", of: 0, in: bytes),
+                tape.nodes[node].kind == .string
+            else { return nil }
+            return RFC3339Instant(tape.content(node, bytes))
+        }
+    }
+
+    /// Names in order of their bytes, as every list of origins in a decision has them.
+    static func sorted(_ names: Set<String>) -> [String] {
+        names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+}
+
+/// Everything that a policy sees of a conflict.
+public struct ConflictCase: Sendable, Equatable {
+    public var kind: ConflictKind
+    public var source: String
+    public var eventID: String
+    public var category: String
+    /// In order of their numbers; one for `missing_at_origin`.
+    public var candidates: [Candidate]
+    /// Delivery paths whose silence is the conflict; for `missing_at_origin`.
+    public var missingOrigins: [String]
+    /// The run's only clock: microseconds since 1970.
+    public var asOf: Int64
+
+    public init(
+        kind: ConflictKind,
+        source: String,
+        eventID: String,
+        category: String,
+        candidates: [Candidate],
+        missingOrigins: [String] = [],
+        asOf: Int64 = 0
+    ) {
+        self.kind = kind
+        self.source = source
+        self.eventID = eventID
+        self.category = category
+        self.candidates = candidates.sorted { $0.number < $1.number }
+        self.missingOrigins = missingOrigins
+        self.asOf = asOf
+    }
+}

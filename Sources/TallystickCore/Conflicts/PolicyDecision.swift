@@ -1,0 +1,64 @@
+/// Where a field of a decision's content comes from.
+public struct FieldProvenance: Sendable, Equatable {
+    /// A JSON Pointer into the event; empty for everything that no other entry names.
+    public let pointer: String
+    /// What chose the value: `take`, `max`, `min`, `union`, `newest`, `rest`, or the name of a rule.
+    public let rule: String
+    /// Delivery paths that brought the value, in order of their bytes; empty where nobody did as it stands.
+    public let origins: [String]
+}
+
+/// What a policy decided, and why.
+public struct PolicyDecision: Sendable, Equatable {
+    public var decision: Decision
+    /// The policy that the category names.
+    public var policy: String
+    /// `1` for a built-in policy; `1-` and 12 digits of its digest for one of the settings; what a program's
+    /// policy says.
+    public var policyVersion: String
+    /// The rule of the chain that decided.
+    public var rule: String
+    /// The candidate that counts; nil where none does as a whole.
+    public var winner: Candidate?
+    /// The delivery path that the rule preferred; nil where there is no winner.
+    public var winnerOrigin: String?
+    /// What told candidates apart that the rule found equal.
+    public var tieBreak: String?
+    /// For `merge`: canonical form.
+    public var content: [UInt8]?
+    /// Of the content that counts; nil for `exclude`.
+    public var contentDigest: SHA256Digest?
+    public var provenance: [FieldProvenance]
+
+    /// The delivery paths without which there would be no such decision: those who vouch for the winner, or for each
+    /// merged field.
+    ///
+    /// A decision favours an origin when one of these groups has no other member.
+    public var backers: [[String]] {
+        if let winner { return [winner.supporters] }
+        return provenance.map(\.origins).filter { !$0.isEmpty }
+    }
+
+    /// `provenance` as canonical JSON: an object of pointers.
+    public var provenanceJSON: [UInt8] {
+        JSONValue.make(
+            provenance.map { field in
+                (
+                    field.pointer,
+                    .make([("origins", .make(field.origins)), ("rule", .make(field.rule))])
+                )
+            }
+        ).canonical
+    }
+}
+
+/// What a chain of rules comes to.
+public enum PolicyOutcome: Sendable, Equatable {
+    case decided(PolicyDecision)
+    /// A person decides: `manual` was reached, or no rule applied.
+    case open(policy: String)
+    /// A program's policy failed; the conflict stays open. The reason is for people.
+    case failed(policy: String, reason: String)
+    /// The run stops.
+    case halted(policy: String)
+}

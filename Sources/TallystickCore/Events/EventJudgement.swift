@@ -1,0 +1,44 @@
+extension EventContent {
+    /// The code of a rejection of content whose source or id differ.
+    public static let otherIdentity = "other_identity"
+
+    /// Judges content that somebody made, as ingest would: the canonical form of an event with that identity.
+    ///
+    /// - parameter delivery: names of the store's delivery attributes, which are no part of content.
+    /// - throws: `EventRejection`; its code is ``otherIdentity`` where source or id differ.
+    public static func judged(
+        _ json: [UInt8],
+        source: String,
+        id: String,
+        delivery: Set<String> = EventAttributes.builtInDelivery
+    ) throws(EventRejection) -> [UInt8] {
+        var decoder = EventDecoder(EventDecoderSettings(deliveryAttributes: delivery))
+        var batch = EventBatch()
+        decoder.begin(&batch)
+        let place = RecordPlace(line: 1, column: 1, byte: 0)
+        _ = json.withUnsafeBytes { decoder.decode($0, at: place, into: &batch) }
+        if let rejected = batch.rejected.first {
+            throw EventRejection(
+                rejected.code,
+                at: Int(rejected.place.byte),
+                rejected.message
+            )
+        }
+        guard let event = batch.events.first, let name = batch.newSources.names.first else {
+            throw EventRejection("json_unexpected_end", "there is no event")
+        }
+        let content: [UInt8]? = batch.arena.withUnsafeBytes { arena in
+            let isIt =
+                CanonicalJSON.text(ofString: arena.slice(name)).elementsEqual(source.utf8)
+                && arena.slice(event.id).elementsEqual(id.utf8)
+            return isIt ? [UInt8](arena.slice(event.content)) : nil
+        }
+        guard let content else {
+            throw EventRejection(
+                otherIdentity,
+                "the content has another source or id"
+            )
+        }
+        return content
+    }
+}

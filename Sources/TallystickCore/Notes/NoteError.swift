@@ -1,0 +1,40 @@
+/// Why a note, a key for notes or a proof is refused.
+public struct NoteError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Stable reasons.
+    public enum Code: String, Sendable {
+        /// It is not in the format that it should be in.
+        case malformed
+        /// It is larger than the limit.
+        case tooLarge = "too_large"
+        /// No signature is by a key that was named.
+        case unknownKey = "unknown_key"
+        /// A signature by a key that was named is not that key's over this text.
+        case badSignature = "bad_signature"
+        /// It is about another store.
+        case anotherStore = "another_store"
+        /// It does not follow from the tree head.
+        case notProved = "not_proved"
+    }
+
+    public let code: Code
+    public let message: String
+
+    init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { "\(message) (\(code.rawValue))" }
+}
+
+/// Limits of notes and proofs.
+public enum NoteLimits {
+    /// Bytes of a note or a proof.
+    public static let noteBytes = 1 << 20
+    /// Bytes of a proof with its event.
+    public static let proofBytes = 48 << 20
+    /// Signatures of a note.
+    public static let signatures = 100
+    /// Hashes of a proof: a path of a tree with 2^56 leaves and its border.
+    public static let hashes = 128
+}

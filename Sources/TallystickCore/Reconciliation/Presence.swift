@@ -1,0 +1,50 @@
+/// Whether a delivery path brought its copy of an event, as far as its deliveries tell.
+///
+/// Times are `recorded_at`, microseconds since 1970. The event's window closes a while after its first copy was recorded.
+public enum Presence: Sendable, Equatable {
+    /// Nobody can expect a copy: the origin had not delivered anything before the event came.
+    case notExpected
+    case present
+    /// The window is open, or the origin has not delivered anything since that could tell.
+    case pending
+    /// The origin delivered while the window was open and again later, but not this event.
+    case missing
+    /// The origin delivered nothing while the window was open: not the copy is missing, the origin is.
+    case silent
+
+    /// What the store knows of one delivery path around one event.
+    public struct Deliveries: Sendable, Equatable {
+        /// The origin's first delivery of all; nil where it has none.
+        public var first: Int64?
+        /// Its first delivery after the event's first copy was recorded.
+        public var next: Int64?
+        /// Its latest delivery.
+        public var last: Int64?
+
+        public init(first: Int64?, next: Int64?, last: Int64?) {
+            self.first = first
+            self.next = next
+            self.last = last
+        }
+    }
+
+    /// Judges one event at one origin.
+    ///
+    /// - parameter recordedAt: when the event's first copy was recorded.
+    /// - parameter window: microseconds.
+    /// - parameter asOf: the run's clock.
+    public static func judge(
+        recordedAt: Int64,
+        window: Int64,
+        hasCopy: Bool,
+        deliveries: Deliveries,
+        asOf: Int64
+    ) -> Presence {
+        if hasCopy { return .present }
+        guard let first = deliveries.first, first < recordedAt else { return .notExpected }
+        let (closes, overflow) = recordedAt.addingReportingOverflow(window)
+        guard !overflow, asOf > closes else { return .pending }
+        guard let next = deliveries.next, next <= closes else { return .silent }
+        return (deliveries.last ?? next) > closes ? .missing : .pending
+    }
+}

@@ -1,0 +1,61 @@
+/// The CloudEvents extension `sequence`, where it counts: whole numbers that a source gives out one after the other.
+public enum SequenceRules {
+    /// Numbers that did not come: both ends are missing.
+    public struct Gap: Hashable, Sendable {
+        public var first: Int64
+        public var last: Int64
+
+        public init(first: Int64, last: Int64) {
+            self.first = first
+            self.last = last
+        }
+    }
+
+    /// What a source's next number changes.
+    public enum Change: Sendable, Equatable {
+        /// Another event of the source has the number.
+        case collision
+        /// The number is known now; `removed` is the gap in which it lies, `added` are the gaps that are left or new.
+        case placed(removed: Gap?, added: [Gap])
+    }
+
+    /// The number behind an attribute's text; nil where it is no whole number of 64 bits, so that nothing is
+    /// said about gaps.
+    public static func number(_ text: String) -> Int64? {
+        guard let first = text.utf8.first, first &- 0x30 <= 9 || first == 0x2D else { return nil }
+        return Int64(text)
+    }
+
+    /// Places a number among those that a source gave out before.
+    ///
+    /// - parameter previous: the largest known number below it; `next` the smallest above it.
+    public static func place(
+        _ number: Int64,
+        isKnown: Bool,
+        previous: Int64?,
+        next: Int64?
+    ) -> Change {
+        if isKnown { return .collision }
+        var added: [Gap] = []
+        if let previous, previous &+ 1 < number {
+            added.append(Gap(first: previous + 1, last: number - 1))
+        }
+        if let next, number &+ 1 < next { added.append(Gap(first: number + 1, last: next - 1)) }
+        var removed: Gap?
+        if let previous, let next, previous &+ 1 < next {
+            removed = Gap(first: previous + 1, last: next - 1)
+        }
+        return .placed(removed: removed, added: added)
+    }
+}
+
+/// What the bytes of a stored event are worth.
+public enum AtRest {
+    /// The kind of conflict over a stored event; nil where its proofs agree.
+    ///
+    /// - parameter checksumAgrees: nil where the key that would tell is missing.
+    public static func conflict(leafAgrees: Bool, checksumAgrees: Bool?) -> ConflictKind? {
+        guard leafAgrees, checksumAgrees != false else { return .tamperedAtRest }
+        return checksumAgrees == nil ? .unverifiable : nil
+    }
+}

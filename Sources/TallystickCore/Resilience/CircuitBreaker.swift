@@ -1,0 +1,209 @@
+/// A circuit breaker: stops relying on something that fails too often, and finds out by itself when it works again.
+///
+/// A pure state machine: every method is told the time. States, defaults and transitions are those that resilience4j documents
+/// (resilience4j.readme.io/docs/circuitbreaker), with two differences: half-open is bounded by time as
+/// well, so that it never sticks when whoever made the calls is gone, and the wait doubles each time the breaker opens again
+/// out of half-open.
+public struct CircuitBreaker: Sendable, Equatable {
+    /// The raw values are those of `breakers.state`.
+    public enum State: String, Sendable, CaseIterable {
+        /// Calls are permitted and counted.
+        case closed
+        /// Calls are refused until the wait is over.
+        case open
+        /// Some calls are permitted, to find out.
+        case halfOpen = "half_open"
+        /// Somebody holds it open.
+        case forcedOpen = "forced_open"
+        /// Somebody switched it off: calls are permitted and not counted.
+        case disabled
+    }
+
+    /// A change of state, for the audit trail.
+    public struct Transition: Sendable, Equatable {
+        public var from: State
+        public var to: State
+        /// `failure_rate`, `calls_succeeded`, `wait_over`, `half_open_time_over` or `set`.
+        public var cause: String
+    }
+
+    /// The wait doubles at most so often.
+    public static let doublings = 5
+
+    public let settings: StoreSettings.Breaker
+    public private(set) var state = State.closed
+    /// How often it opened since it was last closed.
+    public private(set) var openings = 0
+    /// When open ends, or half-open.
+    public private(set) var deadline: BreakerDeadline?
+    /// Calls that half-open has permitted.
+    public private(set) var permitted = 0
+    private var window: BreakerWindow
+
+    public init(_ settings: StoreSettings.Breaker) {
+        self.settings = settings
+        window = BreakerWindow(settings.window)
+    }
+
+    // MARK: Storing
+
+    /// What is stored of a breaker.
+    public struct Stored: Sendable, Equatable {
+        public var state: State
+        public var openings: Int
+        public var permitted: Int
+        public var deadline: BreakerDeadline?
+        /// The calls that count.
+        public var window: String
+
+        public init(
+            state: State,
+            openings: Int,
+            permitted: Int,
+            deadline: BreakerDeadline?,
+            window: String
+        ) {
+            self.state = state
+            self.openings = openings
+            self.permitted = permitted
+            self.deadline = deadline
+            self.window = window
+        }
+    }
+
+    public var stored: Stored {
+        Stored(
+            state: state,
+            openings: openings,
+            permitted: permitted,
+            deadline: deadline,
+            window: window.text
+        )
+    }
+
+    /// A breaker as it was stored, under settings that may have changed since.
+    public init(_ settings: StoreSettings.Breaker, stored: Stored) {
+        self.settings = settings
+        state = stored.state
+        openings = max(0, stored.openings)
+        permitted = max(0, stored.permitted)
+        deadline = stored.deadline
+        window = BreakerWindow(
+            state == .halfOpen ? .count(settings.halfOpenCalls) : settings.window,
+            text: stored.window
+        )
+    }
+
+    // MARK: Reading
+
+    /// Calls that count now.
+    public var calls: Int { window.calls }
+    public var failures: Int { window.failures }
+    /// 0 to 1; nil while fewer calls than the minimum are known.
+    public var failureRate: Double? { calls >= minimumCalls ? window.failureRate : nil }
+
+    private var minimumCalls: Int {
+        state == .halfOpen
+            ? min(settings.minimumCalls, settings.halfOpenCalls) : settings.minimumCalls
+    }
+
+    /// How long open lasts this time, in microseconds.
+    public var wait: Int64 {
+        let factor = Int64(1) << min(max(0, openings - 1), Self.doublings)
+        let (wait, overflow) = settings.waitOpen.microseconds.multipliedReportingOverflow(
+            by: factor
+        )
+        return overflow ? Int64.max / 4 : wait
+    }
+
+    /// Microseconds until something changes by itself; nil where nothing does.
+    public func remaining(at now: BreakerTime) -> Int64? {
+        deadline.map { $0.remaining(at: now, wait: wait) }
+    }
+
+    /// Whether what it guards must not be relied on now. Unlike ``permit(at:)`` this changes nothing.
+    public func isOpen(at now: BreakerTime) -> Bool {
+        switch state {
+        case .forcedOpen: true
+        case .open: (remaining(at: now) ?? 0) > 0
+        case .closed, .halfOpen, .disabled: false
+        }
+    }
+
+    // MARK: Calls
+
+    /// Asks for a call, and moves on where time has brought a change.
+    public mutating func permit(at now: BreakerTime) -> (isPermitted: Bool, changes: [Transition]) {
+        var changes: [Transition] = []
+        if state == .halfOpen, (remaining(at: now) ?? 0) == 0 {
+            changes.append(open(at: now, "half_open_time_over"))
+        }
+        if state == .open, (remaining(at: now) ?? 0) == 0 {
+            changes.append(move(to: .halfOpen, "wait_over"))
+            deadline = BreakerDeadline(after: wait, from: now)
+            window = BreakerWindow(.count(settings.halfOpenCalls))
+        }
+        switch state {
+        case .closed, .disabled: return (true, changes)
+        case .open, .forcedOpen: return (false, changes)
+        case .halfOpen:
+            guard permitted < settings.halfOpenCalls else { return (false, changes) }
+            permitted += 1
+            return (true, changes)
+        }
+    }
+
+    /// Takes in the outcome of a permitted call.
+    public mutating func record(failed: Bool, at now: BreakerTime) -> Transition? {
+        switch state {
+        case .open, .forcedOpen, .disabled: return nil
+        case .closed:
+            window.add(failed: failed, at: now)
+            guard let rate = failureRate, rate >= settings.failureRate else { return nil }
+            return open(at: now, "failure_rate")
+        case .halfOpen:
+            window.add(failed: failed, at: now)
+            guard let rate = failureRate else { return nil }
+            if rate >= settings.failureRate { return open(at: now, "failure_rate") }
+            return close("calls_succeeded")
+        }
+    }
+
+    /// A person's override.
+    ///
+    /// - returns: nil where it is in that state already, or for `half_open`, which only a wait leads to.
+    public mutating func set(_ new: State, at now: BreakerTime) -> Transition? {
+        guard new != state, new != .halfOpen else { return nil }
+        switch new {
+        case .open: return open(at: now, "set")
+        case .closed: return close("set")
+        case .forcedOpen, .disabled, .halfOpen:
+            deadline = nil
+            window = BreakerWindow(settings.window)
+            return move(to: new, "set")
+        }
+    }
+
+    private mutating func open(at now: BreakerTime, _ cause: String) -> Transition {
+        let change = move(to: .open, cause)
+        openings += 1
+        deadline = BreakerDeadline(after: wait, from: now)
+        window = BreakerWindow(settings.window)
+        return change
+    }
+
+    private mutating func close(_ cause: String) -> Transition {
+        let change = move(to: .closed, cause)
+        openings = 0
+        deadline = nil
+        window = BreakerWindow(settings.window)
+        return change
+    }
+
+    private mutating func move(to new: State, _ cause: String) -> Transition {
+        let change = Transition(from: state, to: new, cause: cause)
+        state = new
+        permitted = 0
+        return change
+    }
+}
