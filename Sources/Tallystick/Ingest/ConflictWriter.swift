@@ -39,7 +39,7 @@ struct ConflictWriter {
             return (
                 origin: row.int64(at: EventColumn.origin), names: try store.reader.names(row),
                 id: row.text(at: EventColumn.id), isSame: isSame,
-                damage: isSame ? nil : MismatchRecorder.checksumDamage(row, store.reader.content)
+                damage: isSame ? nil : MismatchRecorder(store).checksumDamage(row)
             )
         }
         guard let appended else { throw missing(delivery.position) }

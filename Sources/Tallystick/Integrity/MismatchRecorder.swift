@@ -72,11 +72,11 @@ struct MismatchRecorder {
                 found.actual = "a name is missing"
                 return false
             }
-            if let damage = Self.checksumDamage(row, store.reader.content) {
+            let digest = SHA256Digest(hashing: store.reader.content)
+            if let damage = checksumDamage(row, digest: digest) {
                 found = damage
                 return false
             }
-            let digest = SHA256Digest(hashing: store.reader.content)
             let hash = try store.reader.leafHash(row, content: digest)
             found.actual = hash?.hex ?? "a name is missing"
             return hash != nil && hash == leaf
@@ -84,25 +84,21 @@ struct MismatchRecorder {
         return isWhole == true ? nil : found
     }
 
-    /// What is wrong with the checksum of the event in a row; nil where it holds, or cannot be told without a key.
-    static func checksumDamage(_ row: Statement, _ content: [UInt8]) -> DamagedRecord? {
-        let name = row.text(at: EventColumn.checksumAlgorithm)
-        let stored = row.blob(at: EventColumn.checksum)
-        let actual: String
-        switch ChecksumAlgorithm(rawValue: name) {
-        case .crc32?: actual = content.withUnsafeBytes { Checksum(crc32Of: $0) }.hex
-        case .sha256?: actual = SHA256Digest(hashing: content).hex
-        case .hmacSHA256?: return nil
-        case nil: actual = "unknown algorithm"
+    /// What is wrong with the checksum of the event whose content was read from a row; nil where it holds, or where
+    /// only a holder of the key can tell.
+    func checksumDamage(_ row: Statement, digest: SHA256Digest? = nil) -> DamagedRecord? {
+        let digest = digest ?? SHA256Digest(hashing: store.reader.content)
+        let verdict = store.reader.judgeChecksum(row, digest: digest, with: store.checksummer)
+        switch verdict {
+        case .holds, .keyMissing: return nil
+        case .differs, .unknownAlgorithm:
+            return DamagedRecord(
+                position: row.int64(at: EventColumn.position),
+                algorithm: row.text(at: EventColumn.checksumAlgorithm),
+                expected: Hex.string(row.blob(at: EventColumn.checksum)),
+                actual: verdict.actual
+            )
         }
-        let expected = Hex.string(stored)
-        guard expected != actual else { return nil }
-        return DamagedRecord(
-            position: row.int64(at: EventColumn.position),
-            algorithm: name,
-            expected: expected,
-            actual: actual
-        )
     }
 }
 

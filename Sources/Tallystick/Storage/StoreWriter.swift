@@ -27,6 +27,7 @@ final class StoreWriter {
     private var leaf: [UInt8] = []
     /// Grows whenever something that a caller may have remembered is no longer sure.
     private(set) var generation = 0
+    let checksummer: Checksummer
     private var observations = Observations()
     private let logger: Logger
     private var follower: SettingsFollower
@@ -44,6 +45,7 @@ final class StoreWriter {
         self.guardian = guardian
         clock = options.clock
         logger = options.logger
+        checksummer = options.checksummer
         merkle = try MerkleRows(in: connection)
         events = try EventInsertion(in: connection)
         reader = try EventRowReader(in: connection)
