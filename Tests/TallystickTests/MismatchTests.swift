@@ -184,6 +184,11 @@ struct MismatchTests {
         await store.close()
     }
 
+    @Test("Nothing is logged unless the program sets swift-log up")
+    func silence() {
+        #expect(StoreOptions().logger.handler is SwiftLogNoOpLogHandler)
+    }
+
     @Test("Outcomes, conflicts, replays and verifications are counted by swift-metrics")
     func metrics() async throws {
         let metrics = RecordedMetrics.shared
