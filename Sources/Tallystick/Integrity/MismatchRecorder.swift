@@ -22,7 +22,8 @@ struct MismatchRecorder {
 
     /// Records damage, in the transaction that is open.
     func record(_ damaged: [DamagedRecord], as kind: MismatchKind, actor: String) throws {
-        for record in damaged where try !store.conflicts.hasMismatch(kind, record) {
+        for record in damaged {
+            if try store.conflicts.hasMismatch(kind, record) { continue }
             var mismatch = NewMismatch(
                 kind: kind,
                 severity: store.configuration?.severity(of: "") ?? "low",

@@ -23,7 +23,7 @@ public struct AuditFilter: Sendable, Equatable {
     public init() {}
 
     /// Terms over `audit_trail AS a`, and their parameters.
-    private func terms() -> (terms: [String], parameters: [String: SQLValue]) {
+    private func conditions() -> (terms: [String], parameters: [String: SQLValue]) {
         var terms: [String] = []
         var parameters: [String: SQLValue] = [:]
         func add(_ name: String, _ value: SQLValue?, _ term: String) {
@@ -102,7 +102,7 @@ public struct AuditFilter: Sendable, Equatable {
         after: Int64? = nil,
         limit: Int? = nil
     ) -> (sql: String, parameters: [String: SQLValue]) {
-        var (terms, parameters) = terms()
+        var (terms, parameters) = conditions()
         if let after {
             terms.append("a.audit_sequence > :after")
             parameters["after"] = .integer(after)

@@ -83,7 +83,9 @@ private final class AuditReader {
         var last: Int64 = 0
         while true {
             let page = try self.page(filter, after: last)
-            for entry in page where try !onEntry(entry) { return }
+            for entry in page {
+                guard try onEntry(entry) else { return }
+            }
             guard let end = page.last else { return }
             last = end.sequence
             if stop.isSet {

@@ -64,8 +64,8 @@ struct Stats: TallyCommand {
         result.add("rate_window_seconds", .number(Double(milliseconds) / 1000))
         result.add("mismatch_rates", .list(stats.rates.map(Self.json)))
         var options = ReportOptions()
-        options.format = json || format == .json ? .json : table || format == .table ? .table : nil
-        options.output = output
+        options.format = format.flatMap { ReportFormat(rawValue: $0.rawValue) }
+        (options.table, options.json, options.output) = (table, json, output)
         try result.print(options) { lines(stats, opened.storeID) }
         return Exit.done
     }
