@@ -1,4 +1,4 @@
-import TallystickCore
+public import TallystickCore
 import TallystickSQLite
 
 /// One choice for all open conflicts that fit a filter.
