@@ -1,4 +1,4 @@
-public import TallystickCore
+import TallystickCore
 import TallystickSQLite
 
 /// How many mismatches there are of one sort.

@@ -1,4 +1,4 @@
-public import TallystickCore
+import TallystickCore
 import TallystickSQLite
 
 /// Counts of what a store holds.
