@@ -165,6 +165,35 @@ struct AuditTrailTests {
         }
     }
 
+    @Test("Settings in force that were changed to nonsense are named, not a reason to fail")
+    func settingsInForce() async throws {
+        let test = try await filled()
+        let row = try await test.rows(
+            "SELECT max(version), max(audit_sequence) FROM configurations"
+        )
+        guard case .integer(let version)? = row.first?[0],
+            case .integer(let sequence)? = row.first?[1]
+        else {
+            Issue.record("there are no settings")
+            return
+        }
+        for sql in [
+            "UPDATE configurations SET content = '{' WHERE version = \(version)",
+            "DELETE FROM configurations",
+        ] {
+            let found = try await findings(after: sql, in: test)
+            #expect(found.contains("audit_trail \(sequence)"), "\(found)")
+        }
+        try test.tamper("UPDATE configurations SET content = '{' WHERE version = \(version)")
+        var options = StoreOptions()
+        options.access = .readOnly
+        let store = try await EventStore.open(at: test.path, options: options)
+        #expect(await failureCode { _ = try await store.statistics() } == .integrity)
+        #expect(
+            await failureCode { _ = try await EventStore.open(at: test.path) } == .integrity
+        )
+    }
+
     /// A statement that adds a row like another one, and the audit row that then differs.
     private func insertion(
         into table: String,

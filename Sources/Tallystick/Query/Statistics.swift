@@ -32,6 +32,7 @@ extension EventStore {
     public func statistics(
         window: Duration = EventStore.statisticsWindow
     ) async throws(StoreError) -> StoreStatistics {
+        try settings.check()
         let (path, options, settings) = (path, options, settings.inForce.settings)
         let storeID = storeID
         return try await Self.attempt("count", path) {

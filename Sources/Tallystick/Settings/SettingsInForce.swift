@@ -69,14 +69,31 @@ struct SettingsInForce: Sendable {
 final class SettingsBox: Sendable {
     private let state: Mutex<(inForce: SettingsInForce, configuration: IngestConfiguration)>
 
+    /// Why the stored settings could not be read. A handle that only reads is opened all the same, so that a
+    /// verification can name what was changed.
+    private let failure: StoreError?
+
     /// The settings as a connection that reads finds them.
     init(
         _ identity: StoreIdentity,
         _ options: StoreOptions,
         _ connection: Connection
     ) throws {
-        let rows = try ConfigurationRows(in: connection)
-        guard let inForce = try SettingsInForce.read(rows, options.overrides) else {
+        let (inForce, failure) = try Self.read(options, connection)
+        self.failure = failure
+        let configuration = try IngestConfiguration(inForce, identity, from: connection)
+        state = Mutex((inForce: inForce, configuration: configuration))
+    }
+
+    private static func read(
+        _ options: StoreOptions,
+        _ connection: Connection
+    ) throws -> (SettingsInForce, StoreError?) {
+        do {
+            let rows = try ConfigurationRows(in: connection)
+            if let inForce = try SettingsInForce.read(rows, options.overrides) {
+                return (inForce, nil)
+            }
             throw StoreError(
                 .integrity,
                 during: "read the settings",
@@ -84,9 +101,19 @@ final class SettingsBox: Sendable {
                 "there are no settings",
                 hint: "Run 'tally verify'"
             )
+        } catch let error as StoreError
+            where error.code == .integrity && options.access == .readOnly
+        {
+            let standard = SettingsInForce(version: 0, settings: .standard, base: 0, newest: 0)
+            return (standard, error)
         }
-        let configuration = try IngestConfiguration(inForce, identity, from: connection)
-        state = Mutex((inForce: inForce, configuration: configuration))
+    }
+
+    /// Makes sure that the settings are those that the store keeps.
+    ///
+    /// - throws: `StoreError` with `integrity`.
+    func check() throws(StoreError) {
+        if let failure { throw failure }
     }
 
     var inForce: SettingsInForce { state.withLock { $0.inForce } }
