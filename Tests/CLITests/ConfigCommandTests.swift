@@ -27,7 +27,7 @@ struct ConfigCommandTests {
         #expect(applied.output.contains("\"version\":2"))
         #expect(
             applied.output.contains(
-                #""changes":[{"setting":"/categories/debug/percentage","old":100,"new":5}]"#
+                #""changes":[{"new":5,"old":100,"setting":"/categories/debug/percentage"}]"#
             )
         )
         let same = apply(#"{"categories": {"debug": {"percentage": 5}}}"#)

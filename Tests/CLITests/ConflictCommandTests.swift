@@ -94,7 +94,7 @@ struct ConflictCommandTests {
             let pipe = Pipe()
             process.executableURL = URL(filePath: "/usr/bin/env")
             process.arguments =
-                ["-C", folder.path, "TERM=xterm"] + variables
+                ["-C", folder.path, "-u", "NO_COLOR", "TERM=xterm"] + variables
                 + ["python3", "-c", script, tally.path, "conflicts", "diff", "s.db", "1"] + words
             process.standardOutput = pipe
             process.standardInput = FileHandle.nullDevice
