@@ -79,9 +79,11 @@ struct AuditTrailTests {
         )
         var triggers: [(name: String, sql: String)] = []
         while try guards.step() { triggers.append((guards.text(at: 0), guards.text(at: 1))) }
+        try connection.execute("BEGIN")
         for trigger in triggers { try connection.execute("DROP TRIGGER \(trigger.name)") }
         try connection.execute(sql)
         for trigger in triggers { try connection.execute(trigger.sql) }
+        try connection.execute("COMMIT")
         return try await findings(path)
     }
 
