@@ -87,20 +87,24 @@ struct AuditTrailTests {
         return try await findings(path)
     }
 
+    private func columns(
+        of table: String,
+        _ test: TestStore
+    ) throws -> [(name: String, type: String)] {
+        let connection = try Connection(path: test.path, mode: .readOnly)
+        let rows = try connection.prepare("SELECT name, type FROM pragma_table_info('\(table)')")
+        var columns: [(name: String, type: String)] = []
+        while try rows.step() { columns.append((rows.text(at: 0), rows.text(at: 1))) }
+        return columns
+    }
+
     @Test("A change of any column of any row of the trail or its detail tables is found and named")
     func columns() async throws {
         let test = try await filled()
         try await test.store.owner.addKeysAndChecksums()
         var checked = 0
         for (table, key) in Self.tables {
-            let columns = try await test.rows(
-                "SELECT name, type FROM pragma_table_info('\(table)')"
-            )
-            for column in columns {
-                guard case .text(let name) = column[0], case .text(let type) = column[1] else {
-                    Issue.record("a column without a name")
-                    continue
-                }
+            for (name, type) in try columns(of: table, test) {
                 let other =
                     type == "INTEGER"
                     ? "coalesce(\(name), 0) + 1000"
@@ -205,17 +209,13 @@ struct AuditTrailTests {
         _ test: TestStore
     ) async throws -> (sql: String, sequence: Int64) {
         let others = ["candidate": "99", "supersedes": "NULL", "sha256": "'00'"]
-        let columns = try await test.rows("SELECT name FROM pragma_table_info('\(table)')")
-            .compactMap { row -> String? in
-                guard case .text(let name) = row[0] else { return nil }
-                return name
-            }
+        let names = try columns(of: table, test).map(\.name)
         let last = try await test.rows("SELECT max(\(key)) FROM \(table)")
         guard case .integer(let newest)? = last.first?.first else { return ("", 0) }
-        let values = columns.map { $0 == key ? "\(newest + 1)" : others[$0] ?? $0 }
+        let values = names.map { $0 == key ? "\(newest + 1)" : others[$0] ?? $0 }
         return (
             """
-            INSERT INTO \(table) (\(columns.joined(separator: ", ")))
+            INSERT INTO \(table) (\(names.joined(separator: ", ")))
             SELECT \(values.joined(separator: ", ")) FROM \(table) WHERE \(key) = \(id)
             """,
             table == "audit_trail" ? newest + 1 : sequence
