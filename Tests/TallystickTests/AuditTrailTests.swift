@@ -66,23 +66,30 @@ struct AuditTrailTests {
         }
     }
 
-    /// Changes a copy of the store, with the guards dropped and made again, and verifies it.
+    /// Changes a copy of the store, around the guards or with the guards dropped and made again, and verifies it.
     private func findings(
         after sql: String,
-        in test: TestStore
+        in test: TestStore,
+        droppingGuards: Bool = false
     ) async throws -> [String] {
         let path = test.folder.file("copy-\(UInt32.random(in: .min ... .max)).db")
         try await test.store.backup(to: path)
-        let connection = try Connection(path: path, mode: .readWrite)
-        let guards = try connection.prepare(
-            "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'"
+        let connection = try Connection(
+            path: path,
+            mode: .readWrite,
+            firesTriggers: droppingGuards
         )
-        var triggers: [(name: String, sql: String)] = []
-        while try guards.step() { triggers.append((guards.text(at: 0), guards.text(at: 1))) }
+        var guards: [(name: String, sql: String)] = []
+        if droppingGuards {
+            let rows = try connection.prepare(
+                "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'"
+            )
+            while try rows.step() { guards.append((rows.text(at: 0), rows.text(at: 1))) }
+        }
         try connection.execute("BEGIN")
-        for trigger in triggers { try connection.execute("DROP TRIGGER \(trigger.name)") }
+        for one in guards { try connection.execute("DROP TRIGGER \(one.name)") }
         try connection.execute(sql)
-        for trigger in triggers { try connection.execute(trigger.sql) }
+        for one in guards { try connection.execute(one.sql) }
         try connection.execute("COMMIT")
         return try await findings(path)
     }
@@ -151,7 +158,8 @@ struct AuditTrailTests {
             }
             let deleted = try await findings(
                 after: "DELETE FROM \(table) WHERE \(key) = \(second)",
-                in: test
+                in: test,
+                droppingGuards: true
             )
             #expect(deleted.contains("audit_trail \(two)"), "\(table): \(deleted)")
             let swapped = try await findings(
