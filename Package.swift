@@ -32,6 +32,7 @@ let package = Package(
             pkgConfig: "sqlite3",
             providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]
         ),
+        .target(name: "CTallystickProcess"),
         .target(
             name: "TallystickSQLite",
             dependencies: ["CTallystickSQLite"],
@@ -45,13 +46,16 @@ let package = Package(
         .target(
             name: "TallystickMigrations",
             path: "migrations",
-            resources: [.embedInCode("V0001_initial.sql")],
+            resources: [
+                .embedInCode("V0001_initial.sql"), .embedInCode("V0002_reconciliation.sql"),
+                .embedInCode("V0003_proof.sql"),
+            ],
             swiftSettings: strict
         ),
         .target(
             name: "Tallystick",
             dependencies: [
-                "TallystickCore", "TallystickSQLite", "TallystickMigrations",
+                "TallystickCore", "TallystickSQLite", "TallystickMigrations", "CTallystickProcess",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],

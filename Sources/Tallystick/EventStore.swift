@@ -4,7 +4,7 @@ import TallystickSQLite
 /// A verifiable event store in one SQLite file.
 ///
 /// ```swift
-/// let store = try await EventStore.open(at: "events.db")
+/// let store = try await EventStore.open(at: "events.db", keys: .file("ring.json"))
 /// let report = try await store.ingest(.ndjson("events.ndjson"), from: "websocket")
 /// await store.close()
 /// ```
@@ -42,36 +42,44 @@ public final class EventStore: Sendable {
     public static func create(
         at path: String,
         _ creation: StoreCreation = StoreCreation(),
+        keys: KeySource = .none,
         options: StoreOptions = StoreOptions()
     ) async throws(StoreError) -> EventStore {
         try await attempt("create the store", path) {
             try await runOnThread { try StoreFile.create(path, creation, options) }
         }
-        return try await open(at: path, options: options)
+        return try await open(at: path, keys: keys, options: options)
     }
 
     /// Opens a store.
     ///
-    /// - throws: `StoreError`: `noStore`, `notAStore`, `schemaNewer`, `schemaOlder`, `schemaAltered`,
+    /// - parameter keys: the keys for checksums that need one. Without them such checksums are not
+    ///   checked, and events whose category demands one are refused with `keyMissing`.
+    /// - throws: `StoreError`: `keyRefused`, `noStore`, `notAStore`, `schemaNewer`, `schemaOlder`, `schemaAltered`,
     ///   `notPermitted`, `corrupt`, `busy`.
     public static func open(
         at path: String,
+        keys: KeySource = .none,
         options: StoreOptions = StoreOptions()
     ) async throws(StoreError) -> EventStore {
         let owner = StoreOwner()
         return try await attempt("open the store", path) {
+            let ring = try await runOnThread { try keys.load() }
+            var options = options
+            options.checksummer = Checksummer(ring)
+            let opened = options
             let writes = options.access == .readWrite
-            if writes { try await owner.open(path, options) }
+            if writes { try await owner.open(path, opened) }
             let (identity, settings) = try await runOnThread {
-                let connection = try StoreFile.openForReading(path, options)
+                let connection = try StoreFile.openForReading(path, opened)
                 let identity = try StoreIdentity.read(from: connection)
-                return (identity, try SettingsBox(identity, options, connection))
+                return (identity, try SettingsBox(identity, opened, connection))
             }
             if writes { await owner.publishSettings(to: settings) }
             return EventStore(
                 path: path,
                 storeID: identity.storeID,
-                options: options,
+                options: opened,
                 owner: owner,
                 settings: settings
             )

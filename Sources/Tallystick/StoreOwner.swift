@@ -198,6 +198,7 @@ actor StoreOwner {
     func close() {
         runs = [:]
         appender = nil
+        writer?.vouch()
         writer?.checkpoint()
         writer = nil
     }

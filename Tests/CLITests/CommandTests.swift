@@ -24,6 +24,8 @@ struct CommandTests {
         "config show",
         "config validate", "config apply", "config diff", "config history", "query",
         "stats", "doctor", "backup", "upgrade", "demo", "completions",
+        "keys generate", "keys list", "keys rotate", "keys retire", "keys reseal", "seal",
+        "prove event", "prove consistency", "prove check",
     ]
 
     @Test("Every command has help with an example", arguments: commands)

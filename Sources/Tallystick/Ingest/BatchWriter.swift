@@ -225,6 +225,7 @@ final class BatchWriter {
         let batch = prepared.batch
         try resolveNames(new, batch)
         let revisions = try assignRevisions(new, batch)
+        let demanded = try demandedChecksums(new, batch, arena)
         try insertIdentities(prepared, arena, lookedUp, result)
         let hashes = LeafJob(
             batch: prepared.batch,
@@ -237,11 +238,54 @@ final class BatchWriter {
         )
         let hashing = helper.start { hashes.run() }
         defer { hashing.wait() }
-        try insertRows(new, batch, arena, now, revisions)
+        try insertRows(new, batch, arena, now, revisions, demanded)
         try insertRevisions(new, batch, revisions)
         hashing.wait()
         store.append(hashes.results, to: .events)
         return revisions
+    }
+
+    /// What the categories of new events demand by the settings and keys of this moment.
+    private struct DemandedChecksums {
+        /// The key of every HMAC of the batch.
+        var keyID: String?
+        /// Checksums that differ from those that the decoder made, by index of the event.
+        var again: [Int32: Checksum] = [:]
+    }
+
+    /// Makes sure, in the transaction, that no event is stored with less than its category demands.
+    ///
+    /// Batches are decoded ahead, perhaps before a key was registered or rotated.
+    private func demandedChecksums(
+        _ new: [Int32],
+        _ batch: EventBatch,
+        _ arena: UnsafeRawBufferPointer
+    ) throws -> DemandedChecksums {
+        var demanded = DemandedChecksums()
+        let categories = configuration.classification.categories
+        // By category: whether it was looked at, and its key.
+        var keys = [KeyRing.Key??](repeating: nil, count: categories.count)
+        for index in new {
+            let event = batch.events[Int(index)]
+            let category = Int(event.category)
+            let key: KeyRing.Key?
+            if let known = keys[category] {
+                key = known
+            } else {
+                key = try store.demandedKey(for: categories[category], during: "record an event")
+                keys[category] = .some(key)
+            }
+            let isKeyed = event.checksum.algorithm == .hmacSHA256
+            guard let key else {
+                // The settings no longer ask for an HMAC: a SHA-256 is never less than they do.
+                if isKeyed { demanded.again[index] = Checksum(sha256: event.contentDigest) }
+                continue
+            }
+            demanded.keyID = key.id
+            if isKeyed, batch.keyID == key.id { continue }
+            demanded.again[index] = Checksum(hmac: key.hmac, of: arena.slice(event.content))
+        }
+        return demanded
     }
 
     private func resolveNames(_ new: [Int32], _ batch: EventBatch) throws {
@@ -327,16 +371,21 @@ final class BatchWriter {
         _ batch: EventBatch,
         _ arena: UnsafeRawBufferPointer,
         _ now: Int64,
-        _ revisions: [Int64]
+        _ revisions: [Int64],
+        _ demanded: DemandedChecksums
     ) throws {
         let statement = store.events.event
         let algorithms = AlgorithmNames()
+        var hasKeyID = false
         var position = store.size(of: .events)
         try statement.bind(originID, at: 8)
         try statement.bind(now, at: 9)
         try statement.bindNull(at: 11)
         for (order, index) in new.enumerated() {
             let event = batch.events[Int(index)]
+            let checksum =
+                demanded.again.isEmpty
+                ? event.checksum : demanded.again[index] ?? event.checksum
             position += 1
             try statement.bind(position, at: 1)
             try statement.bind(sources.ids[Int(event.source)], at: 2)
@@ -345,7 +394,11 @@ final class BatchWriter {
             try statement.bind(revisions[order], at: 5)
             try statement.bind(types.ids[Int(event.type)], at: 6)
             try statement.bind(categoryIDs[Int(event.category)], at: 7)
-            try statement.bindText(algorithms.bytes(event.checksum.algorithm), at: 10, copy: false)
+            try statement.bindText(algorithms.bytes(checksum.algorithm), at: 10, copy: false)
+            if hasKeyID != (checksum.algorithm == .hmacSHA256) {
+                hasKeyID.toggle()
+                try statement.bindOptional(hasKeyID ? demanded.keyID : nil, at: 11)
+            }
             try bindOptional(event.subject, statement, 13, arena)
             try bindOptional(event.time, statement, 14, arena)
             try bindOptional(event.dataContentType, statement, 15, arena)
@@ -356,7 +409,7 @@ final class BatchWriter {
             } else {
                 try bindOptional(event.data, statement, 18, arena)
             }
-            try Self.bindChecksum(event.checksum, statement, 12)
+            try Self.bindChecksum(checksum, statement, 12)
         }
     }
 

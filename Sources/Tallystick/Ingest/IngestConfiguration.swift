@@ -8,6 +8,12 @@ struct IngestConfiguration: Sendable {
     var classification: Classification
     /// By category, as in the classification.
     var checksums: [ChecksumAlgorithm]
+    /// Whether a category gets an HMAC once a key is registered.
+    private var demandsKey: [Bool]
+    /// Holds the keys that this process was given.
+    let checksummer: Checksummer
+    /// The key that makes new HMACs, where this process has it.
+    let keyID: String?
     var severities: [String]
     var comparison: ComparisonRules
     var deliveryAttributes: Set<String>
@@ -16,12 +22,22 @@ struct IngestConfiguration: Sendable {
     /// Categories whose open conflicts hold replay.
     var heldCategories: [String]
 
-    init(_ inForce: SettingsInForce, _ identity: StoreIdentity, from connection: Connection) throws
-    {
+    init(
+        _ inForce: SettingsInForce,
+        _ identity: StoreIdentity,
+        _ checksummer: Checksummer,
+        from connection: Connection
+    ) throws {
         let settings = inForce.settings
+        self.checksummer = checksummer
+        let keyID = try KeyRows(in: connection).read().usable(in: checksummer.ring)?.id
+        self.keyID = keyID
+        demandsKey = settings.categories.map(\.usesKey)
         version = inForce.version
         classification = settings.classification
-        checksums = settings.categories.map(\.checksum)
+        checksums = settings.categories.map { category in
+            category.usesKey && keyID != nil ? .hmacSHA256 : category.checksum
+        }
         severities = settings.categories.map(\.severity.rawValue)
         comparison = settings.comparison
         heldCategories = settings.categories.filter(\.holdsWhileOpen).map(\.name)
@@ -30,6 +46,11 @@ struct IngestConfiguration: Sendable {
         let rows = try connection.prepare("SELECT name FROM origins WHERE name <> 'local'")
         while try rows.step() { names.insert(rows.text(at: 0)) }
         origins = names
+    }
+
+    /// Whether events of a category get an HMAC once a key is registered.
+    func demandsHMAC(_ category: String) -> Bool {
+        classification.categories.firstIndex(of: category).map { demandsKey[$0] } ?? false
     }
 
     /// How grave a mismatch of an event of a category is.
@@ -42,12 +63,15 @@ struct IngestConfiguration: Sendable {
     func decoderSettings(mapping: EventMapping? = nil, origin: String? = nil)
         -> EventDecoderSettings
     {
-        EventDecoderSettings(
+        var settings = EventDecoderSettings(
             deliveryAttributes: deliveryAttributes,
             classification: classification,
             checksums: checksums,
             mapping: mapping,
             origins: origins.union(origin.map { [$0] } ?? [])
         )
+        settings.checksummer = checksummer
+        settings.keyID = keyID
+        return settings
     }
 }

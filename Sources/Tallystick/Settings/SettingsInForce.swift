@@ -81,7 +81,12 @@ final class SettingsBox: Sendable {
     ) throws {
         let (inForce, failure) = try Self.read(options, connection)
         self.failure = failure
-        let configuration = try IngestConfiguration(inForce, identity, from: connection)
+        let configuration = try IngestConfiguration(
+            inForce,
+            identity,
+            options.checksummer,
+            from: connection
+        )
         state = Mutex((inForce: inForce, configuration: configuration))
     }
 
@@ -129,13 +134,15 @@ struct SettingsFollower {
     private let rows: ConfigurationRows
     private let connection: Connection
     private let overrides: SettingsOverrides?
+    private let checksummer: Checksummer
     private(set) var inForce: SettingsInForce?
     private(set) var configuration: IngestConfiguration?
 
-    init(_ rows: ConfigurationRows, _ connection: Connection, _ overrides: SettingsOverrides?) {
+    init(_ rows: ConfigurationRows, _ connection: Connection, _ options: StoreOptions) {
         self.rows = rows
         self.connection = connection
-        self.overrides = overrides
+        overrides = options.overrides
+        checksummer = options.checksummer
     }
 
     /// Reads the settings again where there is a new version.
@@ -166,6 +173,6 @@ struct SettingsFollower {
     private mutating func set(_ current: SettingsInForce) throws {
         inForce = current
         let identity = try StoreIdentity.read(from: connection)
-        configuration = try IngestConfiguration(current, identity, from: connection)
+        configuration = try IngestConfiguration(current, identity, checksummer, from: connection)
     }
 }

@@ -18,6 +18,12 @@ final class StoreWriter {
     let effective: EffectiveRows
     let counters: CounterRows
     let configurations: ConfigurationRows
+    let keys: KeyRows
+    let checksums: ChecksumRows
+    let heads: HeadRows
+    /// Holds the keys that this process was given.
+    let checksummer: Checksummer
+    private var knownKeys: RegisteredKeys?
     private let audit: AuditInsertion
     private let auditLeaves: AuditLeafReader
     private let guardian: Connection
@@ -27,7 +33,6 @@ final class StoreWriter {
     private var leaf: [UInt8] = []
     /// Grows whenever something that a caller may have remembered is no longer sure.
     private(set) var generation = 0
-    let checksummer: Checksummer
     private var observations = Observations()
     private let logger: Logger
     private var follower: SettingsFollower
@@ -45,7 +50,6 @@ final class StoreWriter {
         self.guardian = guardian
         clock = options.clock
         logger = options.logger
-        checksummer = options.checksummer
         merkle = try MerkleRows(in: connection)
         events = try EventInsertion(in: connection)
         reader = try EventRowReader(in: connection)
@@ -56,7 +60,11 @@ final class StoreWriter {
         effective = try EffectiveRows(in: connection)
         counters = try CounterRows(in: connection)
         configurations = try ConfigurationRows(in: connection)
-        follower = SettingsFollower(configurations, connection, options.overrides)
+        keys = try KeyRows(in: connection)
+        checksums = try ChecksumRows(in: connection)
+        heads = try HeadRows(in: connection)
+        checksummer = options.checksummer
+        follower = SettingsFollower(configurations, connection, options)
         audit = try AuditInsertion(in: connection)
         auditLeaves = try AuditLeafReader(in: connection)
     }
@@ -104,6 +112,8 @@ final class StoreWriter {
                 return nil
             }
             try storeLeaves()
+            // The log is about to be written back: a moment that a holder of the key vouches for.
+            if isLogLarge { try addHeadIfKeyed() }
             try connection.execute("COMMIT")
             publishSettings(unless: saved.1.inForce)
             observations.tell(logger)
@@ -120,6 +130,7 @@ final class StoreWriter {
         logs = saved.logs
         follower = saved.follower
         mayHaveNewSettings = true
+        knownKeys = nil
         pending.removeAll()
         observations = Observations()
         generation += 1
@@ -177,6 +188,34 @@ final class StoreWriter {
         }
     }
 
+    // MARK: Keys
+
+    /// The keys of the store, in the transaction that is open.
+    func registeredKeys() throws -> RegisteredKeys {
+        if let knownKeys, try keys.lastRow() == knownKeys.lastRow { return knownKeys }
+        let registered = try keys.read()
+        knownKeys = registered
+        return registered
+    }
+
+    /// Whether an event of a category gets an HMAC, and by which key.
+    ///
+    /// - returns: nil where no HMAC is demanded.
+    /// - throws: `StoreError` with `keyMissing` where one is, and the key was not given.
+    func demandedKey(
+        for category: String,
+        during operation: String
+    ) throws -> KeyRing.Key? {
+        guard configuration?.demandsHMAC(category) == true else { return nil }
+        let registered = try registeredKeys()
+        guard registered.demandsHMAC else { return nil }
+        return try registered.required(
+            from: checksummer.ring,
+            during: operation,
+            for: "category '\(category)'"
+        )
+    }
+
     // MARK: Settings
 
     /// The settings in force, in the transaction that is open; nil while the store is created.
@@ -209,7 +248,8 @@ final class StoreWriter {
             kind: .configuration,
             recordedAt: clock(),
             actor: actor,
-            reason: reason
+            reason: reason,
+            detail: "{\"after_position\":\(size(of: .events))}"
         )
         try addAudit(row, tables: [.configurations]) { sequence in
             try configurations.add(settings.canonical, version: version, auditSequence: sequence)
@@ -234,6 +274,21 @@ final class StoreWriter {
     /// Adds the leaves of rows that were added to a log's table.
     func append(_ hashes: some Sequence<SHA256Digest>, to log: LogName) {
         pending[log, default: []].append(contentsOf: hashes)
+    }
+
+    /// Size and root of the three logs, rows of the running transaction included.
+    func treeHead() throws -> TreeHead {
+        try storeLeaves()
+        func log(_ name: LogName) -> TreeHead.Log {
+            let log = logs[name] ?? MerkleLog()
+            return TreeHead.Log(size: log.size, root: log.root)
+        }
+        return TreeHead(
+            storeID: try StoreIdentity.read(from: connection).storeID,
+            events: log(.events),
+            copies: log(.copies),
+            audit: log(.audit)
+        )
     }
 
     private func storeLeaves() throws {
@@ -280,10 +335,11 @@ final class StoreWriter {
 
     // MARK: The write-ahead log
 
+    private var isLogLarge: Bool { connection.walFrames >= StoreLimits.checkpointFrames }
+
     /// Writes the log back into the database when it has grown large.
     private func checkpointIfNeeded() {
-        guard connection.walFrames >= StoreLimits.checkpointFrames else { return }
-        checkpoint()
+        if isLogLarge { checkpoint() }
     }
 
     /// Writes the log back into the database, as far as readers allow.

@@ -39,6 +39,7 @@ extension Conflicts {
         var actor: String?
         @Option(help: "Why.")
         var reason: String
+        @OptionGroup var keys: KeyOptions
         @OptionGroup var report: ReportOptions
 
         func validate() throws {
@@ -78,7 +79,8 @@ extension Conflicts {
                 actor: actor ?? Actor.current,
                 reason: reason
             )
-            let (opened, resolution) = try await OpenedStore.with(store) { opened in
+            let (opened, resolution) = try await OpenedStore.with(store, keys: keys.source) {
+                opened in
                 (opened, try await opened.resolve(request))
             }
             var result = Report("conflicts resolve", on: opened, started: started)
@@ -99,7 +101,11 @@ extension Conflicts {
             )
             let decisions = BulkDecisions()
             let options = StoreOptions.command(yes ? .readWrite : .readOnly)
-            let (opened, interrupted) = try await OpenedStore.with(store, options) { opened in
+            let (opened, interrupted) = try await OpenedStore.with(
+                store,
+                keys: keys.source,
+                options
+            ) { opened in
                 do throws(StoreError) {
                     try await opened.resolve(bulk, previews: !yes) { decisions.add($0) }
                     return (opened, false)

@@ -46,10 +46,11 @@ enum OpenedStore {
     /// Opens a store, lets `body` work with it, and closes it whatever comes of that.
     static func with<Result>(
         _ path: String,
+        keys: KeySource = .none,
         _ options: StoreOptions = .command(),
         _ body: (EventStore) async throws -> Result
     ) async throws -> Result {
-        let store = try await EventStore.open(at: path, options: options)
+        let store = try await EventStore.open(at: path, keys: keys, options: options)
         do {
             let result = try await body(store)
             await store.close()

@@ -103,6 +103,7 @@ public struct EventDecoder: Sendable {
             startAfresh()
         }
         batch.generation = generation
+        batch.keyID = settings.keyID
         batch.newSources = NewNames(first: Int32(sources.count), names: [])
         batch.newTypes = NewNames(first: Int32(types.count), names: [])
         batch.newStreams = NewNames(first: Int32(streams.count), names: [])
