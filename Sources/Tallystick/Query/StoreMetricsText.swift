@@ -38,8 +38,23 @@ struct StoreMetricsText {
             Self.samples(mismatches, ["kind", "severity", "category", "origin"])
         )
         add(rates)
+        // A store of an older schema is read too.
+        if try StoreFile.version(of: connection) >= Self.breakers.schema {
+            try add(Self.breakers.family)
+        }
         try addGauges()
     }
+
+    private static let breakers = (
+        schema: 2,
+        family: Family(
+            name: "tallystick_breaker",
+            type: .gauge,
+            help: "Circuit breakers: 1 for the state that each is in.",
+            labels: ["kind", "name", "state"],
+            sql: "SELECT kind, name, state, 1 FROM breakers ORDER BY kind, name"
+        )
+    )
 
     private mutating func add(_ rates: [MismatchRate]) {
         func samples(
