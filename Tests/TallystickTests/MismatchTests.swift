@@ -150,6 +150,43 @@ struct MismatchTests {
     }
 
     @Test(
+        "A clock that jumps back a day breaks nothing: decisions, settings, rates and ages stay sane"
+    )
+    func clockJumpsBack() async throws {
+        let test = try await TestStore()
+        let shared = SharedClock()
+        var options = StoreOptions()
+        options.clock = { shared.now }
+        let store = try await EventStore.open(at: test.path, options: options)
+        func ingest(_ value: Int, _ origin: String) async throws {
+            let line = Array(Self.event("1", value).utf8)
+            try await store.ingest(.bytes(line, named: "line"), from: origin)
+        }
+        try await ingest(1, "left")
+        try await ingest(2, "right")
+        shared.advance(seconds: -86_400)
+        try await store.resolve(
+            ManualResolution(conflictID: 1, choice: .take(origin: "right"), actor: "a", reason: "r")
+        )
+        try await store.reopen(conflict: 1, actor: "a", reason: "r")
+        try await store.apply(
+            settings: Array(#"{"default_category": "debug"}"#.utf8),
+            actor: "a",
+            reason: "r"
+        )
+        let statistics = try await store.statistics()
+        #expect(statistics.openMetrics.contains("tallystick_oldest_open_conflict_age_seconds 0\n"))
+        #expect(statistics.rates.allSatisfy { (0...1).contains($0.rate) })
+        #expect(store.settingsInForce.defaultCategory == "debug")
+        #expect(
+            try await test.rows("SELECT count(*) FROM open_conflicts WHERE age_seconds >= 0")
+                == [[.integer(1)]]
+        )
+        #expect(try await store.verify().isIntact)
+        await store.close()
+    }
+
+    @Test(
         "What is found is logged once a batch and sort, at the level of its severity, without contents"
     )
     func logs() async throws {
