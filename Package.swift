@@ -104,6 +104,7 @@ let package = Package(
             dependencies: [
                 "Tallystick", "TallystickSQLite", "TallystickTestKit", "CTallystickSQLite",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: strict
         ),

@@ -135,6 +135,29 @@ actor StoreOwner {
         }
     }
 
+    /// Puts damage on record that was found, each record once for each kind.
+    func record(_ damaged: [DamagedRecord], as kind: MismatchKind) throws(StoreError) {
+        try withWriter("record the damage") { writer in
+            try writer.transaction("record the damage") {
+                try MismatchRecorder(writer).record(damaged, as: kind, actor: Self.actor)
+            }
+        }
+    }
+
+    /// Puts on record what is wrong with the event at a position, where its checksum or leaf does not hold.
+    func recordDamage(at position: Int64, as kind: MismatchKind) throws(StoreError) {
+        try withWriter("record the damage") { writer in
+            try writer.transaction("record the damage") {
+                let recorder = MismatchRecorder(writer)
+                guard let damage = try recorder.damage(at: position) else { return }
+                try recorder.record([damage], as: kind, actor: Self.actor)
+            }
+        }
+    }
+
+    /// Who records what nobody asked for.
+    private static let actor = "local"
+
     func resolve(_ request: ManualResolution) throws(StoreError) -> Int64 {
         try withWriter("resolve the conflict") { try ManualResolver($0).resolve(request) }
     }

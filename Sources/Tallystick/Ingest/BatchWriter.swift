@@ -269,7 +269,12 @@ final class BatchWriter {
             }
         }
         while rest.events.isEmpty, let index = rest.rejected.first, isFirst || goesOn() {
-            let input = try quarantine.record(batch.rejected[index], arena, at: now)
+            let input = try quarantine.record(
+                batch.rejected[index],
+                arena,
+                at: now,
+                severity: configuration.severity(of:)
+            )
             result.outcomes.quarantined += 1
             if result.quarantine.count < IngestLimits.reportedQuarantine {
                 result.quarantine.append(input)

@@ -34,12 +34,16 @@ struct ConflictWriter {
     ) throws -> Outcome {
         let appended = try store.reader.withRow(at: delivery.position) { row in
             guard try store.reader.readContent(row) else { throw missing(delivery.position) }
-            return row.int64(at: EventColumn.origin)
+            let isSame = store.reader.content.withUnsafeBytes { $0.isEqual(to: delivery.content) }
+            return (
+                origin: row.int64(at: EventColumn.origin), isSame: isSame,
+                damage: isSame ? nil : MismatchRecorder(store).checksumDamage(row)
+            )
         }
-        guard let appendedBy = appended else { throw missing(delivery.position) }
+        guard let appended else { throw missing(delivery.position) }
         let content = store.reader.content
-        let isSame = content.withUnsafeBytes { $0.isEqual(to: delivery.content) }
-        if isSame, originID == appendedBy { return Outcome(outcome: .duplicate) }
+        let isSame = appended.isSame
+        if isSame, originID == appended.origin { return Outcome(outcome: .duplicate) }
         var copies: [StoredCopy] = []
         try store.copies.read(position: delivery.position, into: &copies)
         if copies.contains(where: {
@@ -50,6 +54,11 @@ struct ConflictWriter {
         if isSame {
             try add(.confirmed, delivery, originID, differsIn: nil, storesContent: false)
             return Outcome(outcome: .confirmed)
+        }
+        if let damage = appended.damage {
+            // The copy is kept all the same: it may be what is left of the event.
+            let recorder = MismatchRecorder(store)
+            try recorder.record([damage], as: .atRest, actor: delivery.actor)
         }
         let difference = try content.withUnsafeBytesTyped { bytes throws(JSONError) in
             try comparison.difference(bytes, delivery.content)
@@ -65,7 +74,7 @@ struct ConflictWriter {
             differsIn: difference.json,
             storesContent: true
         )
-        let delivered = appendedBy == originID || copies.contains { $0.originID == originID }
+        let delivered = appended.origin == originID || copies.contains { $0.originID == originID }
         let names = try store.reader.withRow(at: delivery.position) { row in
             (event: try store.reader.names(row), id: row.text(at: EventColumn.id))
         }
@@ -183,7 +192,7 @@ struct ConflictWriter {
             position: delivery.position
         )
         try store.addAudit(row, tables: [.mismatches]) { sequence in
-            try store.conflicts.add(
+            try store.add(
                 NewMismatch(
                     kind: .copy,
                     severity: finding.severity,
@@ -214,7 +223,7 @@ struct ConflictWriter {
             conflictID: conflictID
         )
         try store.addAudit(row, tables: [.conflicts, .conflictCandidates]) { sequence in
-            try store.conflicts.add(
+            try store.add(
                 NewConflict(
                     conflictID: conflictID,
                     kind: finding.kind,

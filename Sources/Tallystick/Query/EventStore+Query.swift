@@ -263,6 +263,15 @@ extension Statement {
         }
     }
 
+    /// Binds values to the parameters of these names; one that the statement does not have is left out.
+    func bind(named values: [String: SQLValue]) throws(SQLiteError) {
+        for index in 1..<max(1, parameterCount + 1) {
+            guard let name = parameterName(at: index), let value = values[String(name.dropFirst())]
+            else { continue }
+            try bind(value, at: index)
+        }
+    }
+
     func bind(_ value: SQLValue, at index: Int32) throws(SQLiteError) {
         switch value {
         case .null: try bindNull(at: index)

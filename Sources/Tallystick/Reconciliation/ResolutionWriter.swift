@@ -193,7 +193,7 @@ struct ResolutionWriter {
             conflictID: decision.conflictID
         )
         try store.addAudit(audit, tables: [.resolutions]) { sequence in
-            try store.resolutions.add(row, auditSequence: sequence)
+            try store.add(row, auditSequence: sequence)
         }
     }
 

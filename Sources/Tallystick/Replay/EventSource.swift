@@ -362,7 +362,8 @@ final class EventSource {
             during: "read an event",
             on: "position \(position)",
             reason,
-            hint: "The event was not applied. Run 'tally verify' to see what was changed"
+            hint: "The event was not applied. Run 'tally verify' to see what was changed",
+            position: position > 0 ? position : nil
         )
     }
 }

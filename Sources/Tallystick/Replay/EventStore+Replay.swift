@@ -76,11 +76,15 @@ extension EventStore {
         _ options: ReplayOptions,
         follows: Bool
     ) async throws(StoreError) -> ReplayOutcome {
-        try await withSetting("replay", projection.definition, options) { setting in
-            var setting = setting
-            setting.follows = follows
-            return try ReplayEngine(setting, projection.makeDriver).run()
+        let outcome = try await recordingRefusals { () throws(StoreError) in
+            try await withSetting("replay", projection.definition, options) { setting in
+                var setting = setting
+                setting.follows = follows
+                return try ReplayEngine(setting, projection.makeDriver).run()
+            }
         }
+        StoreMetrics.replayed(projection.definition.name, to: outcome.position)
+        return outcome
     }
 
     func retryParked(

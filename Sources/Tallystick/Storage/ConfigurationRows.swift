@@ -38,6 +38,7 @@ struct ConfigurationRows {
     private let selectBase: Statement
     private let selectVersion: Statement
     private let selectAfter: Statement
+    private let selectOrigin: Statement
 
     init(in connection: Connection) throws(SQLiteError) {
         insert = try connection.prepare(
@@ -60,6 +61,7 @@ struct ConfigurationRows {
         selectNewest = try select("ORDER BY c.version DESC LIMIT 1")
         selectBase = try select("WHERE a.actor <> ?1 ORDER BY c.version DESC LIMIT 1")
         selectVersion = try select("WHERE c.version = ?1")
+        selectOrigin = try connection.prepare("SELECT 1 FROM origins WHERE name = ?1")
         selectAfter = try select("WHERE c.version > ?1 ORDER BY c.version LIMIT 1")
     }
 
@@ -93,6 +95,16 @@ struct ConfigurationRows {
     func next(after version: Int64) throws(SQLiteError) -> StoredConfiguration? {
         try selectAfter.bind(version, at: 1)
         return try selectAfter.first(Self.read)
+    }
+
+    /// Whether every decision can take what `override_origin` names: a configured origin, or one that delivered.
+    func knowsOverrideOrigin(of settings: StoreSettings) throws(SQLiteError) -> Bool {
+        guard let name = settings.overrideOrigin else { return true }
+        if settings.origins.contains(where: { $0.name.utf8.elementsEqual(name.utf8) }) {
+            return true
+        }
+        try selectOrigin.bindText(name, at: 1)
+        return try selectOrigin.optionalInt64() != nil
     }
 
     private static func read(_ row: Statement) -> StoredConfiguration {

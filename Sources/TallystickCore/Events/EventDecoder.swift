@@ -542,7 +542,8 @@ public struct EventDecoder: Sendable {
                 source: node(.source).map {
                     String(decoding: JSONString.unescaped(tape.nodes[$0], in: bytes), as: UTF8.self)
                 } ?? "",
-                eventID: String(decoding: arena.slice(event.id), as: UTF8.self)
+                eventID: String(decoding: arena.slice(event.id), as: UTF8.self),
+                category: settings.classification.categories[Int(event.category)]
             )
         }
         throw rejection
