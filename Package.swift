@@ -44,7 +44,9 @@ let package = Package(
         .target(
             name: "TallystickMigrations",
             path: "migrations",
-            resources: [.embedInCode("V0001_initial.sql")],
+            resources: [
+                .embedInCode("V0001_initial.sql"), .embedInCode("V0002_reconciliation.sql"),
+            ],
             swiftSettings: strict
         ),
         .target(

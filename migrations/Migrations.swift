@@ -11,7 +11,12 @@ public struct Migration: Sendable {
 /// Every migration, in the order in which they are applied.
 public enum Migrations {
     public static let all: [Migration] = [
-        Migration(number: 1, name: "V0001_initial", bytes: PackageResources.V0001_initial_sql)
+        Migration(number: 1, name: "V0001_initial", bytes: PackageResources.V0001_initial_sql),
+        Migration(
+            number: 2,
+            name: "V0002_reconciliation",
+            bytes: PackageResources.V0002_reconciliation_sql
+        ),
     ]
 }
 

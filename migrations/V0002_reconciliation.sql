@@ -67,8 +67,8 @@ CREATE TABLE breakers (
 -- Derived: how far reconciliation has looked
 -- ---------------------------------------------------------------------------------------------------
 
--- `last` is the last position, copy_id, conflict_id, candidate_id or mismatch_id that a scan has taken in, or the
--- configuration under which open conflicts were last put to their policies.
+-- `last` is the last position, copy_id, conflict_id or mismatch_id that a scan has taken in, or the configuration
+-- under which open conflicts were last put to their policies.
 CREATE TABLE tally_scans (scan TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
 -- When each origin delivered something.
@@ -112,11 +112,20 @@ CREATE TABLE tally_sequence_gaps (
     PRIMARY KEY (source_id, first)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tally_sequence_gaps_due ON tally_sequence_gaps (due_at) WHERE conflict_id IS NULL;
+CREATE INDEX tally_sequence_gaps_by_conflict ON tally_sequence_gaps (conflict_id)
+WHERE conflict_id IS NOT NULL;
+
+-- Two events of a source with the same number; a conflict each.
+CREATE TABLE tally_sequence_collisions (
+    position INTEGER PRIMARY KEY REFERENCES events (position),
+    other_position INTEGER NOT NULL REFERENCES events (position),
+    conflict_id INTEGER REFERENCES conflicts (conflict_id)
+) STRICT;
+CREATE INDEX tally_sequence_collisions_new ON tally_sequence_collisions (position) WHERE conflict_id IS NULL;
 
 -- Conflicts that wait for their policy: new ones, ones with new evidence, and ones that were deferred.
 CREATE TABLE tally_waiting (
     conflict_id INTEGER PRIMARY KEY REFERENCES conflicts (conflict_id),
+    is_new INTEGER NOT NULL,
     deferred_by TEXT
 ) STRICT;
-
-CREATE INDEX mismatches_by_position ON mismatches (position) WHERE position IS NOT NULL;

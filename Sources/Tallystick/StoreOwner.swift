@@ -145,6 +145,27 @@ actor StoreOwner {
         }
     }
 
+    func setBreaker(
+        _ kind: BreakerKind,
+        _ name: String,
+        to state: CircuitBreaker.State,
+        actor: String,
+        reason: String
+    ) throws(StoreError) -> Bool {
+        try withWriter("set the breaker") { writer in
+            try writer.transaction("set the breaker") {
+                let settings = try ConfigurationHistory(in: writer.connection).current.settings
+                return try BreakerBook(writer, settings).set(
+                    kind,
+                    name,
+                    to: state,
+                    actor: actor,
+                    reason: reason
+                )
+            }
+        }
+    }
+
     func close() {
         runs = [:]
         appender = nil
