@@ -36,6 +36,7 @@ struct Benchmarks: AsyncParsableCommand {
         try await IngestMeasure(workload, folder, pairs).run()
         try await AppendMeasure(workload, folder, pairs, appends).run()
         try await ReadingMeasures(workload, folder, pairs).run()
+        try await ReconcileMeasures(workload, folder).run()
     }
 }
 

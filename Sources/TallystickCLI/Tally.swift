@@ -36,7 +36,8 @@ struct Tally: AsyncParsableCommand {
         version: Release.version,
         subcommands: [
             Init.self, Ingest.self, Append.self, Read.self, Export.self, Verify.self, Replay.self,
-            Conflicts.self, Quarantine.self, Audit.self, Config.self, Query.self, Stats.self,
+            Conflicts.self, Reconcile.self, Breaker.self, Quarantine.self, Audit.self, Config.self,
+            Query.self, Stats.self,
             Doctor.self,
             Backup.self, Upgrade.self, Demo.self, Completions.self,
         ]

@@ -20,7 +20,9 @@ struct CommandTests {
         "conflicts show", "conflicts diff", "conflicts resolve", "conflicts reopen",
         "quarantine list",
         "quarantine show",
-        "quarantine release", "audit list", "audit show", "audit verify", "config show",
+        "quarantine release", "audit list", "audit show", "audit verify", "audit replay",
+        "reconcile", "reconcile run",
+        "reconcile status", "breaker list", "breaker set", "config show",
         "config validate", "query",
         "stats", "doctor", "backup", "upgrade", "demo", "completions",
     ]

@@ -26,6 +26,8 @@ final class BatchWriter {
     /// Whether the last batch had no event that the store knew, so that the next one is tried as new.
     private var expectsNew = true
     private var conflictWriter: ConflictWriter
+    private let breakers: BreakerBook
+    private let mismatchLimit: Double
 
     init(
         _ store: StoreWriter,
@@ -52,7 +54,9 @@ final class BatchWriter {
         findIdentity = try store.connection.prepare(
             "SELECT position FROM event_identities WHERE event_id = ?1 AND source_id = ?2"
         )
-        conflictWriter = ConflictWriter(store)
+        conflictWriter = try ConflictWriter(store)
+        breakers = try BreakerBook(store, configuration.breakers)
+        mismatchLimit = configuration.mismatchLimit(of: origin)
     }
 
     /// What a batch became.
@@ -74,16 +78,27 @@ final class BatchWriter {
         if expectsNew {
             let result = try store.attempt(operation) {
                 do {
-                    return try record(prepared, lookingUp: false)
+                    return try call(prepared, lookingUp: false)
                 } catch is NotAllNew {
                     return nil
                 }
             }
             if let result { return result }
         }
-        let result = try store.transaction(operation) { try record(prepared, lookingUp: true) }
+        let result = try store.transaction(operation) { try call(prepared, lookingUp: true) }
         let outcomes = result.outcomes
         expectsNew = outcomes.duplicate + outcomes.confirmed + outcomes.conflicting == 0
+        return result
+    }
+
+    /// Records a batch, and counts it as a call of the origin's breaker: failed where too many of its inputs were
+    /// no events, or disagreed with what the store has. An open breaker never keeps anything out.
+    private func call(_ prepared: PreparedBatch, lookingUp: Bool) throws -> Result {
+        let result = try record(prepared, lookingUp: lookingUp)
+        let outcomes = result.outcomes
+        let mismatches = Double(outcomes.conflicting + outcomes.quarantined)
+        let failed = mismatches > mismatchLimit * Double(outcomes.total)
+        try breakers.record(.origin, origin, failed: failed, actor: actor)
         return result
     }
 

@@ -11,6 +11,10 @@ struct IngestConfiguration: Sendable {
     var deliveryAttributes: Set<String>
     /// Names of delivery paths, which cannot be sources.
     var origins: Set<String>
+    var breakers: [StoreSettings.Breaker]
+    /// By delivery path: the share of mismatches in a batch above which it counts as a failed call.
+    private var mismatchLimits: [String: Double]
+    private var standardMismatchLimit: Double
     /// Categories whose open conflicts hold replay.
     var heldCategories: [String]
 
@@ -37,11 +41,22 @@ struct IngestConfiguration: Sendable {
         checksums = settings.categories.map(\.checksum)
         severities = settings.categories.map(\.severity.rawValue)
         comparison = settings.comparison
+        breakers = settings.breakers
+        mismatchLimits = [:]
+        for origin in settings.origins { mismatchLimits[origin.name] = origin.mismatchThreshold }
+        standardMismatchLimit =
+            settings[category: settings.defaultCategory]?.mismatchThreshold ?? 0
         heldCategories = settings.categories.filter(\.holdsWhileOpen).map(\.name)
         deliveryAttributes = identity.deliveryAttributes
         var names = Set(settings.origins.map(\.name))
         let rows = try connection.prepare("SELECT name FROM origins WHERE name <> 'local'")
         while try rows.step() { names.insert(rows.text(at: 0)) }
         origins = names
+    }
+
+    /// The share of mismatches in a batch of a delivery path above which it counts as a failed call of its breaker: the
+    /// origin's own threshold, else that of the default category.
+    func mismatchLimit(of origin: String) -> Double {
+        mismatchLimits[origin] ?? standardMismatchLimit
     }
 }

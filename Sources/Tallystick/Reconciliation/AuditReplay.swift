@@ -110,7 +110,11 @@ final class AuditReplay {
         var done: Int64 = 0
         while true {
             if stop.isSet {
-                throw StoreError(.interrupted, during: "derive the decisions again", "it was stopped")
+                throw StoreError(
+                    .interrupted,
+                    during: "derive the decisions again",
+                    "it was stopped"
+                )
             }
             let batch = try read(after: last)
             guard let end = batch.last else { return report }

@@ -110,7 +110,9 @@ final class DecisionCommitter {
         if let winner = decision.winner {
             new.winner = set.candidates.first { $0.candidate == Int64(winner.number) }
             // The event as appended needs no second copy of itself.
-            if new.winner?.copyID != nil, decision.decision == .take { new.content = winner.content }
+            if new.winner?.copyID != nil, decision.decision == .take {
+                new.content = winner.content
+            }
         } else {
             new.content = decision.content
         }

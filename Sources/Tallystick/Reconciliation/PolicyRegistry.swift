@@ -30,7 +30,9 @@ public struct PolicyRegistry: Sendable {
                 answers.put(.failed("policy '\(type)' failed: \(error)"))
             }
         }
-        let (late, limit) = (self.deadline, "policy '\(type)' did not answer within \(self.deadline)")
+        let (late, limit) = (
+            self.deadline, "policy '\(type)' did not answer within \(self.deadline)"
+        )
         let timer = Task {
             do {
                 try await Task.sleep(for: late)

@@ -10,7 +10,7 @@ struct Audit: AsyncParsableCommand {
               tally audit show events.db 12
               tally audit verify events.db
             """,
-        subcommands: [List.self, Show.self, Verify.self],
+        subcommands: [List.self, Show.self, Verify.self, Replay.self],
         defaultSubcommand: List.self
     )
 
