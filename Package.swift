@@ -24,6 +24,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
     ],
     targets: [
         .systemLibrary(
@@ -31,6 +32,7 @@ let package = Package(
             pkgConfig: "sqlite3",
             providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]
         ),
+        .target(name: "CTallystickProcess"),
         .target(
             name: "TallystickSQLite",
             dependencies: ["CTallystickSQLite"],
@@ -46,13 +48,14 @@ let package = Package(
             path: "migrations",
             resources: [
                 .embedInCode("V0001_initial.sql"), .embedInCode("V0002_reconciliation.sql"),
+                .embedInCode("V0003_proof.sql"),
             ],
             swiftSettings: strict
         ),
         .target(
             name: "Tallystick",
             dependencies: [
-                "TallystickCore", "TallystickSQLite", "TallystickMigrations",
+                "TallystickCore", "TallystickSQLite", "TallystickMigrations", "CTallystickProcess",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],
@@ -68,6 +71,7 @@ let package = Package(
             dependencies: [
                 "Tallystick",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
             ],
             swiftSettings: strict
         ),

@@ -17,6 +17,7 @@ public enum Migrations {
             name: "V0002_reconciliation",
             bytes: PackageResources.V0002_reconciliation_sql
         ),
+        Migration(number: 3, name: "V0003_proof", bytes: PackageResources.V0003_proof_sql),
     ]
 }
 

@@ -4,7 +4,7 @@ import TallystickSQLite
 /// A verifiable event store in one SQLite file.
 ///
 /// ```swift
-/// let store = try await EventStore.open(at: "events.db")
+/// let store = try await EventStore.open(at: "events.db", keys: .file("ring.json"))
 /// let report = try await store.ingest(.ndjson("events.ndjson"), from: "websocket")
 /// await store.close()
 /// ```
@@ -18,20 +18,21 @@ public final class EventStore: Sendable {
     public let storeID: String
     let options: StoreOptions
     let owner: StoreOwner
-    let configuration: IngestConfiguration
+    let settings: SettingsBox
+    let isClosed = StopFlag()
 
     private init(
         path: String,
         storeID: String,
         options: StoreOptions,
         owner: StoreOwner,
-        configuration: IngestConfiguration
+        settings: SettingsBox
     ) {
         self.path = path
         self.storeID = storeID
         self.options = options
         self.owner = owner
-        self.configuration = configuration
+        self.settings = settings
     }
 
     /// Creates an empty store and opens it.
@@ -41,42 +42,55 @@ public final class EventStore: Sendable {
     public static func create(
         at path: String,
         _ creation: StoreCreation = StoreCreation(),
+        keys: KeySource = .none,
         options: StoreOptions = StoreOptions()
     ) async throws(StoreError) -> EventStore {
         try await attempt("create the store", path) {
             try await runOnThread { try StoreFile.create(path, creation, options) }
         }
-        return try await open(at: path, options: options)
+        return try await open(at: path, keys: keys, options: options)
     }
 
     /// Opens a store.
     ///
-    /// - throws: `StoreError`: `noStore`, `notAStore`, `schemaNewer`, `schemaOlder`, `schemaAltered`,
+    /// - parameter keys: the keys for checksums that need one. Without them such checksums are not
+    ///   checked, and events whose category demands one are refused with `keyMissing`.
+    /// - throws: `StoreError`: `keyRefused`, `noStore`, `notAStore`, `schemaNewer`, `schemaOlder`, `schemaAltered`,
     ///   `notPermitted`, `corrupt`, `busy`.
     public static func open(
         at path: String,
+        keys: KeySource = .none,
         options: StoreOptions = StoreOptions()
     ) async throws(StoreError) -> EventStore {
         let owner = StoreOwner()
         return try await attempt("open the store", path) {
-            if options.access == .readWrite { try await owner.open(path, options) }
-            let (identity, configuration) = try await runOnThread {
-                let connection = try StoreFile.openForReading(path, options)
+            let ring = try await runOnThread { try keys.load() }
+            var options = options
+            options.checksummer = Checksummer(ring)
+            let opened = options
+            let writes = options.access == .readWrite
+            if writes { try await owner.open(path, opened) }
+            let (identity, settings) = try await runOnThread {
+                let connection = try StoreFile.openForReading(path, opened)
                 let identity = try StoreIdentity.read(from: connection)
-                return (identity, try IngestConfiguration(identity, from: connection))
+                return (identity, try SettingsBox(identity, opened, connection))
             }
+            if writes { await owner.publishSettings(to: settings) }
             return EventStore(
                 path: path,
                 storeID: identity.storeID,
-                options: options,
+                options: opened,
                 owner: owner,
-                configuration: configuration
+                settings: settings
             )
         }
     }
 
     /// Writes the log back and lets the file go. Further calls throw `closed`.
-    public func close() async { await owner.close() }
+    public func close() async {
+        isClosed.set()
+        await owner.close()
+    }
 
     /// Appends events to a stream, all of them or none.
     ///
@@ -96,7 +110,7 @@ public final class EventStore: Sendable {
             events,
             to: stream,
             expecting: expectation,
-            configuration: configuration
+            configuration: settings.configuration
         )
     }
 

@@ -67,6 +67,10 @@ extension StoreError.Code {
     public static let schemaOlder = Self(rawValue: "schema_older")
     /// The operating system refuses access, or the file is read-only.
     public static let notPermitted = Self(rawValue: "not_permitted")
+    /// The work needs a key that was not given, or that makes no new checksums.
+    public static let keyMissing = Self(rawValue: "key_missing")
+    /// A file of keys can be reached by others, or changed while it was read.
+    public static let keyRefused = Self(rawValue: "key_refused")
     /// Another writer holds the store, or another process owns the work.
     public static let busy = Self(rawValue: "busy")
     /// No space left on the device.

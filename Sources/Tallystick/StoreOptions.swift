@@ -1,5 +1,5 @@
 public import Logging
-import TallystickCore
+public import TallystickCore
 
 /// How a store is opened. Nothing here is stored in the file.
 public struct StoreOptions: Sendable {
@@ -15,6 +15,9 @@ public struct StoreOptions: Sendable {
     public var busyTimeout: Duration = .seconds(5)
     /// Whether an older schema is migrated when the store is opened for writing; otherwise it is refused.
     public var migratesOlderSchema = false
+    /// Settings of the program's surroundings, such as environment variables, in place of the store's own. They are
+    /// recorded as a version of the settings before a write uses them for the first time.
+    public var overrides: SettingsOverrides?
     /// The clock behind `recorded_at`: microseconds since 1970-01-01T00:00:00Z.
     public var clock: @Sendable () -> Int64 = SystemClock.microsecondsSince1970
     /// Silent unless the program sets swift-log up.

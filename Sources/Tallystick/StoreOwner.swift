@@ -48,6 +48,27 @@ actor StoreOwner {
         }
     }
 
+    /// Lets others see the settings that count, from now on.
+    func publishSettings(to box: SettingsBox) {
+        writer?.onSettings = { box.set($0, $1) }
+    }
+
+    func apply(
+        settings file: [UInt8],
+        replacing replaces: Bool,
+        actor: String,
+        reason: String
+    ) throws(StoreError) -> AppliedSettings {
+        try withWriter("apply the settings") { writer in
+            try SettingsWriter(writer).apply(
+                file,
+                replacing: replaces,
+                actor: actor,
+                reason: reason
+            )
+        }
+    }
+
     /// Begins a run of ingest; returns its number.
     func beginIngest(
         origin: String,
@@ -118,6 +139,12 @@ actor StoreOwner {
         try withWriter("resolve the conflict") { try ManualResolver($0).resolve(request) }
     }
 
+    func resolve(_ bulk: BulkResolution, after last: Int64) throws(StoreError) -> [BulkDecision] {
+        try withWriter("resolve the conflicts") {
+            try ManualResolver($0).resolve(bulk, after: last)
+        }
+    }
+
     func reopen(
         conflict conflictID: Int64,
         actor: String,
@@ -154,8 +181,7 @@ actor StoreOwner {
     ) throws(StoreError) -> Bool {
         try withWriter("set the breaker") { writer in
             try writer.transaction("set the breaker") {
-                let settings = try ConfigurationHistory(in: writer.connection).current.settings
-                return try BreakerBook(writer, settings).set(
+                try BreakerBook(writer).set(
                     kind,
                     name,
                     to: state,
@@ -169,6 +195,7 @@ actor StoreOwner {
     func close() {
         runs = [:]
         appender = nil
+        writer?.vouch()
         writer?.checkpoint()
         writer = nil
     }

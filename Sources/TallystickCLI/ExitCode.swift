@@ -26,7 +26,7 @@ enum Exit {
         case .noStore, .notAStore, .noInput, .notFound: noInput
         case .storeExists, .cannotCreate: cannotCreate
         case .schemaNewer, .schemaOlder: schema
-        case .notPermitted, .queryDenied: notPermitted
+        case .notPermitted, .queryDenied, .keyMissing, .keyRefused: notPermitted
         case .busy: busy
         case .diskFull, .inputOutput, .outcomeUnknown: inputOutput
         case .corrupt, .schemaAltered, .integrity, .historyDiffers: integrity

@@ -32,7 +32,13 @@ public struct TallyCommand: Sendable {
     }
 
     /// Runs a command to its end.
-    public func run(_ arguments: [String], input: String? = nil) -> Result {
+    ///
+    /// - parameter environment: variables that it has besides those of this process: `NAME=value`.
+    public func run(
+        _ arguments: [String],
+        environment: [String] = [],
+        input: String? = nil
+    ) -> Result {
         let scratch = "\(folder)/.run-\(UInt32.random(in: .min ... .max))"
         if let input, let file = fopen(scratch + ".in", "w") {
             fputs(input, file)
@@ -40,6 +46,7 @@ public struct TallyCommand: Sendable {
         }
         let child = start(
             arguments,
+            environment,
             standardInput: input == nil ? "/dev/null" : scratch + ".in",
             scratch
         )
@@ -54,10 +61,15 @@ public struct TallyCommand: Sendable {
 
     /// Starts a command whose output nobody reads.
     public func start(_ arguments: String...) -> pid_t {
-        start(arguments, standardInput: "/dev/null", nil)
+        start(arguments, [], standardInput: "/dev/null", nil)
     }
 
-    private func start(_ arguments: [String], standardInput: String, _ scratch: String?) -> pid_t {
+    private func start(
+        _ arguments: [String],
+        _ environment: [String],
+        standardInput: String,
+        _ scratch: String?
+    ) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -78,9 +90,10 @@ public struct TallyCommand: Sendable {
             0o600
         )
         // env changes to the folder, then becomes the command.
-        var words: [UnsafeMutablePointer<CChar>?] = (["env", "-C", folder, path] + arguments).map {
-            strdup($0)
-        }
+        var words: [UnsafeMutablePointer<CChar>?] =
+            (["env", "-C", folder] + environment + [path] + arguments).map {
+                strdup($0)
+            }
         words.append(nil)
         defer { for word in words { free(word) } }
         var child = pid_t()

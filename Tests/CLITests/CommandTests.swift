@@ -21,10 +21,11 @@ struct CommandTests {
         "quarantine list",
         "quarantine show",
         "quarantine release", "audit list", "audit show", "audit verify", "audit replay",
-        "reconcile", "reconcile run",
-        "reconcile status", "breaker list", "breaker set", "config show",
-        "config validate", "query",
+        "reconcile", "reconcile run", "reconcile status", "breaker list", "breaker set",
+        "config show", "config validate", "config apply", "config diff", "config history", "query",
         "stats", "doctor", "backup", "upgrade", "demo", "completions",
+        "keys generate", "keys list", "keys rotate", "keys retire", "keys reseal", "seal",
+        "prove event", "prove consistency", "prove check",
     ]
 
     @Test("Every command has help with an example", arguments: commands)

@@ -1,3 +1,4 @@
+import Synchronization
 import Tallystick
 import TallystickCore
 import TallystickTestKit
@@ -131,4 +132,84 @@ struct ResolutionTests {
         )
         #expect(try await test.provedRows() == before)
     }
+
+    @Test("A bulk resolution decides what fits its filter, each by a resolution of its own")
+    func bulk() async throws {
+        let test = try await conflicting(3)
+        let store = test.store
+        // A conflict without a candidate of `right`, and one in another stream.
+        try await test.ingest(Self.event("x", 1), from: "left")
+        try await test.ingest(Self.event("x", 2), from: "third")
+        try await test.ingest(Self.event("y", 1, subject: "other"), from: "left")
+        try await test.ingest(Self.event("y", 2, subject: "other"), from: "right")
+        var filter = ConflictFilter()
+        filter.streams = ["/test#s"]
+        let bulk = BulkResolution(
+            filter,
+            choice: .take(origin: "right"),
+            actor: "ann",
+            reason: "newer"
+        )
+        let before = try await test.provedRows()
+        let preview = Decisions()
+        try await store.resolve(bulk, previews: true) { preview.add($0) }
+        #expect(try await test.provedRows() == before)
+        let done = Decisions()
+        try await store.resolve(bulk) { done.add($0) }
+        #expect(done.all.map(\.conflictID) == [1, 2, 3, 4])
+        #expect(done.all.map(\.decision) == [.take, .take, .take, nil])
+        #expect(done.all.map(\.resolutionID) == [1, 2, 3, nil])
+        #expect(done.all.last?.refusal.contains("third") == true)
+        #expect(preview.all.map(\.decision) == done.all.map(\.decision))
+        #expect(preview.all.map(\.refusal) == done.all.map(\.refusal))
+        #expect(
+            try await test.rows("SELECT conflict_id FROM open_conflicts ORDER BY 1")
+                == [[.integer(4)], [.integer(5)]]
+        )
+        #expect(
+            try await test.rows(
+                "SELECT count(DISTINCT audit_sequence) FROM resolutions WHERE actor = 'ann'"
+            ) == [[.integer(3)]]
+        )
+        let code = await failureCode {
+            try await store.resolve(
+                BulkResolution(filter, choice: .content([]), actor: "a", reason: "r")
+            ) { _ in }
+        }
+        #expect(code == .invalidArgument)
+    }
+
+    @Test("Conflicts are listed by kind, severity, category, origin and stream")
+    func filters() async throws {
+        let test = try await conflicting(2)
+        try await test.ingest(Self.event("e1", 900), from: "right")
+        try await test.ingest(Self.event("y", 1, subject: "other"), from: "left")
+        try await test.ingest(Self.event("y", 2, subject: "other"), from: "left")
+        _ = try await test.store.resolve(resolution(2, .exclude))
+        func ids(_ change: (inout ConflictFilter) -> Void) async throws -> [SQLValue] {
+            var filter = ConflictFilter()
+            change(&filter)
+            let rows = Rows()
+            try await test.store.list(.conflicts(filter)) {
+                rows.add($0)
+                return true
+            }
+            return rows.all.map { $0[0] }
+        }
+        #expect(try await ids { _ in } == [.integer(1), .integer(3)])
+        #expect(try await ids { $0.includesResolved = true }.count == 3)
+        #expect(try await ids { $0.kinds = [.equivocation] } == [.integer(3)])
+        #expect(try await ids { $0.kinds = [.equivocation, .payloadDiffers] }.count == 2)
+        #expect(try await ids { $0.origins = ["right"] } == [.integer(1)])
+        #expect(try await ids { $0.streams = ["/test#other"] } == [.integer(3)])
+        #expect(try await ids { $0.severities = [.critical] } == [])
+        #expect(try await ids { $0.categories = ["system", "debug"] }.count == 2)
+    }
+}
+
+/// Decisions of a bulk resolution, as they are told.
+private final class Decisions: Sendable {
+    private let state = Mutex<[BulkDecision]>([])
+    func add(_ page: [BulkDecision]) { state.withLock { $0 += page } }
+    var all: [BulkDecision] { state.withLock { $0 } }
 }

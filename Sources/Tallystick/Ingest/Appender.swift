@@ -32,6 +32,7 @@ final class Appender {
     private let findStream: DictionaryRows
     private let lastRevision: Statement
     private var json: [UInt8] = []
+    private var configuration: IngestConfiguration
 
     init(_ store: StoreWriter, configuration: IngestConfiguration, helper: HelperThread) throws {
         self.store = store
@@ -42,13 +43,8 @@ final class Appender {
             configuration: configuration,
             helper: helper
         )
-        decoder = EventDecoder(
-            EventDecoderSettings(
-                deliveryAttributes: configuration.deliveryAttributes,
-                classification: configuration.classification,
-                checksums: configuration.checksums
-            )
-        )
+        self.configuration = configuration
+        decoder = EventDecoder(Self.decoderSettings(configuration))
         find = try store.connection.prepare(
             """
             SELECT i.position, e.stream_id, e.revision
@@ -72,6 +68,11 @@ final class Appender {
         try judge(stream)
         try decode(events, to: stream)
         return try store.transaction("append") {
+            if let current = store.configuration, current.version != configuration.version {
+                configuration = current
+                decoder.use(Self.decoderSettings(current))
+                try decode(events, to: stream)
+            }
             let streamID = try Array(stream.utf8).withUnsafeBytesTyped {
                 bytes throws(SQLiteError) in try findStream.id(of: bytes)
             }
@@ -89,7 +90,7 @@ final class Appender {
                     to: stream
                 )
             }
-            let recorded = try batches.recordNew(PreparedBatch(batch))
+            let recorded = try batches.recordNew(PreparedBatch(batch, configuration))
             var next = recorded.makeIterator()
             return try events.indices.map { index in
                 guard let appended = known[index] ?? next.next() else {
@@ -98,6 +99,15 @@ final class Appender {
                 return appended
             }
         }
+    }
+
+    private static func decoderSettings(
+        _ configuration: IngestConfiguration
+    ) -> EventDecoderSettings {
+        var settings = configuration.decoderSettings()
+        // A program may name what it appends as it likes.
+        settings.origins = []
+        return settings
     }
 
     private func judge(_ stream: String) throws {

@@ -6,8 +6,7 @@ final class BatchWriter {
     private let store: StoreWriter
     private let origin: String
     private let actor: String
-    private let classification: Classification
-    private let severities: [String]
+    private var configuration: IngestConfiguration
     private var comparison: ContentComparison
     private let helper: HelperThread
     private var sources: NameMap
@@ -27,7 +26,6 @@ final class BatchWriter {
     private var expectsNew = true
     private var conflictWriter: ConflictWriter
     private let breakers: BreakerBook
-    private let mismatchLimit: Double
 
     init(
         _ store: StoreWriter,
@@ -40,8 +38,7 @@ final class BatchWriter {
         self.origin = origin
         self.actor = actor
         self.helper = helper
-        classification = configuration.classification
-        severities = configuration.severities
+        self.configuration = configuration
         comparison = ContentComparison(rules: configuration.comparison)
         sources = try NameMap(.sources, in: store.connection)
         types = try NameMap(.types, in: store.connection)
@@ -55,8 +52,7 @@ final class BatchWriter {
             "SELECT position FROM event_identities WHERE event_id = ?1 AND source_id = ?2"
         )
         conflictWriter = try ConflictWriter(store)
-        breakers = try BreakerBook(store, configuration.breakers)
-        mismatchLimit = configuration.mismatchLimit(of: origin)
+        breakers = try BreakerBook(store)
     }
 
     /// What a batch became.
@@ -74,7 +70,7 @@ final class BatchWriter {
 
     /// Records a batch; all of it, or nothing.
     func write(_ prepared: PreparedBatch, during operation: String) throws(StoreError) -> Result {
-        accept(prepared.batch)
+        accept(prepared)
         if expectsNew {
             let result = try store.attempt(operation) {
                 do {
@@ -97,12 +93,18 @@ final class BatchWriter {
         let result = try record(prepared, lookingUp: lookingUp)
         let outcomes = result.outcomes
         let mismatches = Double(outcomes.conflicting + outcomes.quarantined)
-        let failed = mismatches > mismatchLimit * Double(outcomes.total)
-        try breakers.record(.origin, origin, failed: failed, actor: actor)
+        let limit = configuration.mismatchLimit(of: origin) * Double(outcomes.total)
+        try breakers.record(.origin, origin, failed: mismatches > limit, actor: actor)
         return result
     }
 
-    private func accept(_ batch: EventBatch) {
+    private func accept(_ prepared: PreparedBatch) {
+        if prepared.configuration.version != configuration.version {
+            configuration = prepared.configuration
+            comparison.rules = configuration.comparison
+            storeGeneration = -1
+        }
+        let batch = prepared.batch
         if batch.generation != nameGeneration {
             nameGeneration = batch.generation
             sources.removeAll()
@@ -126,13 +128,16 @@ final class BatchWriter {
         types.forgetIDs()
         streams.forgetIDs()
         for index in nextRevision.indices { nextRevision[index] = -1 }
-        categoryIDs = [Int64](repeating: 0, count: classification.categories.count)
+        categoryIDs = [Int64](
+            repeating: 0,
+            count: configuration.classification.categories.count
+        )
         originID = 0
     }
 
     /// Records a batch whose events are all new, in the transaction that is open.
     func recordNew(_ prepared: PreparedBatch) throws -> [AppendedEvent] {
-        accept(prepared.batch)
+        accept(prepared)
         let before = store.size(of: .events)
         var revisions: [Int64] = []
         _ = try record(prepared, lookingUp: false) { revisions = $0 }
@@ -146,7 +151,7 @@ final class BatchWriter {
 
     /// Records a batch in the transaction that is open, whatever the store has.
     func recordInTransaction(_ prepared: PreparedBatch) throws -> Result {
-        accept(prepared.batch)
+        accept(prepared)
         return try record(prepared, lookingUp: true)
     }
 
@@ -233,6 +238,7 @@ final class BatchWriter {
         let batch = prepared.batch
         try resolveNames(new, batch)
         let revisions = try assignRevisions(new, batch)
+        let demanded = try demandedChecksums(new, batch, arena)
         try insertIdentities(prepared, arena, lookedUp, result)
         let hashes = LeafJob(
             batch: prepared.batch,
@@ -241,15 +247,58 @@ final class BatchWriter {
             revisions: revisions,
             recordedAt: now,
             origin: origin,
-            categories: classification.categories
+            categories: configuration.classification.categories
         )
         let hashing = helper.start { hashes.run() }
         defer { hashing.wait() }
-        try insertRows(new, batch, arena, now, revisions)
+        try insertRows(new, batch, arena, now, revisions, demanded)
         try insertRevisions(new, batch, revisions)
         hashing.wait()
         store.append(hashes.results, to: .events)
         return revisions
+    }
+
+    /// What the categories of new events demand by the settings and keys of this moment.
+    private struct DemandedChecksums {
+        /// The key of every HMAC of the batch.
+        var keyID: String?
+        /// Checksums that differ from those that the decoder made, by index of the event.
+        var again: [Int32: Checksum] = [:]
+    }
+
+    /// Makes sure, in the transaction, that no event is stored with less than its category demands.
+    ///
+    /// Batches are decoded ahead, perhaps before a key was registered or rotated.
+    private func demandedChecksums(
+        _ new: [Int32],
+        _ batch: EventBatch,
+        _ arena: UnsafeRawBufferPointer
+    ) throws -> DemandedChecksums {
+        var demanded = DemandedChecksums()
+        let categories = configuration.classification.categories
+        // By category: whether it was looked at, and its key.
+        var keys = [KeyRing.Key??](repeating: nil, count: categories.count)
+        for index in new {
+            let event = batch.events[Int(index)]
+            let category = Int(event.category)
+            let key: KeyRing.Key?
+            if let known = keys[category] {
+                key = known
+            } else {
+                key = try store.demandedKey(for: categories[category], during: "record an event")
+                keys[category] = .some(key)
+            }
+            let isKeyed = event.checksum.algorithm == .hmacSHA256
+            guard let key else {
+                // The settings no longer ask for an HMAC: a SHA-256 is never less than they do.
+                if isKeyed { demanded.again[index] = Checksum(sha256: event.contentDigest) }
+                continue
+            }
+            demanded.keyID = key.id
+            if isKeyed, batch.keyID == key.id { continue }
+            demanded.again[index] = Checksum(hmac: key.hmac, of: arena.slice(event.content))
+        }
+        return demanded
     }
 
     private func resolveNames(_ new: [Int32], _ batch: EventBatch) throws {
@@ -260,7 +309,7 @@ final class BatchWriter {
             let category = Int(batch.events[Int(index)].category)
             if categoryIDs[category] == 0 {
                 categoryIDs[category] = try id(
-                    of: classification.categories[category],
+                    of: configuration.classification.categories[category],
                     categoryRows
                 )
             }
@@ -335,16 +384,21 @@ final class BatchWriter {
         _ batch: EventBatch,
         _ arena: UnsafeRawBufferPointer,
         _ now: Int64,
-        _ revisions: [Int64]
+        _ revisions: [Int64],
+        _ demanded: DemandedChecksums
     ) throws {
         let statement = store.events.event
         let algorithms = AlgorithmNames()
+        var hasKeyID = false
         var position = store.size(of: .events)
         try statement.bind(originID, at: 8)
         try statement.bind(now, at: 9)
         try statement.bindNull(at: 11)
         for (order, index) in new.enumerated() {
             let event = batch.events[Int(index)]
+            let checksum =
+                demanded.again.isEmpty
+                ? event.checksum : demanded.again[index] ?? event.checksum
             position += 1
             try statement.bind(position, at: 1)
             try statement.bind(sources.ids[Int(event.source)], at: 2)
@@ -353,7 +407,11 @@ final class BatchWriter {
             try statement.bind(revisions[order], at: 5)
             try statement.bind(types.ids[Int(event.type)], at: 6)
             try statement.bind(categoryIDs[Int(event.category)], at: 7)
-            try statement.bindText(algorithms.bytes(event.checksum.algorithm), at: 10, copy: false)
+            try statement.bindText(algorithms.bytes(checksum.algorithm), at: 10, copy: false)
+            if hasKeyID != (checksum.algorithm == .hmacSHA256) {
+                hasKeyID.toggle()
+                try statement.bindOptional(hasKeyID ? demanded.keyID : nil, at: 11)
+            }
             try bindOptional(event.subject, statement, 13, arena)
             try bindOptional(event.time, statement, 14, arena)
             try bindOptional(event.dataContentType, statement, 15, arena)
@@ -364,7 +422,7 @@ final class BatchWriter {
             } else {
                 try bindOptional(event.data, statement, 18, arena)
             }
-            try Self.bindChecksum(event.checksum, statement, 12)
+            try Self.bindChecksum(checksum, statement, 12)
         }
     }
 
@@ -446,10 +504,7 @@ final class BatchWriter {
                 originID: originID,
                 originRows: originRows,
                 comparison: &comparison,
-                severity: { [classification, severities] category in
-                    classification.categories.firstIndex(of: category).map { severities[$0] }
-                        ?? "low"
-                }
+                severity: configuration.severity(of:)
             )
             result.outcomes[outcome.outcome] += 1
             if outcome.opensConflict { result.conflictsOpened += 1 }

@@ -49,7 +49,7 @@ extension EventStore {
         let run = try await owner.beginIngest(
             origin: origin,
             actor: options.actor,
-            configuration: configuration
+            configuration: settings.configuration
         )
         let steps = startReading(inputs, from: origin, options)
         var report = IngestReport(origin: origin)
@@ -71,16 +71,12 @@ extension EventStore {
         from origin: String,
         _ options: IngestOptions
     ) -> BlockingQueue<IngestReader.Step> {
-        let settings = EventDecoderSettings(
-            deliveryAttributes: configuration.deliveryAttributes,
-            classification: configuration.classification,
-            checksums: configuration.checksums,
-            mapping: options.mapping,
-            origins: configuration.origins.union([origin])
-        )
         // One batch waits while another is written: memory holds three at most.
         let steps = BlockingQueue<IngestReader.Step>(bound: 1)
-        startThread { IngestReader(settings, into: steps).run(inputs) }
+        let settings = settings
+        startThread {
+            IngestReader(settings, from: origin, mapping: options.mapping, into: steps).run(inputs)
+        }
         return steps
     }
 

@@ -3,45 +3,46 @@ import TallystickSQLite
 
 /// What ingest needs of a store's settings.
 struct IngestConfiguration: Sendable {
+    /// The version in `configurations`; 0 where overrides were not recorded yet.
+    var version: Int64
     var classification: Classification
     /// By category, as in the classification.
     var checksums: [ChecksumAlgorithm]
+    /// Whether a category gets an HMAC once a key is registered.
+    private var demandsKey: [Bool]
+    /// Holds the keys that this process was given.
+    let checksummer: Checksummer
+    /// The key that makes new HMACs, where this process has it.
+    let keyID: String?
     var severities: [String]
     var comparison: ComparisonRules
     var deliveryAttributes: Set<String>
     /// Names of delivery paths, which cannot be sources.
     var origins: Set<String>
-    var breakers: [StoreSettings.Breaker]
     /// By delivery path: the share of mismatches in a batch above which it counts as a failed call.
     private var mismatchLimits: [String: Double]
     private var standardMismatchLimit: Double
     /// Categories whose open conflicts hold replay.
     var heldCategories: [String]
 
-    /// The settings in force.
-    init(_ identity: StoreIdentity, from connection: Connection) throws {
-        let stored = try ConfigurationRows(in: connection).current()
-        let settings: StoreSettings
-        do throws(SettingsError) {
-            if let stored {
-                settings = try StoreSettings(json: stored.content, onto: nil)
-            } else {
-                settings = .standard
-            }
-        } catch {
-            throw StoreError(
-                .integrity,
-                during: "read the settings",
-                on: "configuration \(stored?.version ?? 0)",
-                "they are not valid: \(error.message)",
-                hint: "Run 'tally verify'"
-            )
-        }
+    init(
+        _ inForce: SettingsInForce,
+        _ identity: StoreIdentity,
+        _ checksummer: Checksummer,
+        from connection: Connection
+    ) throws {
+        let settings = inForce.settings
+        self.checksummer = checksummer
+        let keyID = try KeyRows(in: connection).read().usable(in: checksummer.ring)?.id
+        self.keyID = keyID
+        demandsKey = settings.categories.map(\.usesKey)
+        version = inForce.version
         classification = settings.classification
-        checksums = settings.categories.map(\.checksum)
+        checksums = settings.categories.map { category in
+            category.usesKey && keyID != nil ? .hmacSHA256 : category.checksum
+        }
         severities = settings.categories.map(\.severity.rawValue)
         comparison = settings.comparison
-        breakers = settings.breakers
         mismatchLimits = [:]
         for origin in settings.origins { mismatchLimits[origin.name] = origin.mismatchThreshold }
         standardMismatchLimit =
@@ -58,5 +59,32 @@ struct IngestConfiguration: Sendable {
     /// origin's own threshold, else that of the default category.
     func mismatchLimit(of origin: String) -> Double {
         mismatchLimits[origin] ?? standardMismatchLimit
+    }
+
+    /// Whether events of a category get an HMAC once a key is registered.
+    func demandsHMAC(_ category: String) -> Bool {
+        classification.categories.firstIndex(of: category).map { demandsKey[$0] } ?? false
+    }
+
+    /// How grave a mismatch of an event of a category is.
+    func severity(of category: String) -> String {
+        classification.categories.firstIndex(of: category).map { severities[$0] }
+            ?? StoreSettings.Severity.low.rawValue
+    }
+
+    /// What a decoder needs; `origin` is the path of its inputs.
+    func decoderSettings(mapping: EventMapping? = nil, origin: String? = nil)
+        -> EventDecoderSettings
+    {
+        var settings = EventDecoderSettings(
+            deliveryAttributes: deliveryAttributes,
+            classification: classification,
+            checksums: checksums,
+            mapping: mapping,
+            origins: origins.union(origin.map { [$0] } ?? [])
+        )
+        settings.checksummer = checksummer
+        settings.keyID = keyID
+        return settings
     }
 }

@@ -14,10 +14,34 @@ final class IngestReader {
     private var batch = EventBatch()
     private var bytesInBatch = 0
     private var refusal: StoreError?
+    private let settings: SettingsBox
+    private let mapping: EventMapping?
+    private let origin: String
+    private var configuration: IngestConfiguration
 
-    init(_ settings: EventDecoderSettings, into steps: BlockingQueue<Step>) {
-        decoder = EventDecoder(settings)
+    /// - parameter settings: asked before each batch, so that a change counts from the next one on.
+    init(
+        _ settings: SettingsBox,
+        from origin: String,
+        mapping: EventMapping?,
+        into steps: BlockingQueue<Step>
+    ) {
+        self.settings = settings
+        self.origin = origin
+        self.mapping = mapping
         self.steps = steps
+        configuration = settings.configuration
+        decoder = EventDecoder(configuration.decoderSettings(mapping: mapping, origin: origin))
+    }
+
+    private func begin() {
+        let current = settings.configuration
+        if current.version != configuration.version {
+            configuration = current
+            decoder.use(current.decoderSettings(mapping: mapping, origin: origin))
+        }
+        decoder.begin(&batch)
+        bytesInBatch = 0
     }
 
     /// Reads all inputs; ends early when the queue is finished by its other side.
@@ -37,8 +61,7 @@ final class IngestReader {
         let chunks = try ChunkReader(input)
         var splitter = RecordSplitter()
         var bytes: Int64 = 0
-        decoder.begin(&batch)
-        bytesInBatch = 0
+        begin()
         var goesOn = true
         while goesOn {
             goesOn = try chunks.next { chunk in
@@ -65,10 +88,9 @@ final class IngestReader {
     }
 
     private func handOver(_ input: Int, _ bytes: Int64) -> Bool {
-        let prepared = PreparedBatch(batch)
+        let prepared = PreparedBatch(batch, configuration)
         let isWanted = steps.put(.batch(prepared, input: input, bytes: bytes))
-        decoder.begin(&batch)
-        bytesInBatch = 0
+        begin()
         return isWanted
     }
 

@@ -3,6 +3,8 @@ import TallystickCore
 /// A decoded batch with its events in order of their identity, in which index tables are filled.
 struct PreparedBatch: Sendable {
     let batch: EventBatch
+    /// The settings under which it was decoded.
+    let configuration: IngestConfiguration
     /// Indices of events that no earlier event of the batch duplicates, by id.
     let byIdentity: [Int32]
     /// Bytes of input behind the batch, and where in the run's inputs it ends.
@@ -10,8 +12,9 @@ struct PreparedBatch: Sendable {
     /// Path of the input of each event and rejected input, as indices into `inputs`.
     var isRefused = false
 
-    init(_ batch: EventBatch) {
+    init(_ batch: EventBatch, _ configuration: IngestConfiguration) {
         self.batch = batch
+        self.configuration = configuration
         byIdentity = Self.order(batch)
     }
 

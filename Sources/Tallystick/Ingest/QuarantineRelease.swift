@@ -18,7 +18,7 @@ extension EventStore {
             actor: actor,
             reason: reason,
             mapping: mapping,
-            configuration: configuration
+            configuration: settings.configuration
         )
     }
 }
@@ -107,15 +107,7 @@ struct QuarantineRelease {
     private func decode(_ content: [UInt8], _ id: Int64, _ mapping: EventMapping?) throws
         -> PreparedBatch
     {
-        var decoder = EventDecoder(
-            EventDecoderSettings(
-                deliveryAttributes: configuration.deliveryAttributes,
-                classification: configuration.classification,
-                checksums: configuration.checksums,
-                mapping: mapping,
-                origins: configuration.origins
-            )
-        )
+        var decoder = EventDecoder(configuration.decoderSettings(mapping: mapping))
         var batch = EventBatch()
         decoder.begin(&batch)
         let place = RecordPlace(line: 1, column: 1, byte: 0)
@@ -129,6 +121,6 @@ struct QuarantineRelease {
                 hint: "Name a map with --map, or leave it where it is"
             )
         }
-        return PreparedBatch(batch)
+        return PreparedBatch(batch, configuration)
     }
 }

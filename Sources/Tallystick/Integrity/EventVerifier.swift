@@ -7,7 +7,7 @@ final class EventVerifier {
     private let reader: EventRowReader
     private let merkle: MerkleRows
     private let rows: Statement
-    private let checksummer: Checksummer
+    private let checksums: RowChecksums
     private let tail: [Int64: SHA256Digest]
     /// Sums over the rows' keys, to be compared with those over the index tables.
     private(set) var identitySum: UInt64 = 0
@@ -16,8 +16,13 @@ final class EventVerifier {
     init(_ path: String, _ options: StoreOptions, size: Int64) throws {
         connection = try StoreFile.openForReading(path, options)
         try connection.execute("PRAGMA cache_size = -16384")
-        checksummer = options.checksummer
         reader = try EventRowReader(in: connection)
+        checksums = try RowChecksums(
+            reader,
+            in: connection,
+            options.checksummer,
+            judgingDemands: true
+        )
         merkle = try MerkleRows(in: connection)
         rows = try connection.prepare(
             """
@@ -34,6 +39,7 @@ final class EventVerifier {
 
     /// Checks the events after `first`, up to `last`.
     func check(after first: Int64, through last: Int64, _ report: inout VerifyReport) throws {
+        try checksums.prepare(after: first, through: last)
         try rows.bind(first, at: 1)
         try rows.bind(last, at: 2)
         var expected = first + 1
@@ -66,18 +72,11 @@ final class EventVerifier {
             return
         }
         let digest = SHA256Digest(hashing: reader.content)
-        let verdict = reader.judgeChecksum(rows, digest: digest, with: checksummer)
-        switch verdict {
+        switch checksums.judge(rows, digest: digest) {
         case .holds: break
-        case .keyMissing: report.checksumsWithoutKey += 1
-        case .differs, .unknownAlgorithm:
-            report.add(
-                finding(
-                    "content",
-                    Hex.string(rows.bytes(at: EventColumn.checksum)),
-                    verdict.actual
-                )
-            )
+        case .notChecked: report.checksumsWithoutKey += 1
+        case .finding(let kind, let expected, let actual):
+            report.add(finding(kind, expected, actual))
         }
         guard let leaf = try reader.leafHash(rows, content: digest) else {
             report.add(finding("leaf", "a stream, a category and an origin", "a name is missing"))

@@ -7,7 +7,7 @@ public struct VerifyReport: Sendable {
         public var position: Int64?
         public var source: String?
         public var eventID: String?
-        /// `content`, `leaf`, `tile`, `index`, `sequence`, `schema` or `derived`.
+        /// `content`, `downgrade`, `key`, `leaf`, `tile`, `index`, `sequence`, `schema` or `derived`.
         public var finding: String
         public var expected: String
         public var actual: String

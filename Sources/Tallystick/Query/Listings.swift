@@ -3,25 +3,6 @@ public struct StoreListing: Sendable {
     let sql: String
     let parameters: [String: SQLValue]
 
-    /// Which conflicts.
-    public static func conflicts(includingResolved: Bool) -> StoreListing {
-        includingResolved
-            ? StoreListing(
-                sql: """
-                    SELECT c.conflict_id, s.state, c.kind, c.severity, c.category, c.position, c.source,
-                        c.event_id, s.origins, s.candidates, s.differs_in, s.resolution_id, s.blocked_by
-                    FROM conflicts AS c
-                    JOIN conflict_states AS s ON s.conflict_id = c.conflict_id
-                    ORDER BY c.conflict_id
-                    """,
-                parameters: [:]
-            )
-            : StoreListing(
-                sql: "SELECT * FROM open_conflicts ORDER BY conflict_id",
-                parameters: [:]
-            )
-    }
-
     /// The candidates of a conflict: who delivered what.
     public static func candidates(of conflictID: Int64) -> StoreListing {
         StoreListing(
@@ -116,13 +97,16 @@ public struct StoreListing: Sendable {
         )
     }
 
-    /// The settings in force.
-    public static let configuration = StoreListing(
+    /// The versions of the settings, the oldest first.
+    public static let configurations = StoreListing(
         sql: """
-            SELECT version, content
-            FROM configurations
-            ORDER BY version DESC
-            LIMIT 1
+            SELECT c.version,
+                strftime('%Y-%m-%dT%H:%M:%S', a.recorded_at / 1000000, 'unixepoch')
+                    || printf('.%06dZ', a.recorded_at % 1000000) AS recorded_at,
+                a.actor, a.reason, c.content_sha256, c.audit_sequence
+            FROM configurations AS c
+            JOIN audit_trail AS a ON a.audit_sequence = c.audit_sequence
+            ORDER BY c.version
             """,
         parameters: [:]
     )

@@ -5,16 +5,15 @@ import TallystickSQLite
 struct BreakerBook {
     private let store: StoreWriter
     private let rows: BreakerRows
-    private let settings: [StoreSettings.Breaker]
 
-    init(_ store: StoreWriter, _ settings: StoreSettings) throws(SQLiteError) {
-        try self.init(store, settings.breakers)
+    init(_ store: StoreWriter) throws(SQLiteError) {
+        self.store = store
+        rows = try BreakerRows(in: store.connection)
     }
 
-    init(_ store: StoreWriter, _ settings: [StoreSettings.Breaker]) throws(SQLiteError) {
-        self.store = store
-        self.settings = settings
-        rows = try BreakerRows(in: store.connection)
+    /// Those in force; a transaction has read them.
+    private var settings: [StoreSettings.Breaker] {
+        store.settings?.settings.breakers ?? StoreSettings.standard.breakers
     }
 
     /// A breaker as it stands; a closed one where no call is known.

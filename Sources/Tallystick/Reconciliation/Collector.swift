@@ -133,7 +133,7 @@ final class Collector {
 
     /// Under other settings, open conflicts may be decided.
     private func collectConfiguration() throws {
-        let version = history.current.version
+        let version = store.settings?.version ?? 0
         guard try scans.last(.configuration) != version else { return }
         try waiting.addOpenConflicts()
         try scans.setLast(.configuration, version)

@@ -24,26 +24,16 @@ final class ConfigurationHistory {
 
     /// Takes in configurations that came meanwhile.
     func refresh() throws {
-        for row in try rows.after(version: entries.last?.version ?? 0) {
-            let settings: StoreSettings
-            do throws(SettingsError) {
-                settings = try StoreSettings(json: row.content, onto: nil)
-            } catch {
-                throw StoreError(
-                    .integrity,
-                    during: "read the settings",
-                    on: "configuration \(row.version)",
-                    "they are not valid: \(error.message)",
-                    hint: "Run 'tally verify'"
-                )
-            }
-            let after = try row.afterPosition ?? head(at: row.recordedAt)
-            entries.append(Entry(version: row.version, after: after, settings: settings))
+        while let row = try rows.next(after: entries.last?.version ?? 0) {
+            let after = try rows.start(of: row.version) ?? head(at: row.recordedAt)
+            entries.append(
+                Entry(version: row.version, after: after, settings: try row.settings())
+            )
         }
     }
 
-    /// The configuration in force now.
-    var current: (version: Int64, settings: StoreSettings) {
+    /// The newest configuration.
+    var newest: (version: Int64, settings: StoreSettings) {
         entries.last.map { ($0.version, $0.settings) } ?? (0, .standard)
     }
 

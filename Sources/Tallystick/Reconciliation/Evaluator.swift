@@ -64,7 +64,9 @@ final class Evaluator {
     }
 
     private func evaluate(_ set: CandidateSet) throws -> Evaluation {
-        let (version, settings) = history.current
+        // A transaction has read them.
+        let version = store.settings?.version ?? history.newest.version
+        let settings = store.settings?.settings ?? history.newest.settings
         let category = set.conflict.category.flatMap { settings[category: $0] }
         var evaluation = Evaluation(
             set: set,

@@ -56,7 +56,7 @@ extension EventStore {
             try await runOnThread { () -> String? in
                 let connection = try StoreFile.openForReading(path, storeOptions)
                 let history = try ConfigurationHistory(in: connection)
-                var known = Set(history.current.settings.origins.map(\.name))
+                var known = Set(history.newest.settings.origins.map(\.name))
                 let rows = try connection.prepare("SELECT name FROM origins")
                 while try rows.step() { known.insert(rows.text(at: 0)) }
                 return origins.first { !known.contains($0) }
@@ -92,7 +92,7 @@ extension EventStore {
             try await runOnThread {
                 let connection = try StoreFile.openForReading(path, storeOptions)
                 guard try StoreFile.version(of: connection) >= 2 else { return [] }
-                let settings = try ConfigurationHistory(in: connection).current.settings
+                let settings = try ConfigurationHistory(in: connection).newest.settings
                 let now = SystemClock.breakerTime(wall: storeOptions.clock())
                 return try BreakerRows(in: connection).all().map { kind, name, stored in
                     let breaker = CircuitBreaker(

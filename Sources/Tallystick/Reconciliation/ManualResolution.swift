@@ -66,31 +66,42 @@ struct ManualResolver {
     }
 
     func resolve(_ request: ManualResolution) throws -> Int64 {
-        try AuditText.judge(
-            actor: request.actor,
-            reason: request.reason,
-            during: "resolve the conflict"
-        )
-        return try store.transaction("resolve the conflict") {
-            try resolveInTransaction(request, madeFrom: nil)
+        let operation = "resolve the conflict"
+        try AuditText.judge(actor: request.actor, reason: request.reason, during: operation)
+        return try store.transaction(operation) {
+            guard let current = try candidates.read(request.conflictID) else {
+                throw ResolutionWriter.unknown(request.conflictID)
+            }
+            let decider = ManualDecider(store.connection, candidates)
+            return try commit(
+                try decider.decide(
+                    request,
+                    over: current,
+                    configuration: store.settings?.version ?? 1
+                )
+            )
         }
     }
 
-    /// Decides a conflict in the transaction that is open.
-    ///
-    /// - parameter digest: of the candidates that the person saw; nil: those that there are now.
-    func resolveInTransaction(
-        _ request: ManualResolution,
-        madeFrom digest: SHA256Digest?
-    ) throws -> Int64 {
-        let id = request.conflictID
-        guard let current = try candidates.read(id) else { throw ResolutionWriter.unknown(id) }
-        guard current.state.isOpen else { throw decided(id, by: current.state.resolutionID) }
-        var decision = try decision(request, current)
-        if let digest { decision.candidatesDigest = digest }
+    /// Decides the next conflicts that fit a filter, in one transaction.
+    func resolve(_ bulk: BulkResolution, after last: Int64) throws -> [BulkDecision] {
+        try store.transaction("resolve the conflicts") {
+            let work = BulkWork(
+                store.connection,
+                candidates,
+                bulk,
+                configuration: store.settings?.version ?? 1
+            )
+            return try work.page(after: last) { try commit($0) }
+        }
+    }
+
+    /// Commits a decision, in the transaction that is open.
+    private func commit(_ decision: NewDecision) throws -> Int64 {
+        let id = decision.conflictID
         switch try ResolutionWriter(store).commit(decision) {
         case .committed(let resolutionID): return resolutionID
-        case .decidedByOther(let resolutionID): throw decided(id, by: resolutionID)
+        case .decidedByOther(let resolutionID): throw ManualDecider.decided(id, by: resolutionID)
         case .candidatesChanged:
             throw StoreError(
                 .alreadyDecided,
@@ -100,85 +111,6 @@ struct ManualResolver {
                 hint: "See 'tally conflicts show', and decide again"
             )
         }
-    }
-
-    private func decided(_ conflictID: Int64, by resolutionID: Int64?) -> StoreError {
-        StoreError(
-            .alreadyDecided,
-            during: "resolve the conflict",
-            on: "conflict \(conflictID)",
-            "it was decided by resolution \(resolutionID ?? 0)",
-            hint: "See who decided and why with 'tally audit list --conflict \(conflictID)';"
-                + " 'tally conflicts reopen' opens it again"
-        )
-    }
-
-    private func decision(
-        _ request: ManualResolution,
-        _ current: CandidateSet
-    ) throws -> NewDecision {
-        var decision = NewDecision(
-            conflictID: request.conflictID,
-            decision: .acceptMissing,
-            candidatesDigest: current.digest,
-            supersedes: current.state.resolutionID,
-            configurationVersion: try store.configurations.current()?.version ?? 1,
-            actor: request.actor,
-            reason: request.reason
-        )
-        let conflict = current.conflict
-        switch request.choice {
-        case .acceptMissing:
-            guard conflict.kind.isOverAbsence else {
-                throw refused(conflict, "nothing is missing: its kind is \(conflict.kind.rawValue)")
-            }
-        case .exclude:
-            guard conflict.position != nil else { throw refused(conflict, "it has no event") }
-            decision.decision = .exclude
-        case .take(let origin):
-            let winner = try winner(origin, current)
-            decision.decision = .take
-            decision.winner = winner
-            let content = try candidates.content(of: winner, in: conflict)
-            // The event as appended needs no second copy of itself.
-            if winner.copyID != nil { decision.content = content }
-        case .content(let bytes):
-            guard let source = conflict.source, let eventID = conflict.eventID,
-                conflict.position != nil
-            else { throw refused(conflict, "it has no event") }
-            let identity = try StoreIdentity.read(from: store.connection)
-            let judge = DecidedContent(deliveryAttributes: identity.deliveryAttributes)
-            decision.decision = .merge
-            decision.content = try judge.judged(bytes, source: source, eventID: eventID)
-        }
-        return decision
-    }
-
-    private func winner(_ origin: String, _ current: CandidateSet) throws -> StoredCandidate {
-        let matching = current.candidates.filter { $0.origin.utf8.elementsEqual(origin.utf8) }
-        guard matching.count == 1, let winner = matching.first else {
-            let known = current.candidates.map(\.origin).joined(separator: ", ")
-            throw StoreError(
-                .invalidArgument,
-                during: "resolve the conflict",
-                on: "origin '\(origin)'",
-                matching.isEmpty
-                    ? "no candidate came from it; there are \(known)"
-                    : "it delivered \(matching.count) different contents",
-                hint: "Give the content with --content"
-            )
-        }
-        return winner
-    }
-
-    private func refused(_ conflict: ConflictRecord, _ reason: String) -> StoreError {
-        StoreError(
-            .invalidArgument,
-            during: "resolve the conflict",
-            on: "conflict \(conflict.conflictID)",
-            reason,
-            hint: "See 'tally conflicts show \(conflict.conflictID)'"
-        )
     }
 
     // MARK: Reopening

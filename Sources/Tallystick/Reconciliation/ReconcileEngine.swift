@@ -40,7 +40,7 @@ final class ReconcileEngine {
         waiting = try WaitingRows(in: connection)
         scans = try ScanRows(in: connection)
         history = try ConfigurationHistory(in: connection)
-        breakers = try BreakerBook(store, history.current.settings)
+        breakers = try BreakerBook(store)
         let now = store.clock()
         run = StoredRun(
             run: 0,
@@ -48,7 +48,7 @@ final class ReconcileEngine {
             actor: options.actor,
             reason: options.reason,
             asOf: now,
-            configurationVersion: history.current.version,
+            configurationVersion: 0,
             firstConflict: 0,
             firstResolution: 0,
             scope: scope.text,
@@ -88,6 +88,7 @@ final class ReconcileEngine {
                 return
             }
             run.run = try runs.nextRun()
+            run.configurationVersion = store.settings?.version ?? 0
             run.firstConflict = try store.conflicts.nextConflictID() - 1
             run.firstResolution = try store.resolutions.nextID() - 1
             try runs.add(run)

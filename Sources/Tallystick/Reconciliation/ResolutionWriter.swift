@@ -61,7 +61,9 @@ struct ResolutionWriter {
         guard current.digest == decision.candidatesDigest else { return .candidatesChanged }
         let resolutionID = try store.resolutions.nextID()
         let now = store.clock()
-        let subject = try current.conflict.position.map { try self.subject(at: $0) }
+        let subject = try current.conflict.position.map {
+            try self.subject(at: $0, decision.content)
+        }
         try write(decision, resolutionID, current.conflict, subject, now)
         var state = current.state
         state.isOpen = false
@@ -75,8 +77,8 @@ struct ResolutionWriter {
                 resolutionID: resolutionID,
                 decision: decision.decision,
                 fields: try decision.content.map { try EventFields(content: $0) },
-                algorithm: subject.algorithm,
-                checksum: checksum(decision.content ?? subject.content, subject.algorithm)
+                checksum: subject.after,
+                keyID: subject.afterKeyID
             )
         }
         return .committed(resolutionID: resolutionID)
@@ -107,20 +109,35 @@ struct ResolutionWriter {
 
     private struct Subject {
         var position: Int64
+        /// What counts from now on, unless nothing does.
         var content: [UInt8]
-        var algorithm: ChecksumAlgorithm
-        var checksum: [UInt8]
+        /// Of the event as appended, as it is stored.
+        var before: [UInt8]
+        /// Of what counts from now on.
+        var after: Checksum
+        var afterKeyID: String?
     }
 
-    private func subject(at position: Int64) throws -> Subject {
+    private func subject(at position: Int64, _ decided: [UInt8]?) throws -> Subject {
         let subject = try store.reader.withRow(at: position) { row in
             guard try store.reader.readContent(row) else { throw damaged(position) }
+            let content = decided ?? store.reader.content
+            let stored = ChecksumAlgorithm(name: row.bytes(at: EventColumn.checksumAlgorithm))
+            let key = try store.demandedKey(
+                for: try store.reader.name(.categories, of: row),
+                during: "resolve the conflict"
+            )
             return Subject(
                 position: position,
-                content: store.reader.content,
-                algorithm: ChecksumAlgorithm(rawValue: row.text(at: EventColumn.checksumAlgorithm))
-                    ?? .sha256,
-                checksum: row.blob(at: EventColumn.checksum)
+                content: content,
+                before: row.blob(at: EventColumn.checksum),
+                after: content.withUnsafeBytes { bytes in
+                    if let key { return Checksum(hmac: key.hmac, of: bytes) }
+                    return stored == .crc32
+                        ? Checksum(crc32Of: bytes)
+                        : Checksum(sha256: SHA256Digest(hashing: bytes))
+                },
+                afterKeyID: key?.id
             )
         }
         guard let subject else { throw damaged(position) }
@@ -135,12 +152,6 @@ struct ResolutionWriter {
             "the event, or a name that it uses, is missing",
             hint: "Run 'tally verify'"
         )
-    }
-
-    private func checksum(_ content: [UInt8], _ algorithm: ChecksumAlgorithm) -> [UInt8] {
-        algorithm == .crc32
-            ? withUnsafeBytes(of: CRC32.checksum(content).bigEndian) { [UInt8]($0) }
-            : SHA256Digest(hashing: content).bytes
     }
 
     // MARK: Rows
@@ -201,12 +212,12 @@ struct ResolutionWriter {
         _ subject: Subject,
         to row: inout NewResolution
     ) {
-        row.checksumAlgorithm = subject.algorithm.rawValue
-        row.checksumBefore = Hex.string(subject.checksum)
+        row.checksumAlgorithm = subject.after.algorithm.rawValue
+        row.checksumKeyID = subject.afterKeyID
+        row.checksumBefore = Hex.string(subject.before)
         guard decision.decision != .exclude else { return }
-        let content = decision.content ?? subject.content
-        row.checksumAfter = Hex.string(checksum(content, subject.algorithm))
-        row.contentDigest = SHA256Digest(hashing: content).hex
+        row.checksumAfter = subject.after.hex
+        row.contentDigest = SHA256Digest(hashing: subject.content).hex
         row.content = decision.content
     }
 

@@ -26,7 +26,7 @@ final class EventSource {
     let connection: Connection
     let rows: EventRowReader
     private let merkle: MerkleRows
-    private let checksummer: Checksummer
+    private let checksums: RowChecksums
     private let range: Statement
     private let resolutions: Statement
     private let corrections: Statement
@@ -37,8 +37,8 @@ final class EventSource {
 
     init(_ connection: Connection, _ checksummer: Checksummer) throws {
         self.connection = connection
-        self.checksummer = checksummer
         rows = try EventRowReader(in: connection)
+        checksums = try RowChecksums(rows, in: connection, checksummer, judgingDemands: false)
         merkle = try MerkleRows(in: connection)
         range = try connection.prepare(
             """
@@ -219,6 +219,10 @@ final class EventSource {
         _ body: Body
     ) throws -> Int {
         let effective = try effectiveContents(position, last, watermark)
+        try checksums.prepare(
+            after: position,
+            through: position + min(last - position, Int64(limit))
+        )
         try range.bind(position, at: 1)
         try range.bind(last, at: 2)
         try range.bind(Int64(limit), at: 3)
@@ -278,10 +282,10 @@ final class EventSource {
         guard position == expected else { throw damaged(expected, "the event is missing") }
         guard try rows.readContent(range) else { throw damaged(position, "a name is missing") }
         let digest = SHA256Digest(hashing: rows.content)
-        switch rows.judgeChecksum(range, digest: digest, with: checksummer) {
+        switch checksums.judge(range, digest: digest) {
         // Without the key the leaf alone speaks for the content.
-        case .holds, .keyMissing: break
-        case .differs, .unknownAlgorithm:
+        case .holds, .notChecked: break
+        case .finding:
             throw damaged(position, "its content does not have the checksum stored with it")
         }
         guard let leaf = try rows.leafHash(range, content: digest) else {

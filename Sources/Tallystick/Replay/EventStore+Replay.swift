@@ -26,7 +26,7 @@ extension EventStore {
             )
         }
         let (path, storeID, storeOptions, held) = (
-            path, storeID, self.options, configuration.heldCategories
+            path, storeID, self.options, settings.configuration.heldCategories
         )
         let owner = owner
         let stop = StopFlag()

@@ -15,6 +15,10 @@ enum AuditKind: String {
     case breaker
     case breakerOverride = "breaker_override"
     case projectionSkip = "projection_skip"
+    /// A key is registered, rotated or retired.
+    case key
+    /// Checksums are made again.
+    case reseal
     case manual
 }
 
@@ -131,6 +135,14 @@ struct AuditRow {
     var conflictID: Int64?
     /// A JSON object.
     var detail: String?
+}
+
+/// What rows of the audit trail say in `detail`.
+enum AuditDetail {
+    /// SQL: the head of the log of events when the row of `audit_trail AS a` was written, 0 where it does not
+    /// say.
+    static let afterPosition =
+        "CASE WHEN json_valid(a.detail) THEN coalesce(json_extract(a.detail, '$.after_position'), 0) ELSE 0 END"
 }
 
 /// Builds the leaf of an audit row from the stored rows, for whoever writes or verifies it.

@@ -1,11 +1,44 @@
 import TallystickCore
 import TallystickSQLite
 
+/// A row of `configurations` with what its audit row says.
+struct StoredConfiguration {
+    /// The actor of versions that hold a process's overrides.
+    static let environment = "environment"
+
+    var version: Int64
+    /// The settings in full, as canonical JSON.
+    var content: [UInt8]
+    /// Microseconds since 1970.
+    var recordedAt: Int64
+    var actor: String
+    var reason: String?
+
+    /// - throws: `StoreError` with `integrity` where the content is no valid settings.
+    func settings() throws(StoreError) -> StoreSettings {
+        do throws(SettingsError) {
+            return try StoreSettings(json: content, onto: nil)
+        } catch {
+            throw StoreError(
+                .integrity,
+                during: "read the settings",
+                on: "configuration \(version)",
+                "they are not valid: \(error.message)",
+                hint: "Run 'tally verify'"
+            )
+        }
+    }
+}
+
 /// Adds and reads rows of `configurations`: every effective configuration that was ever in force.
 struct ConfigurationRows {
     private let insert: Statement
-    private let newest: Statement
-    private let later: Statement
+    private let selectNewestVersion: Statement
+    private let selectNewest: Statement
+    private let selectBase: Statement
+    private let selectVersion: Statement
+    private let selectAfter: Statement
+    private let selectStart: Statement
 
     init(in connection: Connection) throws(SQLiteError) {
         insert = try connection.prepare(
@@ -14,51 +47,29 @@ struct ConfigurationRows {
             VALUES (?1, ?2, ?3, ?4)
             """
         )
-        newest = try connection.prepare(
-            """
-            SELECT version, content
-            FROM configurations
-            ORDER BY version DESC
-            LIMIT 1
-            """
-        )
-        later = try connection.prepare(
-            """
-            SELECT c.version, c.content, a.recorded_at,
-                CASE WHEN a.kind = 'store_created' THEN 0 ELSE a.detail ->> 'after_position' END
-            FROM configurations AS c
-            JOIN audit_trail AS a ON a.audit_sequence = c.audit_sequence
-            WHERE c.version > ?1
-            ORDER BY c.version
-            """
-        )
-    }
-
-    /// A configuration, and when it came into force.
-    struct Stored {
-        var version: Int64
-        var content: [UInt8]
-        var recordedAt: Int64
-        /// The head at that moment, where the audit row says it.
-        var afterPosition: Int64?
-    }
-
-    /// The configurations after a version, in order.
-    func after(version: Int64) throws(SQLiteError) -> [Stored] {
-        try later.bind(version, at: 1)
-        var found: [Stored] = []
-        while try later.step() {
-            found.append(
-                Stored(
-                    version: later.int64(at: 0),
-                    content: later.blob(at: 1),
-                    recordedAt: later.int64(at: 2),
-                    afterPosition: later.int64IfPresent(at: 3)
-                )
+        selectNewestVersion = try connection.prepare("SELECT max(version) FROM configurations")
+        func select(_ rest: String) throws(SQLiteError) -> Statement {
+            try connection.prepare(
+                """
+                SELECT c.version, c.content, a.recorded_at, a.actor, a.reason
+                FROM configurations AS c
+                JOIN audit_trail AS a ON a.audit_sequence = c.audit_sequence
+                \(rest)
+                """
             )
         }
-        try later.reset()
-        return found
+        selectNewest = try select("ORDER BY c.version DESC LIMIT 1")
+        selectBase = try select("WHERE a.actor <> ?1 ORDER BY c.version DESC LIMIT 1")
+        selectVersion = try select("WHERE c.version = ?1")
+        selectAfter = try select("WHERE c.version > ?1 ORDER BY c.version LIMIT 1")
+        selectStart = try connection.prepare(
+            """
+            SELECT CASE WHEN a.kind = 'store_created' THEN 0 ELSE a.detail ->> 'after_position' END
+            FROM configurations AS c
+            JOIN audit_trail AS a ON a.audit_sequence = c.audit_sequence
+            WHERE c.version = ?1
+            """
+        )
     }
 
     func add(_ content: [UInt8], version: Int64, auditSequence: Int64) throws(SQLiteError) {
@@ -69,8 +80,43 @@ struct ConfigurationRows {
         try insert.run()
     }
 
-    /// The configuration in force, as canonical JSON.
-    func current() throws(SQLiteError) -> (version: Int64, content: [UInt8])? {
-        try newest.first { row in (row.int64(at: 0), row.blob(at: 1)) }
+    /// 0 when there is none.
+    func newestVersion() throws(SQLiteError) -> Int64 {
+        try selectNewestVersion.optionalInt64() ?? 0
+    }
+
+    func newest() throws(SQLiteError) -> StoredConfiguration? { try selectNewest.first(Self.read) }
+
+    /// The store's own settings: the newest version that is not of a process's overrides.
+    func base() throws(SQLiteError) -> StoredConfiguration? {
+        try selectBase.bindText(StoredConfiguration.environment, at: 1)
+        return try selectBase.first(Self.read)
+    }
+
+    func configuration(_ version: Int64) throws(SQLiteError) -> StoredConfiguration? {
+        try selectVersion.bind(version, at: 1)
+        return try selectVersion.first(Self.read)
+    }
+
+    /// The version that comes next after one.
+    func next(after version: Int64) throws(SQLiteError) -> StoredConfiguration? {
+        try selectAfter.bind(version, at: 1)
+        return try selectAfter.first(Self.read)
+    }
+
+    /// The head when a version came; nil where its audit row does not say.
+    func start(of version: Int64) throws(SQLiteError) -> Int64? {
+        try selectStart.bind(version, at: 1)
+        return try selectStart.optionalInt64()
+    }
+
+    private static func read(_ row: Statement) -> StoredConfiguration {
+        StoredConfiguration(
+            version: row.int64(at: 0),
+            content: row.blob(at: 1),
+            recordedAt: row.int64(at: 2),
+            actor: row.text(at: 3),
+            reason: row.textIfPresent(at: 4)
+        )
     }
 }

@@ -19,8 +19,8 @@ struct EffectiveRows {
             """
             INSERT OR REPLACE INTO effective_state (
                 position, state, conflict_id, resolution_id, excluded, replaced, type, subject, time,
-                data_content_type, attributes, data, checksum_algorithm, checksum)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                data_content_type, attributes, data, checksum_algorithm, checksum, checksum_key_id)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
             """
         )
     }
@@ -34,8 +34,8 @@ struct EffectiveRows {
         resolutionID: Int64,
         decision: Decision,
         fields: EventFields?,
-        algorithm: ChecksumAlgorithm,
-        checksum: [UInt8]
+        checksum: Checksum,
+        keyID: String?
     ) throws(SQLiteError) {
         try resolve.bind(position, at: 1)
         try resolve.bindText(decision == .merge ? "merged" : "resolved", at: 2)
@@ -49,8 +49,9 @@ struct EffectiveRows {
         try resolve.bindOptional(fields?.dataContentType, at: 10)
         try resolve.bindOptional(fields?.attributes, at: 11)
         try resolve.bind(fields?.data ?? .null, at: 12)
-        try resolve.bindText(algorithm.rawValue, at: 13)
-        try resolve.bindBlob(checksum, at: 14)
+        try resolve.bindText(checksum.algorithm.rawValue, at: 13)
+        try resolve.bindBlob(checksum.bytes, at: 14)
+        try resolve.bindOptional(keyID, at: 15)
         try resolve.run()
     }
 

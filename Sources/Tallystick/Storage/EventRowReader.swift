@@ -68,19 +68,28 @@ final class EventRowReader {
     }
 
     /// Holds the checksum of the statement's current row against the content that was rebuilt from it.
+    ///
+    /// - parameter newest: the one that was made last, where the event was sealed again.
     func judgeChecksum(
         _ row: Statement,
         digest: SHA256Digest,
-        with checksummer: Checksummer
+        with checksummer: Checksummer,
+        newest: StoredChecksum? = nil
     ) -> ChecksumVerdict {
         content.withUnsafeBytes { content in
-            checksummer.judge(
+            let own = checksummer.judge(
                 row.bytes(at: EventColumn.checksum),
                 algorithm: row.bytes(at: EventColumn.checksumAlgorithm),
                 keyID: row.bytesIfPresent(at: EventColumn.checksumKeyID),
                 content: content,
                 digest: digest
             )
+            // Both must hold; of those that cannot be told, the newest counts.
+            switch own {
+            case .differs, .unknownAlgorithm: return own
+            case .holds, .keyMissing:
+                return newest?.judge(content, digest, with: checksummer) ?? own
+            }
         }
     }
 
@@ -113,6 +122,11 @@ final class EventRowReader {
             }
         }
         return MerkleHash.leaf(leaf)
+    }
+
+    /// The leaf of the statement's current row; nil when a dictionary lacks a name of it.
+    func leaf(_ row: Statement, content digest: SHA256Digest) throws(SQLiteError) -> [UInt8]? {
+        try leafHash(row, content: digest) == nil ? nil : leaf
     }
 
     /// One name of the statement's current row as text.

@@ -17,7 +17,9 @@ struct NewResolution {
     var actor: String
     var reason: String?
     var candidatesDigest: String
+    /// Of `checksumAfter`.
     var checksumAlgorithm: String?
+    var checksumKeyID: String?
     var checksumBefore: String?
     var checksumAfter: String?
     var contentDigest: String?
@@ -40,9 +42,9 @@ struct ResolutionRows {
                 resolution_id, audit_sequence, conflict_id, position, after_position, decided_at, policy,
                 policy_version, configuration_version, decision, winner_origin, winner_candidate, tie_break,
                 actor, reason, candidates_digest, checksum_algorithm, checksum_before, checksum_after,
-                content_sha256, content, supersedes, provenance)
+                content_sha256, content, supersedes, provenance, checksum_key_id)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-                ?20, ?21, ?22, ?23)
+                ?20, ?21, ?22, ?23, ?24)
             """
         )
         selectLast = try connection.prepare(
@@ -85,6 +87,7 @@ struct ResolutionRows {
         try insert.bindOptional(row.content.map { String(decoding: $0, as: UTF8.self) }, at: 21)
         try insert.bindOptional(row.supersedes, at: 22)
         try insert.bindOptional(row.provenance, at: 23)
+        try insert.bindOptional(row.checksumKeyID, at: 24)
         try insert.run()
     }
 }

@@ -43,9 +43,27 @@ enum StoreFile {
             try SchemaMigrator.migrate(connection, clock: options.clock)
         }
         try SchemaMigrator.checkObjects(of: connection, path)
+        try bringWriteAheadLogBack(connection, path)
         try connection.execute("PRAGMA cache_size = -\(StoreLimits.cacheKibibytes)")
         try connection.execute("PRAGMA journal_size_limit = \(StoreLimits.logBytes)")
         return connection
+    }
+
+    /// A backup has no write-ahead log; where one is used as the store, its first writer brings it back.
+    private static func bringWriteAheadLogBack(_ connection: Connection, _ path: String) throws {
+        let mode = try connection.prepare("PRAGMA journal_mode").first { $0.text(at: 0) }
+        if mode == "wal" { return }
+        let set = try connection.prepare("PRAGMA journal_mode = WAL").first { $0.text(at: 0) }
+        guard set == "wal" else {
+            throw StoreError(
+                .busy,
+                during: "open the store",
+                on: path,
+                "its journal mode is \(set ?? "unknown") and cannot be changed to WAL now",
+                hint: "Let other programs close it, and try again",
+                isRetryable: true
+            )
+        }
     }
 
     /// Opens a connection that reads.

@@ -17,6 +17,12 @@ final class StoreWriter {
     let effective: EffectiveRows
     let counters: CounterRows
     let configurations: ConfigurationRows
+    let keys: KeyRows
+    let checksums: ChecksumRows
+    let heads: HeadRows
+    /// Holds the keys that this process was given.
+    let checksummer: Checksummer
+    private var knownKeys: RegisteredKeys?
     private let audit: AuditInsertion
     private let auditLeaves: AuditLeafReader
     private let guardian: Connection
@@ -26,6 +32,11 @@ final class StoreWriter {
     private var leaf: [UInt8] = []
     /// Grows whenever something that a caller may have remembered is no longer sure.
     private(set) var generation = 0
+    private var follower: SettingsFollower
+    /// Whether another process may have recorded settings.
+    private var mayHaveNewSettings = true
+    /// Told of settings once they count.
+    var onSettings: @Sendable (SettingsInForce, IngestConfiguration) -> Void = { _, _ in }
     /// Why nothing can be written any more through this handle.
     private var poison: StoreError?
     let clock: @Sendable () -> Int64
@@ -45,6 +56,11 @@ final class StoreWriter {
         effective = try EffectiveRows(in: connection)
         counters = try CounterRows(in: connection)
         configurations = try ConfigurationRows(in: connection)
+        keys = try KeyRows(in: connection)
+        checksums = try ChecksumRows(in: connection)
+        heads = try HeadRows(in: connection)
+        checksummer = options.checksummer
+        follower = SettingsFollower(configurations, connection, options)
         audit = try AuditInsertion(in: connection)
         auditLeaves = try AuditLeafReader(in: connection)
     }
@@ -55,11 +71,16 @@ final class StoreWriter {
     ///
     /// - throws: `StoreError`; nothing of the transaction is stored, unless the code is
     ///   `outcomeUnknown`, after which the handle writes no more.
+    ///
+    /// - parameter recordingOverrides: whether overrides of this process that were not recorded yet are
+    ///   recorded first.
     func transaction<Result>(
         _ operation: String,
+        recordingOverrides: Bool = true,
         _ body: () throws -> Result
     ) throws(StoreError) -> Result {
-        guard let result = try attempt(operation, { try body() }) else {
+        let result = try attempt(operation, recordingOverrides: recordingOverrides) { try body() }
+        guard let result else {
             throw StoreError(.bug, during: operation, on: path, "a transaction had no result")
         }
         return result
@@ -68,10 +89,11 @@ final class StoreWriter {
     /// Like `transaction`, but takes everything back, and returns nil, where `body` returns nil.
     func attempt<Result>(
         _ operation: String,
+        recordingOverrides: Bool = true,
         _ body: () throws -> Result?
     ) throws(StoreError) -> Result? {
         if let poison { throw poison }
-        let saved = logs
+        let saved = (logs, follower)
         do {
             try connection.execute("BEGIN IMMEDIATE")
         } catch {
@@ -79,13 +101,17 @@ final class StoreWriter {
         }
         do {
             try refresh()
+            if recordingOverrides, mayHaveNewSettings { try followSettings() }
             guard let result = try body() else {
                 forget(backTo: saved)
                 try connection.execute("ROLLBACK")
                 return nil
             }
             try storeLeaves()
+            // The log is about to be written back: a moment that a holder of the key vouches for.
+            if isLogLarge { try addHeadIfKeyed() }
             try connection.execute("COMMIT")
+            publishSettings(unless: saved.1.inForce)
             checkpointIfNeeded()
             return result
         } catch {
@@ -94,8 +120,11 @@ final class StoreWriter {
         }
     }
 
-    private func forget(backTo saved: [LogName: MerkleLog]) {
-        logs = saved
+    private func forget(backTo saved: (logs: [LogName: MerkleLog], follower: SettingsFollower)) {
+        logs = saved.logs
+        follower = saved.follower
+        mayHaveNewSettings = true
+        knownKeys = nil
         pending.removeAll()
         generation += 1
     }
@@ -138,6 +167,7 @@ final class StoreWriter {
         for name in LogName.allCases {
             if let log = logs[name], try merkle.size(of: name) == log.size { continue }
             generation += 1
+            if name == .audit { mayHaveNewSettings = true }
             guard let log = try merkle.log(name) else {
                 throw StoreError(
                     .integrity,
@@ -151,6 +181,82 @@ final class StoreWriter {
         }
     }
 
+    // MARK: Keys
+
+    /// The keys of the store, in the transaction that is open.
+    func registeredKeys() throws -> RegisteredKeys {
+        if let knownKeys, try keys.lastRow() == knownKeys.lastRow { return knownKeys }
+        let registered = try keys.read()
+        knownKeys = registered
+        return registered
+    }
+
+    /// Whether an event of a category gets an HMAC, and by which key.
+    ///
+    /// - returns: nil where no HMAC is demanded.
+    /// - throws: `StoreError` with `keyMissing` where one is, and the key was not given.
+    func demandedKey(
+        for category: String,
+        during operation: String
+    ) throws -> KeyRing.Key? {
+        guard configuration?.demandsHMAC(category) == true else { return nil }
+        let registered = try registeredKeys()
+        guard registered.demandsHMAC else { return nil }
+        return try registered.required(
+            from: checksummer.ring,
+            during: operation,
+            for: "category '\(category)'"
+        )
+    }
+
+    // MARK: Settings
+
+    /// The settings in force, in the transaction that is open; nil while the store is created.
+    var settings: SettingsInForce? { follower.inForce }
+    /// What ingest needs of them.
+    var configuration: IngestConfiguration? { follower.configuration }
+
+    /// Reads the settings again where another process recorded some, and records this process's
+    /// overrides before they are used for the first time.
+    func followSettings() throws {
+        mayHaveNewSettings = false
+        guard let unrecorded = try follower.refresh() else { return }
+        let names = unrecorded.overrides.joined(separator: ", ")
+        let version = try addConfiguration(
+            unrecorded.settings,
+            actor: StoredConfiguration.environment,
+            reason: names.isEmpty ? "no overrides" : names
+        )
+        try follower.recorded(as: version)
+    }
+
+    /// Adds a version of the settings.
+    func addConfiguration(
+        _ settings: StoreSettings,
+        actor: String,
+        reason: String
+    ) throws -> Int64 {
+        let version = try configurations.newestVersion() + 1
+        let row = AuditRow(
+            kind: .configuration,
+            recordedAt: clock(),
+            actor: actor,
+            reason: reason,
+            detail: "{\"after_position\":\(size(of: .events))}"
+        )
+        try addAudit(row, tables: [.configurations]) { sequence in
+            try configurations.add(settings.canonical, version: version, auditSequence: sequence)
+        }
+        return version
+    }
+
+    private func publishSettings(unless known: SettingsInForce?) {
+        guard let inForce = follower.inForce, let configuration = follower.configuration,
+            inForce.version != known?.version || inForce.newest != known?.newest
+        else { return }
+        onSettings(inForce, configuration)
+    }
+
     // MARK: Logs
 
     /// Rows of a log, those of the running transaction included.
@@ -161,6 +267,21 @@ final class StoreWriter {
     /// Adds the leaves of rows that were added to a log's table.
     func append(_ hashes: some Sequence<SHA256Digest>, to log: LogName) {
         pending[log, default: []].append(contentsOf: hashes)
+    }
+
+    /// Size and root of the three logs, rows of the running transaction included.
+    func treeHead() throws -> TreeHead {
+        try storeLeaves()
+        func log(_ name: LogName) -> TreeHead.Log {
+            let log = logs[name] ?? MerkleLog()
+            return TreeHead.Log(size: log.size, root: log.root)
+        }
+        return TreeHead(
+            storeID: try StoreIdentity.read(from: connection).storeID,
+            events: log(.events),
+            copies: log(.copies),
+            audit: log(.audit)
+        )
     }
 
     private func storeLeaves() throws {
@@ -189,10 +310,11 @@ final class StoreWriter {
 
     // MARK: The write-ahead log
 
+    private var isLogLarge: Bool { connection.walFrames >= StoreLimits.checkpointFrames }
+
     /// Writes the log back into the database when it has grown large.
     private func checkpointIfNeeded() {
-        guard connection.walFrames >= StoreLimits.checkpointFrames else { return }
-        checkpoint()
+        if isLogLarge { checkpoint() }
     }
 
     /// Writes the log back into the database, as far as readers allow.

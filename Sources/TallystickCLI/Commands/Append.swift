@@ -23,13 +23,14 @@ struct Append: TallyCommand {
     var file: String
     @Option(help: "What to expect of the stream: any, none, exists, or its last revision.")
     var expect: String = "any"
+    @OptionGroup var keys: KeyOptions
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
         let expectation = try Self.expectation(expect)
         let bytes = try SmallFile.read(file)
-        let opened = try await EventStore.open(at: store)
+        let opened = try await EventStore.open(at: store, keys: keys.source, options: .command())
         let appended: [AppendedEvent]
         do {
             appended = try await opened.append(json: bytes, to: stream, expecting: expectation)

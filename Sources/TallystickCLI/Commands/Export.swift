@@ -21,13 +21,14 @@ struct Export: TallyCommand {
     var after: Int64 = 0
     @Flag(help: "One JSON array instead of a line an event.")
     var batch = false
+    @OptionGroup var keys: KeyOptions
     @Option(help: "Write to this file instead of standard output.")
     var output: String?
 
     func execute() async throws -> Int32 {
         var options = StoreOptions()
         options.access = .readOnly
-        let opened = try await EventStore.open(at: store, options: options)
+        let opened = try await EventStore.open(at: store, keys: keys.source, options: options)
         let shared = SharedFile(try OutputFile(path: output, sparing: store))
         let isArray = batch
         let count = Counter()

@@ -32,18 +32,19 @@ struct Ingest: TallyCommand {
     var busyTimeout: String = "5s"
     @Option(help: "Who does it, for the audit trail.")
     var actor: String?
+    @OptionGroup var keys: KeyOptions
     @OptionGroup var progress: ProgressOptions
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
         let failing = try FailOn.outcomes(failOn)
-        var options = StoreOptions()
+        var options = StoreOptions.command()
         options.busyTimeout = try Durations.parse(busyTimeout)
         var ingest = IngestOptions()
         ingest.actor = actor ?? Actor.current
         if let map { ingest.mapping = try Mappings.parse(map) }
-        let opened = try await EventStore.open(at: store, options: options)
+        let opened = try await EventStore.open(at: store, keys: keys.source, options: options)
         let bar = progress.bar(unit: "records")
         ingest.onProgress = { bar.update(Int64($0.outcomes.total)) }
         let inputs = files.map { $0 == "-" ? IngestInput.standardInput : .file($0) }

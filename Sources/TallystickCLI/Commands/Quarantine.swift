@@ -79,11 +79,16 @@ struct Quarantine: AsyncParsableCommand {
         var actor: String?
         @Option(help: "Why.")
         var reason: String
+        @OptionGroup var keys: KeyOptions
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(
+                at: store,
+                keys: keys.source,
+                options: .command()
+            )
             let outcome = try await opened.releaseQuarantined(
                 id,
                 actor: actor ?? Actor.current,

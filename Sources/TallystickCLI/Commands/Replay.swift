@@ -44,6 +44,7 @@ struct Replay: AsyncParsableCommand {
         var rebuild = false
         @Option(help: "Who runs it.")
         var actor: String?
+        @OptionGroup var keys: KeyOptions
         @OptionGroup var progress: ProgressOptions
         @OptionGroup var report: ReportOptions
 
@@ -51,7 +52,11 @@ struct Replay: AsyncParsableCommand {
             guard batch > 0 else { throw ValidationError("--batch must be at least 1") }
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(
+                at: store,
+                keys: keys.source,
+                options: .command()
+            )
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             options.batch = batch
@@ -160,12 +165,17 @@ struct Replay: AsyncParsableCommand {
         var projection: String
         @Option(help: "The SQLite file that the projection is in, when it is not the store.")
         var into: String?
+        @OptionGroup var keys: KeyOptions
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(
+                at: store,
+                keys: keys.source,
+                options: .command()
+            )
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             let done = try await opened.retryParked(projection: definition, options: options)
@@ -192,7 +202,7 @@ struct Replay: AsyncParsableCommand {
         var replay: String
 
         func execute() async throws -> Int32 {
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: .command())
             try await opened.dropReplay(replay)
             await opened.close()
             return Exit.done
@@ -211,12 +221,17 @@ struct Replay: AsyncParsableCommand {
         var projection: String
         @Option(help: "The SQLite file that the projection is in, when it is not the store.")
         var into: String?
+        @OptionGroup var keys: KeyOptions
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(
+                at: store,
+                keys: keys.source,
+                options: .command()
+            )
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             options.alwaysRebuilds = true

@@ -19,9 +19,7 @@ struct Stats: TallyCommand {
 
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
-        var options = StoreOptions()
-        options.access = .readOnly
-        let opened = try await EventStore.open(at: store, options: options)
+        let opened = try await EventStore.open(at: store, options: .command(.readOnly))
         let stats = try await opened.statistics()
         var result = Report("stats", on: opened, started: started)
         for group in stats.groups {

@@ -22,6 +22,7 @@ struct Verify: TallyCommand {
     var maxTime: String?
     @Option(help: "Go on where an earlier verification stopped.")
     var resume: String?
+    @OptionGroup var keys: KeyOptions
     @OptionGroup var progress: ProgressOptions
     @OptionGroup var report: ReportOptions
 
@@ -29,7 +30,7 @@ struct Verify: TallyCommand {
         let started = Clock.nanoseconds()
         var options = StoreOptions()
         options.access = .readOnly
-        let opened = try await EventStore.open(at: store, options: options)
+        let opened = try await EventStore.open(at: store, keys: keys.source, options: options)
         var verification = VerifyOptions()
         verification.duration = try maxTime.map { try Durations.parse($0) }
         verification.cursor = resume

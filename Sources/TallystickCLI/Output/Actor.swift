@@ -18,6 +18,24 @@ enum Actor {
 
 /// A settings file on disk.
 enum SettingsFile {
+    /// Lets an error over a settings file say which file it was.
+    static func naming<Result>(
+        _ path: String,
+        _ body: () async throws -> Result
+    ) async throws -> Result {
+        do {
+            return try await body()
+        } catch let error as StoreError where error.code == .badInput {
+            throw StoreError(
+                .badInput,
+                during: error.operation,
+                on: "\(path), \(error.subject)",
+                error.message,
+                hint: error.hint
+            )
+        }
+    }
+
     /// Reads and judges a file.
     ///
     /// - throws: `StoreError` with `badInput`, and line and column.

@@ -38,16 +38,21 @@ struct ReportOptions: ParsableArguments {
 struct Report {
     var command: String
     private let storeID: String
-    private let path: String
+    private let path: String?
     var result: String
     var exit: Int32
     var started: UInt64
     var members: [(name: String, value: JSONValue)] = []
 
     init(_ command: String, on store: EventStore, started: UInt64) {
+        self.init(command, storeID: store.storeID, path: store.path, started: started)
+    }
+
+    /// - parameter path: the store's file, which output must not replace; nil where there is none.
+    init(_ command: String, storeID: String, path: String? = nil, started: UInt64) {
         self.command = command
-        storeID = store.storeID
-        path = store.path
+        self.storeID = storeID
+        self.path = path
         self.started = started
         result = "done"
         exit = Exit.done

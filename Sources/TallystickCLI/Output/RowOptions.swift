@@ -42,10 +42,20 @@ struct RowOptions: ParsableArguments {
 
     /// - parameter store: a file that `--output` must not replace.
     /// - parameter brief: the columns of a table that is too wide for the terminal; none when empty.
-    func writer(sparing store: String, brief: [String] = []) throws(StoreError) -> RowWriter {
+    /// - parameter style: how a table on a terminal shows the value of a row in a column.
+    func writer(
+        sparing store: String,
+        brief: [String] = [],
+        style: TableLayout.CellStyle? = nil
+    ) throws(StoreError) -> RowWriter {
         let file = try OutputFile(path: output, sparing: store)
         let width = output == nil ? Terminal.width : nil
-        return RowWriter(chosen, to: file, terminalWidth: width, brief: brief)
+        let table = TableLayout(
+            terminalWidth: width,
+            brief: brief,
+            style: width == nil ? nil : style
+        )
+        return RowWriter(chosen, to: file, table: table)
     }
 }
 

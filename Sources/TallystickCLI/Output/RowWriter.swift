@@ -10,11 +10,10 @@ final class RowWriter {
     private var holdsJSON: [Bool] = []
     private var rows = 0
 
-    init(_ format: RowFormat, to file: OutputFile, terminalWidth: Int? = nil, brief: [String] = [])
-    {
+    init(_ format: RowFormat, to file: OutputFile, table: TableLayout) {
         self.format = format
         self.file = file
-        table = TableLayout(terminalWidth: terminalWidth, brief: brief)
+        self.table = table
     }
 
     func begin(_ names: [String]) throws(StoreError) {

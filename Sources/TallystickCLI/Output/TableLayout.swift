@@ -8,6 +8,7 @@ import Tallystick
 final class TableLayout {
     private let terminalWidth: Int?
     private let brief: [String]
+    private let style: CellStyle?
     private var names: [String] = []
     private var holdsJSON: [Bool] = []
     private var waiting: [[SQLValue]] = []
@@ -35,9 +36,13 @@ final class TableLayout {
         static let narrowest = 12
     }
 
-    init(terminalWidth: Int?, brief: [String]) {
+    /// How the value of a row in a column is shown; nil for plainly.
+    typealias CellStyle = (_ row: [SQLValue], _ column: Int) -> Terminal.Style?
+
+    init(terminalWidth: Int?, brief: [String], style: CellStyle? = nil) {
         self.terminalWidth = terminalWidth
         self.brief = brief
+        self.style = style
     }
 
     func begin(_ names: [String]) {
@@ -157,7 +162,11 @@ final class TableLayout {
                 let value = column.index < row.count ? row[column.index] : .null
                 let whole = Cell.table(value, holdsJSON: holdsJSON[column.index])
                 let text = terminalWidth == nil ? whole : TextWidth.cut(whole, to: column.width)
-                return TextWidth.padded(text, to: column.width, right: column.isNumber)
+                let padded = TextWidth.padded(text, to: column.width, right: column.isNumber)
+                guard let style = style?(row, column.index) else { return padded }
+                let room = String(repeating: " ", count: padded.count - text.count)
+                let shown = Terminal.styled(text, style)
+                return column.isNumber ? room + shown : shown + room
             }
             return Self.trimmed(cells.joined(separator: "  ")) + "\n"
         case .blocks(let nameWidth): return block(row, nameWidth)
@@ -174,9 +183,10 @@ final class TableLayout {
         for (index, value) in row.enumerated() where index < names.count && value != .null {
             let cell = Cell.table(value, holdsJSON: holdsJSON[index])
             let room = max(Limits.narrowest, (width - nameWidth - 2) * 3)
+            let shown = TextWidth.cut(cell, to: room)
             text +=
                 TextWidth.padded(Terminal.escaped(names[index]), to: nameWidth) + "  "
-                + TextWidth.cut(cell, to: room) + "\n"
+                + (style?(row, index).map { Terminal.styled(shown, $0) } ?? shown) + "\n"
         }
         return text
     }

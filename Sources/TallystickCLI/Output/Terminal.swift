@@ -30,6 +30,18 @@ enum Terminal {
         return getenv("TERM").map { String(cString: $0) != "dumb" } ?? false
     }
 
+    /// How a difference is shown.
+    enum Style: String {
+        /// What there was.
+        case old = "31"
+        /// What there is instead.
+        case new = "32"
+    }
+
+    static func styled(_ text: String, _ style: Style) -> String {
+        hasStyles && !text.isEmpty ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
+    }
+
     static func emphasised(_ text: String) -> String {
         hasStyles ? "\u{1B}[1m\(text)\u{1B}[0m" : text
     }

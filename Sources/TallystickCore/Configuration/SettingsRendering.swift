@@ -24,6 +24,27 @@ extension StoreSettings {
         ])
     }
 
+    /// Every setting by its JSON Pointer, as canonical JSON, in order of the pointers. Lists are whole.
+    public var entries: [(pointer: String, value: String)] {
+        var entries: [(pointer: String, value: String)] = []
+        Self.collect(json, at: "", into: &entries)
+        return entries.sorted { $0.pointer.utf8.lexicographicallyPrecedes($1.pointer.utf8) }
+    }
+
+    private static func collect(
+        _ value: JSONValue,
+        at pointer: String,
+        into entries: inout [(pointer: String, value: String)]
+    ) {
+        guard let members = value.object, !members.isEmpty else {
+            entries.append((pointer, String(decoding: value.canonical, as: UTF8.self)))
+            return
+        }
+        for (name, member) in members {
+            collect(member, at: pointer + "/" + escaped(name), into: &entries)
+        }
+    }
+
     /// What changes from one version of the settings to another.
     public struct Change: Sendable, Equatable {
         /// A JSON Pointer (RFC 6901) into the settings.

@@ -100,6 +100,8 @@ public struct EventBatch: Sendable {
     public internal(set) var newSources = NewNames()
     public internal(set) var newTypes = NewNames()
     public internal(set) var newStreams = NewNames()
+    /// The key of the events' HMACs.
+    public internal(set) var keyID: String?
     /// Changes when the decoder forgets its names; indices then begin at 0 again.
     public internal(set) var generation = 0
 

@@ -53,9 +53,9 @@ public struct EventDecoderSettings: Sendable {
 ///
 /// A decoder remembers names from batch to batch and is used for one run, by one thread.
 public struct EventDecoder: Sendable {
-    private let settings: EventDecoderSettings
-    private let delivery: [[UInt8]]
-    private let origins: [[UInt8]]
+    private var settings: EventDecoderSettings
+    private var delivery: [[UInt8]]
+    private var origins: [[UInt8]]
     private var tape = JSONTape()
     private var sources = NameTable()
     private var types = NameTable()
@@ -80,17 +80,30 @@ public struct EventDecoder: Sendable {
         origins = settings.origins.map { Array($0.utf8) }
     }
 
+    /// Takes other settings for the batches that begin from now on.
+    public mutating func use(_ settings: EventDecoderSettings) {
+        self.settings = settings
+        delivery = settings.deliveryAttributes.map { Array($0.utf8) }
+        origins = settings.origins.map { Array($0.utf8) }
+        startAfresh()
+    }
+
+    private mutating func startAfresh() {
+        generation += 1
+        sources.removeAll()
+        types.removeAll()
+        streams.removeAll()
+        categoryOfType.removeAll()
+    }
+
     /// Empties a batch for the next run of records.
     public mutating func begin(_ batch: inout EventBatch) {
         batch.removeAll()
         if streams.count > EventLimits.internedNames || sources.count > EventLimits.internedNames {
-            generation += 1
-            sources.removeAll()
-            types.removeAll()
-            streams.removeAll()
-            categoryOfType.removeAll()
+            startAfresh()
         }
         batch.generation = generation
+        batch.keyID = settings.keyID
         batch.newSources = NewNames(first: Int32(sources.count), names: [])
         batch.newTypes = NewNames(first: Int32(types.count), names: [])
         batch.newStreams = NewNames(first: Int32(streams.count), names: [])

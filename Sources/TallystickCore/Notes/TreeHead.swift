@@ -84,6 +84,13 @@ public struct TreeHead: Sendable, Hashable {
             "\(origin)\n\(events.size)\n\(NoteText.base64(events.root))\ncopies \(line(copies))\naudit \(line(audit))\n"
     }
 
+    /// What the HMAC of a stored head is over: a title, the head's number, its time, and the note's text.
+    ///
+    /// - parameter recordedAt: microseconds since 1970.
+    public func authenticatedText(number: Int64, recordedAt: Int64) -> [UInt8] {
+        Array("tallystick-head/1\n\(number)\n\(recordedAt)\n\(noteText)".utf8)
+    }
+
     /// Reads a note, verifies its signatures, and reads its text.
     public init(
         note: SignedNote,

@@ -1,0 +1,100 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Holds tree heads against the logs as they are stored: has the store what the head says it had?
+struct HeadComparison {
+    private let merkle: MerkleRows
+    private let storeID: String
+    private var sizes: [LogName: Int64] = [:]
+
+    init(in connection: Connection, storeID: String) throws {
+        merkle = try MerkleRows(in: connection)
+        self.storeID = storeID
+        for name in LogName.allCases { sizes[name] = try merkle.size(of: name) }
+    }
+
+    /// What differs, in words of `VerifyReport.Finding`: `store` for a head of another store,
+    /// `truncation` where the log is shorter than it was, `fork` where its history is another, `tile` where the
+    /// tiles that would tell are missing.
+    ///
+    /// - parameter record: names the head, such as `note` or `tree_heads 3`.
+    func findings(_ head: TreeHead, record: String) throws -> [VerifyReport.Finding] {
+        guard head.origin.utf8.elementsEqual(TreeHead.origin(of: storeID).utf8) else {
+            return [
+                VerifyReport.Finding(
+                    record: record,
+                    finding: "store",
+                    expected: head.origin,
+                    actual: TreeHead.origin(of: storeID)
+                )
+            ]
+        }
+        var findings: [VerifyReport.Finding] = []
+        for name in LogName.allCases {
+            if let finding = try finding(name, name.log(of: head), record) {
+                findings.append(finding)
+            }
+        }
+        return findings
+    }
+
+    private func finding(
+        _ name: LogName,
+        _ log: TreeHead.Log,
+        _ record: String
+    ) throws -> VerifyReport.Finding? {
+        let size = sizes[name] ?? 0
+        let record = "\(record), log \(name.rawValue)"
+        guard log.size <= size else {
+            return VerifyReport.Finding(
+                record: record,
+                finding: "truncation",
+                expected: "\(log.size) leaves or more",
+                actual: "\(size) leaves: consistent with a rollback, or a lost end of the log"
+            )
+        }
+        guard let root = try merkle.tree(of: name, size: size).root(at: log.size) else {
+            return VerifyReport.Finding(
+                record: record,
+                finding: "tile",
+                expected: "tiles for \(log.size) leaves",
+                actual: "a tile, or rows of the tail, are missing"
+            )
+        }
+        guard root != log.root else { return nil }
+        return VerifyReport.Finding(
+            record: record,
+            finding: "fork",
+            expected: "root \(log.root.hex) at \(log.size) leaves",
+            actual: "root \(root.hex): consistent with another history since"
+        )
+    }
+
+    /// A log's proof that it grew out of an earlier size; nil when tiles are missing.
+    func consistency(
+        _ name: LogName,
+        from first: Int64,
+        to second: Int64
+    ) throws -> HeadConsistency.Log? {
+        guard first > 0 else { return HeadConsistency.Log(size: 0, hashes: []) }
+        let tree = merkle.tree(of: name, size: sizes[name] ?? 0)
+        guard let proof = try tree.consistencyProof(from: first, to: second) else { return nil }
+        return HeadConsistency.Log(size: first, hashes: proof.hashes)
+    }
+
+    /// The path of an event; nil when tiles are missing.
+    func path(of index: Int64, in size: Int64) throws -> [SHA256Digest]? {
+        try merkle.tree(of: .events, size: sizes[.events] ?? 0)
+            .inclusionProof(of: index, in: size)?.hashes
+    }
+}
+
+extension LogName {
+    func log(of head: TreeHead) -> TreeHead.Log {
+        switch self {
+        case .events: head.events
+        case .copies: head.copies
+        case .audit: head.audit
+        }
+    }
+}

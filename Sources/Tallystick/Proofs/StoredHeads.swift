@@ -1,0 +1,94 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Checks the heads that a store keeps of itself: that they follow each other, fit its logs, and are vouched for by
+/// the keys that they name.
+struct StoredHeads {
+    /// What was found, and what could not be told.
+    struct Result {
+        var findings: [VerifyReport.Finding] = []
+        var heads: Int64 = 0
+        /// Heads whose key was not given.
+        var withoutKey: Int64 = 0
+        /// The newest head that the key vouches for.
+        var vouched: TreeHead?
+    }
+
+    private let connection: Connection
+    private let storeID: String
+    private let ring: KeyRing
+
+    init(in connection: Connection, storeID: String, _ ring: KeyRing) {
+        self.connection = connection
+        self.storeID = storeID
+        self.ring = ring
+    }
+
+    /// Reads all heads. A store of an older schema has none that anybody vouches for: no finding.
+    func check() throws -> Result {
+        var result = Result()
+        guard try StoreFile.version(of: connection) >= 3 else { return result }
+        let rows = try HeadRows(in: connection)
+        let comparison = try HeadComparison(in: connection, storeID: storeID)
+        var last: Int64 = 0
+        while let stored = try rows.next(after: last, of: storeID) {
+            let record = "tree_heads \(stored.number)"
+            while last + 1 < stored.number {
+                last += 1
+                result.findings.append(
+                    .init(
+                        record: "tree_heads \(last)",
+                        finding: "sequence",
+                        expected: "a head",
+                        actual: "no row"
+                    )
+                )
+            }
+            last = stored.number
+            result.heads += 1
+            result.findings += try comparison.findings(stored.head, record: record)
+            vouch(for: stored, record, &result)
+        }
+        // Registering a key stores a head that it vouches for.
+        let registered = try KeyRows(in: connection).read()
+        if registered.usable(in: ring) != nil, result.vouched == nil {
+            result.findings.append(
+                .init(
+                    record: "tree_heads",
+                    finding: "head",
+                    expected: "a head with an HMAC by a key of the store",
+                    actual: "none"
+                )
+            )
+        }
+        return result
+    }
+
+    private func vouch(
+        for stored: StoredHead,
+        _ record: String,
+        _ result: inout Result
+    ) {
+        guard let keyID = stored.keyID, let hmac = stored.hmac else { return }
+        guard let key = ring[keyID] else {
+            result.withoutKey += 1
+            return
+        }
+        let text = stored.head.authenticatedText(
+            number: stored.number,
+            recordedAt: stored.recordedAt
+        )
+        if key.hmac.isValid(Hex.bytes(hmac) ?? [], for: text) {
+            result.vouched = stored.head
+        } else {
+            result.findings.append(
+                .init(
+                    record: record,
+                    finding: "head",
+                    expected: "an HMAC by key '\(keyID)' over the head",
+                    actual: Checksummer.withheld
+                )
+            )
+        }
+    }
+}

@@ -1,0 +1,108 @@
+import ArgumentParser
+import Tallystick
+import TallystickCore
+
+extension Conflicts {
+    struct Diff: TallyCommand {
+        static let title = "conflicts diff"
+        static let configuration = CommandConfiguration(
+            abstract: "Show the candidates of a conflict side by side, place by place.",
+            discussion: """
+                On a terminal what differs from the event as appended is coloured; not with NO_COLOR.
+
+                EXAMPLES
+                  tally conflicts diff events.db 1
+                  tally conflicts diff events.db 1 --full
+                """
+        )
+        @Argument(help: "The store.")
+        var store: String
+        @Argument(help: "The conflict's id.")
+        var conflict: Int64
+        @Flag(help: "Show places where the candidates are equal too.")
+        var full = false
+        @OptionGroup var rows: RowOptions
+
+        func execute() async throws -> Int32 {
+            var options = StoreOptions()
+            options.access = .readOnly
+            let opened = try await EventStore.open(at: store, options: options)
+            let candidates = try await opened.candidates(of: conflict)
+            guard !candidates.isEmpty else { throw Conflicts.unknown(conflict) }
+            let writer = try rows.writer(sparing: store, style: CandidateTable.style)
+            try writer.begin(["place"] + candidates.map { "\($0.candidate) \($0.origin)" })
+            let table = try CandidateTable.rows(candidates.map(\.content), full: full)
+            for row in table { try writer.add(row) }
+            try writer.end()
+            return Exit.done
+        }
+    }
+}
+
+/// Contents side by side: a row for each place.
+enum CandidateTable {
+    /// - parameter full: whether places where all are equal have a row too.
+    static func rows(_ contents: [[UInt8]], full: Bool) throws -> [[SQLValue]] {
+        var places: [Place: [String?]] = [:]
+        for (index, content) in contents.enumerated() {
+            try flatten(JSONDocument(content).root, "") { place, value in
+                let empty = [String?](repeating: nil, count: contents.count)
+                places[Place(place), default: empty][index] = value
+            }
+        }
+        return places.sorted { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }
+            .compactMap { place, values in
+                guard full || values.contains(where: { $0 != values[0] }) else { return nil }
+                return [.text(place.text)] + values.map { $0.map { .text($0) } ?? .null }
+            }
+    }
+
+    /// How a value is shown: not at all coloured where all are equal.
+    static func style(_ row: [SQLValue], _ column: Int) -> Terminal.Style? {
+        guard column > 0, row.count > 2 else { return nil }
+        if column == 1 { return row.dropFirst(2).contains { $0 != row[1] } ? .old : nil }
+        return row[column] == row[1] ? nil : .new
+    }
+
+    /// A place by its bytes: names that only look alike are different places.
+    private struct Place: Hashable {
+        let text: String
+        var bytes: [UInt8] { Array(text.utf8) }
+
+        init(_ text: String) { self.text = text }
+
+        static func == (left: Self, right: Self) -> Bool {
+            left.text.utf8.elementsEqual(right.text.utf8)
+        }
+
+        func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+    }
+
+    private static func flatten(
+        _ value: JSONValue,
+        _ place: String,
+        _ body: (String, String) -> Void
+    ) {
+        switch value.content {
+        case .object(let members) where !members.isEmpty:
+            for (name, member) in members {
+                flatten(
+                    member,
+                    // Attributes by their names; places in the data as JSON Pointers.
+                    place.isEmpty && name != "data" ? name : place + "/" + escaped(name),
+                    body
+                )
+            }
+        case .array(let elements) where !elements.isEmpty:
+            for (index, element) in elements.enumerated() {
+                flatten(element, "\(place)/\(index)", body)
+            }
+        default:
+            body(place, String(decoding: value.canonical, as: UTF8.self))
+        }
+    }
+
+    private static func escaped(_ name: String) -> String {
+        name.replacing("~", with: "~0").replacing("/", with: "~1")
+    }
+}

@@ -1,0 +1,378 @@
+import ArgumentParser
+import Tallystick
+import TallystickCore
+
+struct Keys: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Keys for checksums that only their holders can make.",
+        discussion: """
+            A key ring is a file of yours; the store keeps ids and fingerprints. From the first key on, events of
+            categories that ask for an HMAC are not stored without one.
+
+            EXAMPLES
+              tally keys generate events.db --key-file ring.json --reason "first key"
+              tally keys list events.db --key-file ring.json
+              tally keys rotate events.db --key-file ring.json --reason "yearly"
+              tally keys retire events.db 2026-03-01 --key-file ring.json --reason "laptop lost"
+              tally keys reseal events.db --key-file ring.json --reason "events from before the key"
+              tally keys generate events.db --signing signer.key --reason "seals"
+            """,
+        subcommands: [
+            KeysGenerate.self, KeysList.self, KeysRotate.self, KeysRetire.self, KeysReseal.self,
+        ]
+    )
+}
+
+/// Who changes keys, and why.
+struct KeyChangeOptions: ParsableArguments {
+    @Option(help: "Who does it.")
+    var actor: String?
+    @Option(help: "Why.")
+    var reason: String
+
+    var who: String { actor ?? Actor.current }
+}
+
+struct KeysGenerate: TallyCommand {
+    static let title = "keys generate"
+    static let configuration = CommandConfiguration(
+        commandName: "generate",
+        abstract: "Make a store's first key, or a key that signs its heads.",
+        discussion: """
+            Adds a key to the ring, which is made when there is none, and registers it. A ring that has an active key
+            which the store does not know yet gets no new one: that key is registered.
+
+            EXAMPLES
+              tally keys generate events.db --key-file ring.json --reason "first key"
+              tally keys generate events.db --signing signer.key --reason "seals"
+            """
+    )
+
+    @Argument(help: "The store.")
+    var store: String
+    @Option(help: "The key's id; today's date without.")
+    var id: String?
+    @Option(
+        help: "Make a key that signs tree heads instead, in this new file.",
+        completion: .file()
+    )
+    var signing: String?
+    @Option(help: "The signing key's name; tallystick/ and the store's id without.")
+    var name: String?
+    @OptionGroup var keys: KeyOptions
+    @OptionGroup var change: KeyChangeOptions
+    @OptionGroup var report: ReportOptions
+
+    func validate() throws {
+        if signing == nil, name != nil {
+            throw ValidationError("--name is the name of a signing key; give --signing too")
+        }
+        if signing != nil, id != nil {
+            throw ValidationError("--id is the id of an HMAC key; a signing key has a --name")
+        }
+    }
+
+    func execute() async throws -> Int32 {
+        if let signing { return try await makeSigner(signing) }
+        return try await NewKey(store, keys, change, report).register(id: id, replacing: false)
+    }
+
+    private func makeSigner(_ path: String) async throws -> Int32 {
+        let started = Clock.nanoseconds()
+        let opened = try await EventStore.open(at: store, keys: keys.source)
+        do {
+            let signer = try NoteFile.judging("--name", "make the signing key") {
+                () throws(NoteError) in
+                try NoteSigner(name: name ?? TreeHead.origin(of: opened.storeID))
+            }
+            try KeyRingFile.write(signer, to: path)
+            let verifier = signer.verifier
+            try await opened.register(verifier, actor: change.who, reason: change.reason)
+            await opened.close()
+            var result = Report(Self.title, on: opened, started: started)
+            result.add("name", .text(verifier.name))
+            result.add("public_key", .text(verifier.description))
+            try result.print(report) {
+                ["signing key in \(path)", "public key  \(verifier.description)"]
+            }
+            return Exit.done
+        } catch {
+            await opened.close()
+            throw error
+        }
+    }
+}
+
+struct KeysRotate: TallyCommand {
+    static let title = "keys rotate"
+    static let configuration = CommandConfiguration(
+        commandName: "rotate",
+        abstract: "Put a new key in the place of the active one.",
+        discussion: """
+            The former key is retired: it verifies what it made, and makes nothing more.
+
+            EXAMPLE
+              tally keys rotate events.db --key-file ring.json --reason "yearly"
+            """
+    )
+
+    @Argument(help: "The store.")
+    var store: String
+    @Option(help: "The new key's id; today's date without.")
+    var id: String?
+    @OptionGroup var keys: KeyOptions
+    @OptionGroup var change: KeyChangeOptions
+    @OptionGroup var report: ReportOptions
+
+    func execute() async throws -> Int32 {
+        try await NewKey(store, keys, change, report).register(id: id, replacing: true)
+    }
+}
+
+/// Finds or makes the key that a store uses next, in the ring first, then in the store: a run that was
+/// interrupted in between is finished by the next one.
+struct NewKey {
+    private let store: String
+    private let keys: KeyOptions
+    private let change: KeyChangeOptions
+    private let report: ReportOptions
+
+    init(
+        _ store: String,
+        _ keys: KeyOptions,
+        _ change: KeyChangeOptions,
+        _ report: ReportOptions
+    ) {
+        self.store = store
+        self.keys = keys
+        self.change = change
+        self.report = report
+    }
+
+    func register(id: String?, replacing: Bool) async throws -> Int32 {
+        let title = replacing ? KeysRotate.title : KeysGenerate.title
+        let started = Clock.nanoseconds()
+        var reading = StoreOptions()
+        reading.access = .readOnly
+        let registered = try await EventStore.open(at: store, options: reading).keys()
+        let former = registered.last { $0.algorithm == .hmacSHA256 && $0.state == .active }
+        if let former, !replacing {
+            throw StoreError(
+                .invalidArgument,
+                during: "make the key",
+                on: "key '\(former.id)'",
+                "the store has an active key",
+                hint: "Run 'tally keys rotate' to put another in its place"
+            )
+        }
+        let key = try prepare(id, registered)
+        let opened = try await EventStore.open(at: store, keys: keys.source)
+        do {
+            try await opened.register(
+                key,
+                replacing: replacing,
+                actor: change.who,
+                reason: change.reason
+            )
+        } catch {
+            await opened.close()
+            throw error
+        }
+        await opened.close()
+        if let former, let path = keys.path {
+            try KeyRingFile.change(path) { $0.retire(former.id) }
+        }
+        var result = Report(title, on: opened, started: started)
+        result.add("key_id", .text(key.id))
+        result.add("fingerprint", .text(key.fingerprint))
+        result.add("retired", .optional(former?.id))
+        try result.print(report) {
+            ["key '\(key.id)' is active"] + (former.map { ["key '\($0.id)' is retired"] } ?? [])
+        }
+        return Exit.done
+    }
+
+    /// The ring's newest active key that the store does not know, or a new one.
+    private func prepare(_ id: String?, _ registered: [RegisteredKey]) throws -> KeyRing.Key {
+        func unknown(_ ring: KeyRing) -> KeyRing.Key? {
+            ring.keys.last { key in
+                key.state == .active && (id == nil || id == key.id)
+                    && !registered.contains { $0.id == key.id && $0.algorithm == .hmacSHA256 }
+            }
+        }
+        guard let path = keys.path else {
+            guard let key = unknown(try keys.source.load()) else {
+                throw ValidationError(
+                    keys.keyFd == nil
+                        ? "--key-file is missing: name the file of the key ring"
+                        : "the ring has no active key that the store does not know; a descriptor is not written to"
+                )
+            }
+            return key
+        }
+        return try KeyRingFile.change(path) { ring in
+            if let key = unknown(ring) { return key }
+            let taken = Set(ring.keys.map(\.id) + registered.map(\.id))
+            let now = StoreOptions().clock()
+            let key = try KeyRing.Key.random(id: id ?? Self.id(now, taken), activatedAt: now)
+            try ring.add(key)
+            return key
+        }
+    }
+
+    /// Today's date, numbered where it is taken.
+    private static func id(_ now: Int64, _ taken: Set<String>) -> String {
+        let date = String(RFC3339.string(microseconds: now).prefix(10))
+        guard taken.contains(date) else { return date }
+        var number = 2
+        while taken.contains("\(date)-\(number)") { number += 1 }
+        return "\(date)-\(number)"
+    }
+}
+
+struct KeysList: TallyCommand {
+    static let title = "keys list"
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List the keys that the store knows: ids, states and fingerprints.",
+        discussion: """
+            With a ring, `in_ring` says whether it has the key: yes, no, or another key of that id.
+
+            EXAMPLE
+              tally keys list events.db --key-file ring.json
+            """
+    )
+
+    @Argument(help: "The store.")
+    var store: String
+    @OptionGroup var keys: KeyOptions
+    @OptionGroup var rows: RowOptions
+
+    func execute() async throws -> Int32 {
+        var options = StoreOptions()
+        options.access = .readOnly
+        let ring = try keys.source.load()
+        let registered = try await EventStore.open(at: store, options: options).keys()
+        let writer = try rows.writer(sparing: store)
+        try writer.begin([
+            "key_id", "algorithm", "state", "fingerprint", "registered_at", "after_position",
+            "in_ring",
+        ])
+        for key in registered {
+            try writer.add([
+                .text(key.id), .text(key.algorithm.rawValue), .text(key.state.rawValue),
+                .text(key.fingerprint), .text(RFC3339.string(microseconds: key.registeredAt)),
+                .integer(key.afterPosition),
+                key.algorithm == .hmacSHA256 ? .text(Self.place(of: key, in: ring)) : .null,
+            ])
+        }
+        try writer.end()
+        return Exit.done
+    }
+
+    private static func place(of key: RegisteredKey, in ring: KeyRing) -> String {
+        guard let held = ring[key.id] else { return "no" }
+        return held.fingerprint == key.fingerprint ? "yes" : "another"
+    }
+}
+
+struct KeysRetire: TallyCommand {
+    static let title = "keys retire"
+    static let configuration = CommandConfiguration(
+        commandName: "retire",
+        abstract: "Make a key verify only.",
+        discussion: """
+            Without an active key, events whose category demands an HMAC are refused, until 'tally keys rotate'.
+
+            EXAMPLE
+              tally keys retire events.db 2026-03-01 --key-file ring.json --reason "laptop lost"
+            """
+    )
+
+    @Argument(help: "The store.")
+    var store: String
+    @Argument(help: "The key's id, or the name of a signing key.")
+    var id: String
+    @Flag(help: "The key is one that signs.")
+    var signing = false
+    @OptionGroup var keys: KeyOptions
+    @OptionGroup var change: KeyChangeOptions
+    @OptionGroup var report: ReportOptions
+
+    func execute() async throws -> Int32 {
+        let started = Clock.nanoseconds()
+        let opened = try await EventStore.open(at: store, keys: keys.source)
+        do {
+            try await opened.retireKey(
+                id,
+                algorithm: signing ? .ed25519 : .hmacSHA256,
+                actor: change.who,
+                reason: change.reason
+            )
+        } catch {
+            await opened.close()
+            throw error
+        }
+        await opened.close()
+        if !signing, let path = keys.path {
+            let id = id
+            try KeyRingFile.change(path) { $0.retire(id) }
+        }
+        var result = Report(Self.title, on: opened, started: started)
+        result.add("key_id", .text(id))
+        try result.print(report) { ["key '\(id)' is retired"] }
+        return Exit.done
+    }
+}
+
+struct KeysReseal: TallyCommand {
+    static let title = "keys reseal"
+    static let configuration = CommandConfiguration(
+        commandName: "reseal",
+        abstract:
+            "Make HMACs by the active key where a category asks for one and the event has none by it.",
+        discussion: """
+            For events from before the first key, or from a retired key's time. What was recorded stays; the newest
+            checksum counts. Every event is verified before. Run it again to go on after an interruption.
+
+            EXAMPLE
+              tally keys reseal events.db --key-file ring.json --reason "events from before the key"
+            """
+    )
+
+    @Argument(help: "The store.")
+    var store: String
+    @OptionGroup var keys: KeyOptions
+    @OptionGroup var change: KeyChangeOptions
+    @OptionGroup var progress: ProgressOptions
+    @OptionGroup var report: ReportOptions
+
+    func execute() async throws -> Int32 {
+        let started = Clock.nanoseconds()
+        let opened = try await EventStore.open(at: store, keys: keys.source, options: .command())
+        let bar = progress.bar(unit: "events")
+        let done: ResealReport
+        do {
+            done = try await opened.reseal(actor: change.who, reason: change.reason) {
+                bar.update($0.events)
+            }
+        } catch {
+            bar.finish()
+            await opened.close()
+            throw error
+        }
+        bar.finish()
+        await opened.close()
+        var result = Report(Self.title, on: opened, started: started)
+        result.exit = done.isInterrupted ? Exit.incomplete : Exit.done
+        result.result = done.isInterrupted ? "interrupted" : "done"
+        result.add("key_id", .text(done.keyID))
+        result.add("events", .number(done.events))
+        result.add("sealed", .number(done.sealed))
+        try result.print(report) {
+            ["\(done.sealed) of \(done.events) events sealed by key '\(done.keyID)'"]
+                + (done.isInterrupted ? ["interrupted; run the same command again to go on"] : [])
+        }
+        return result.exit
+    }
+}

@@ -1,0 +1,238 @@
+import ArgumentParser
+import Tallystick
+import TallystickCore
+
+struct Prove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make proofs for somebody who does not trust the store, and check them.",
+        discussion: """
+            EXAMPLES
+              tally prove event events.db 42 --output 42.tlog-proof
+              tally prove consistency events.db --from 2026-03-01.note --output march.proof
+              tally prove check 42.tlog-proof --public-key signer.pub
+            """,
+        subcommands: [ProveEvent.self, ProveConsistency.self, ProveCheck.self]
+    )
+}
+
+struct ProveEvent: TallyCommand {
+    static let title = "prove event"
+    static let configuration = CommandConfiguration(
+        commandName: "event",
+        abstract: "Prove that an event is in a sealed log.",
+        discussion: """
+            Prints a C2SP tlog-proof with the event's leaf and content, the path to the root, and the sealed head.
+
+            EXAMPLES
+              tally prove event events.db 42 --output 42.tlog-proof
+              tally prove event events.db --source /shop --id order-7 --note 2026-03-01.note
+            """
+    )
+
+    @Argument(help: "The store.")
+    var store: String
+    @Argument(help: "The event's position; without it --source and --id.")
+    var position: Int64?
+    @Option(help: "The event's source.")
+    var source: String?
+    @Option(help: "The event's id.")
+    var id: String?
+    @Option(help: "A sealed head; the newest stored one without.", completion: .file())
+    var note: String?
+    @Flag(help: "Leave the event's content out: its digest is proved.")
+    var withoutContent = false
+    @Option(
+        help: "Write to this file, which appears when it is complete.",
+        completion: .file()
+    )
+    var output: String?
+
+    func validate() throws {
+        guard (position != nil) != (source != nil || id != nil), (source == nil) == (id == nil)
+        else {
+            throw ValidationError("name the event by its position, or by --source and --id")
+        }
+    }
+
+    func execute() async throws -> Int32 {
+        var options = StoreOptions()
+        options.access = .readOnly
+        let opened = try await EventStore.open(at: store, options: options)
+        let found: Position?
+        if let source, let id {
+            found = try await opened.position(ofSource: source, id: id)
+        } else {
+            found = position.map { Position($0) }
+        }
+        guard let found else {
+            throw StoreError(
+                .notFound,
+                during: "prove the event",
+                on: "event '\(id ?? "")'",
+                "the store has no such event"
+            )
+        }
+        let proof = try await opened.proveEvent(
+            at: found,
+            in: try note.map { try NoteFile.read($0) },
+            showingContent: !withoutContent
+        )
+        let file = try OutputFile(path: output, sparing: store)
+        try file.write(proof.bytes)
+        try file.finish()
+        return Exit.done
+    }
+}
+
+struct ProveConsistency: TallyCommand {
+    static let title = "prove consistency"
+    static let configuration = CommandConfiguration(
+        commandName: "consistency",
+        abstract: "Prove that nothing sealed earlier was changed until a later head.",
+        discussion: """
+            EXAMPLE
+              tally prove consistency events.db --from 2026-03-01.note --output march.proof
+            """
+    )
+
+    @Argument(help: "The store.")
+    var store: String
+    @Option(help: "The earlier sealed head.", completion: .file())
+    var from: String
+    @Option(help: "The later sealed head; the newest stored one without.", completion: .file())
+    var to: String?
+    @Option(
+        help: "Write to this file, which appears when it is complete.",
+        completion: .file()
+    )
+    var output: String?
+
+    func execute() async throws -> Int32 {
+        var options = StoreOptions()
+        options.access = .readOnly
+        let opened = try await EventStore.open(at: store, options: options)
+        let proof = try await opened.proveConsistency(
+            from: try NoteFile.read(from),
+            to: try to.map { try NoteFile.read($0) }
+        )
+        let file = try OutputFile(path: output, sparing: store)
+        try file.write(proof.bytes)
+        try file.finish()
+        return Exit.done
+    }
+}
+
+struct ProveCheck: TallyCommand {
+    static let title = "prove check"
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Check a proof from the proof, the note and the public key alone.",
+        discussion: """
+            Needs no store. Exit 0: proved. 2: not proved. 65: no proof.
+            A proof of an event holds its sealed head; with --note it must be this one. A proof of consistency needs
+            the earlier head as --note.
+
+            EXAMPLES
+              tally prove check 42.tlog-proof --public-key signer.pub
+              tally prove check march.proof --note 2026-03-01.note --public-key "NAME+HASH+KEY"
+            """
+    )
+
+    @Argument(help: "The proof.", completion: .file())
+    var file: String
+    @Option(help: "The sealed head.", completion: .file())
+    var note: String?
+    @Option(help: "The public key, or a file that holds it; may be repeated.")
+    var publicKey: [String] = []
+    @OptionGroup var report: ReportOptions
+
+    private static let operation = "check the proof"
+
+    func execute() async throws -> Int32 {
+        let started = Clock.nanoseconds()
+        let verifiers = try PublicKeys.parse(publicKey)
+        let given = try note.map { try NoteFile.read($0) }
+        let bytes = try SmallFile.read(file)
+        return HeadConsistency.isProof(bytes)
+            ? try checkConsistency(bytes, given, verifiers, started)
+            : try checkEvent(bytes, given, verifiers, started)
+    }
+
+    private func checkEvent(
+        _ bytes: [UInt8],
+        _ note: SignedNote?,
+        _ verifiers: [NoteVerifier],
+        _ started: UInt64
+    ) throws -> Int32 {
+        let file = file
+        let (proof, proved) = try NoteFile.judging(file, Self.operation) { () throws(NoteError) in
+            let proof = try EventProof(parsing: bytes)
+            return (proof, try proof.verify(with: verifiers))
+        }
+        if let note {
+            try NoteFile.judging("--note", Self.operation) { () throws(NoteError) in
+                try note.verify(with: verifiers)
+            }
+            guard note.text.utf8.elementsEqual(proof.note.text.utf8) else {
+                throw StoreError(
+                    .integrity,
+                    during: Self.operation,
+                    on: file,
+                    "the proof is for another head than the note"
+                )
+            }
+        }
+        var result = self.result(proved.head, started)
+        result.add("position", .number(proved.position.rawValue))
+        result.add("content_sha256", .text(proved.contentDigest.hex))
+        let content = try proof.content.map { try JSONDocument($0).root }
+        result.add("content", content ?? .null)
+        try result.print(report) {
+            [
+                "proved: position \(proved.position) of \(proved.head.origin)",
+                "content \(proof.content.map { String(decoding: $0, as: UTF8.self) } ?? proved.contentDigest.hex)",
+            ]
+        }
+        return Exit.done
+    }
+
+    private func checkConsistency(
+        _ bytes: [UInt8],
+        _ note: SignedNote?,
+        _ verifiers: [NoteVerifier],
+        _ started: UInt64
+    ) throws -> Int32 {
+        guard let note else {
+            throw ValidationError(
+                "--note is missing: a proof of consistency needs the earlier head"
+            )
+        }
+        let head = try NoteFile.judging(file, Self.operation) { () throws(NoteError) in
+            try HeadConsistency(parsing: bytes).verify(from: note, with: verifiers)
+        }
+        let result = self.result(head, started)
+        try result.print(report) {
+            [
+                "proved: \(head.origin) has everything that the note sealed, up to \(head.events.size) events"
+            ]
+        }
+        return Exit.done
+    }
+
+    private func result(_ head: TreeHead, _ started: UInt64) -> Report {
+        let storeID = String(head.origin.dropFirst(TreeHead.origin(of: "").count))
+        var result = Report(Self.title, storeID: storeID, started: started)
+        result.result = "proved"
+        func log(_ log: TreeHead.Log) -> JSONValue {
+            .object([("size", .number(log.size)), ("root", .text(log.root.hex))])
+        }
+        result.add(
+            "head",
+            .object([
+                ("origin", .text(head.origin)), ("events", log(head.events)),
+                ("copies", log(head.copies)), ("audit", log(head.audit)),
+            ])
+        )
+        return result
+    }
+}

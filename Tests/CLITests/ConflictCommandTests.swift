@@ -1,0 +1,96 @@
+import Foundation
+import TallystickTestKit
+import Testing
+
+@Suite("Conflict commands")
+struct ConflictCommandTests {
+    private let folder: TemporaryFolder
+    private let tally: TallyCommand
+
+    init() throws {
+        folder = try TemporaryFolder()
+        tally = TallyCommand(in: folder.path)
+        #expect(tally.run("init", "s.db").code == 0)
+        for (origin, value) in [("left", 1), ("right", 2)] {
+            let lines = ["a", "b"].map { id in
+                #"{"specversion":"1.0","id":"\#(id)","source":"/s","type":"t","data":{"n":\#(value),"same":0}}"#
+            }
+            #expect(
+                tally.run(
+                    "ingest",
+                    "s.db",
+                    "-",
+                    "--origin",
+                    origin,
+                    input: lines.joined(separator: "\n")
+                ).code == 0
+            )
+        }
+    }
+
+    @Test("A bulk resolution shows first, and decides with --yes")
+    func bulk() {
+        let words = ["conflicts", "resolve", "s.db", "--all", "--take", "right", "--reason", "r"]
+        let preview = tally.run(words + ["--json"])
+        #expect(preview.code == 0)
+        #expect(preview.output.contains("\"preview\":true,\"decided\":2,\"refused\":0"))
+        #expect(tally.run("conflicts", "list", "s.db", "--check").code == 1)
+        #expect(tally.run(words + ["--kind", "equivocation"]).output.contains("\"decided\":0"))
+        let done = tally.run(words + ["--kind", "payload_differs", "--yes"])
+        #expect(done.output.contains("\"preview\":false,\"decided\":2,\"refused\":0"))
+        #expect(tally.run("conflicts", "list", "s.db", "--check").code == 0)
+        #expect(tally.run("audit", "verify", "s.db").code == 0)
+    }
+
+    @Test("What cannot be meant is refused as usage; what somebody else decided, with code 4")
+    func refusals() {
+        func resolve(_ words: String...) -> Int32 {
+            tally.run(["conflicts", "resolve", "s.db", "--reason", "r"] + words).code
+        }
+        #expect(resolve("1") == 64)
+        #expect(resolve("--take", "left") == 64)
+        #expect(resolve("1", "--all", "--take", "left") == 64)
+        #expect(resolve("1", "--yes", "--take", "left") == 64)
+        #expect(resolve("1", "--take", "left", "--exclude") == 64)
+        #expect(resolve("--all", "--kind", "none", "--take", "left") == 64)
+        #expect(resolve("9", "--take", "left") == 66)
+        #expect(resolve("1", "--take", "left", "--reason", " ") == 64)
+        #expect(resolve("1", "--content", "none.json") == 66)
+        #expect(resolve("1", "--take", "left") == 0)
+        #expect(resolve("1", "--take", "right") == 4)
+        #expect(tally.run("conflicts", "reopen", "s.db", "2", "--reason", "r").code == 4)
+        #expect(tally.run("conflicts", "reopen", "s.db", "1", "--reason", "r").code == 0)
+        #expect(resolve("1", "--take", "right") == 0)
+    }
+
+    @Test("Only what differs is coloured, on a terminal, unless NO_COLOR is set")
+    func colours() throws {
+        func diff(_ words: [String], _ variables: [String] = []) throws -> String {
+            let script =
+                "import pty, sys\nsys.exit(pty.spawn(sys.argv[1:]) >> 8)"
+            let process = Process()
+            let pipe = Pipe()
+            process.executableURL = URL(filePath: "/usr/bin/env")
+            process.arguments =
+                ["-C", folder.path, "TERM=xterm"] + variables
+                + ["python3", "-c", script, tally.path, "conflicts", "diff", "s.db", "1"] + words
+            process.standardOutput = pipe
+            process.standardInput = FileHandle.nullDevice
+            try process.run()
+            let data = try pipe.fileHandleForReading.readToEnd() ?? Data()
+            process.waitUntilExit()
+            #expect(process.terminationStatus == 0)
+            return String(decoding: data, as: UTF8.self)
+        }
+        let full = try diff(["--full"])
+        #expect(full.contains("\u{1B}[31m1\u{1B}[0m"), "\(full.debugDescription)")
+        #expect(full.contains("\u{1B}[32m2\u{1B}[0m"))
+        #expect(full.contains("/data/same"))
+        #expect(!full.contains("m0\u{1B}"))
+        let plain = try diff([])
+        #expect(!plain.contains("/data/same"))
+        #expect(!(try diff([], ["NO_COLOR=1"])).contains("\u{1B}["))
+        let piped = tally.run("conflicts", "diff", "s.db", "1").output
+        #expect(piped == "{\"place\":\"/data/n\",\"1 left\":\"1\",\"2 right\":\"2\"}\n")
+    }
+}
