@@ -43,8 +43,15 @@ final class ConfigurationHistory {
     }
 
     /// The settings in force when the event at a position was recorded.
-    func settings(at position: Int64) -> StoreSettings {
-        (entries.last { $0.after < position } ?? entries.first)?.settings ?? .standard
+    func settings(at position: Int64) -> StoreSettings { settings(index: index(at: position)) }
+
+    /// Which settings were in force then.
+    func index(at position: Int64) -> Int {
+        entries.lastIndex { $0.after < position } ?? 0
+    }
+
+    func settings(index: Int) -> StoreSettings {
+        entries.indices.contains(index) ? entries[index].settings : .standard
     }
 
     /// The shortest window of any category that was ever in force, in microseconds.

@@ -37,7 +37,7 @@ final class ExpectedCopies {
     private let originRows: DictionaryRows
     private var categories: NameCache
     private var sources: NameCache
-    private var originIDs: [String: Int64] = [:]
+    private var plans: [PlanKey: Plan?] = [:]
     private var deliveries: [Place: Presence.Deliveries] = [:]
     /// Silences found by this pass, which are not stored in a dry run.
     private var silences: Set<Place> = []
@@ -83,6 +83,7 @@ final class ExpectedCopies {
     func scan(after position: Int64, limit: Int64) throws -> (last: Int64, result: Result)? {
         // Deliveries may have come since the last chunk.
         deliveries.removeAll(keepingCapacity: true)
+        plans.removeAll(keepingCapacity: true)
         let shortest = history.shortestWindow
         try rows.bind(position, at: 1)
         try rows.bind(limit, at: 2)
@@ -96,11 +97,9 @@ final class ExpectedCopies {
         }
         try rows.reset()
         guard let first = batch.first, let last = batch.last else { return nil }
-        let delivered = try delivered(first.position, last.position)
+        var delivered = try delivered(first.position, last.position)
         var result = Result()
-        for event in batch {
-            try judge(event, delivered[event.position] ?? [], &result)
-        }
+        for event in batch { try judge(event, &delivered, &result) }
         return (last.position, result)
     }
 
@@ -109,7 +108,8 @@ final class ExpectedCopies {
         var result = Result()
         try row.bind(position, at: 1)
         guard let event = try row.first(Self.read) else { return result }
-        try judge(event, try delivered(position, position)[position] ?? [], &result)
+        var delivered = try delivered(position, position)
+        try judge(event, &delivered, &result)
         return result
     }
 
@@ -124,37 +124,85 @@ final class ExpectedCopies {
         )
     }
 
-    private func delivered(_ first: Int64, _ last: Int64) throws -> [Int64: [Int64]] {
+    /// Who delivered further copies of the events of a range, in order of position.
+    private func delivered(_ first: Int64, _ last: Int64) throws -> Deliverers {
         try copies.bind(first, at: 1)
         try copies.bind(last, at: 2)
-        var delivered: [Int64: [Int64]] = [:]
+        var delivered = Deliverers()
         while try copies.step() {
-            delivered[copies.int64(at: 0), default: []].append(copies.int64(at: 1))
+            delivered.pairs.append((copies.int64(at: 0), copies.int64(at: 1)))
         }
         try copies.reset()
         return delivered
     }
 
-    private func judge(_ event: Row, _ delivered: [Int64], _ result: inout Result) throws {
-        let settings = history.settings(at: event.position)
-        let name = try categories.text(event.categoryID)
-        guard let category = settings[category: name] else { return }
-        let expected = category.origins ?? settings.origins.map(\.name)
-        guard expected.count > 1, scope.includes(recordedAt: event.recordedAt),
-            category.percentage >= 100
-                ? category.isEnabled
-                : Sampling.includes(
-                    source: try sources.text(event.sourceID),
-                    id: event.eventID,
-                    in: category
-                )
-        else { return }
+    /// Pairs of position and origin, walked through beside the events.
+    private struct Deliverers {
+        var pairs: [(position: Int64, originID: Int64)] = []
+        private var next = 0
+
+        /// The pairs of a position; positions are asked for in ascending order.
+        mutating func pairs(at position: Int64) -> ArraySlice<(position: Int64, originID: Int64)> {
+            while next < pairs.count, pairs[next].position < position { next += 1 }
+            let start = next
+            while next < pairs.count, pairs[next].position == position { next += 1 }
+            return pairs[start..<next]
+        }
+    }
+
+    /// What the settings in force for an event ask of its category's origins.
+    private struct Plan {
+        var category: StoreSettings.Category
+        /// Those that ever delivered anything.
+        var expected: [(name: String, id: Int64)]
+    }
+
+    private struct PlanKey: Hashable {
+        var configuration: Int
+        var categoryID: Int64
+    }
+
+    /// nil where no copies are compared.
+    private func plan(of event: Row) throws -> Plan? {
+        let index = history.index(at: event.position)
+        let key = PlanKey(configuration: index, categoryID: event.categoryID)
+        if let known = plans[key] { return known }
+        let settings = history.settings(index: index)
+        var plan: Plan?
+        if let category = settings[category: try categories.text(event.categoryID)],
+            category.isEnabled, category.percentage > 0
+        {
+            let names = category.origins ?? settings.origins.map(\.name)
+            var expected: [(name: String, id: Int64)] = []
+            for name in names where names.count > 1 && scope.includes(origin: name) {
+                if let id = try id(of: name) { expected.append((name, id)) }
+            }
+            if !expected.isEmpty { plan = Plan(category: category, expected: expected) }
+        }
+        plans[key] = .some(plan)
+        return plan
+    }
+
+    private func judge(
+        _ event: Row,
+        _ delivered: inout Deliverers,
+        _ result: inout Result
+    ) throws {
+        let pairs = delivered.pairs(at: event.position)
+        guard let plan = try plan(of: event), scope.includes(recordedAt: event.recordedAt) else {
+            return
+        }
+        if plan.category.percentage < 100 {
+            let source = try sources.text(event.sourceID)
+            guard Sampling.includes(source: source, id: event.eventID, in: plan.category) else {
+                return
+            }
+        }
         result.judged += 1
-        for origin in expected where scope.includes(origin: origin) {
-            guard let originID = try id(of: origin), originID != event.originID,
-                !delivered.contains(originID)
+        for origin in plan.expected {
+            guard origin.id != event.originID, !pairs.contains(where: { $0.originID == origin.id })
             else { continue }
-            try judge(event, category, origin, originID, &result)
+            try judge(event, plan.category, origin.name, origin.id, &result)
         }
     }
 
@@ -236,13 +284,10 @@ final class ExpectedCopies {
 
     /// The id of an origin; nil where it never delivered anything.
     private func id(of origin: String) throws -> Int64? {
-        if let known = originIDs[origin] { return known }
         var name = origin
-        let found = try name.withUTF8 { bytes throws in
+        return try name.withUTF8 { bytes throws in
             try originRows.id(of: UnsafeRawBufferPointer(bytes))
         }
-        if let found { originIDs[origin] = found }
-        return found
     }
 
     private func deliveries(

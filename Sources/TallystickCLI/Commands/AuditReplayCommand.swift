@@ -21,9 +21,7 @@ extension Audit {
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            var options = StoreOptions()
-            options.access = .readOnly
-            let opened = try await EventStore.open(at: store, options: options)
+            let opened = try await EventStore.open(at: store, options: .command(.readOnly))
             let bar = progress.bar(unit: "decisions")
             let done = try await opened.replayAudit { bar.update($0, of: $1) }
             bar.finish()

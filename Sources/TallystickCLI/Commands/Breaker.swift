@@ -48,9 +48,7 @@ struct Breaker: AsyncParsableCommand {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            var options = StoreOptions()
-            options.access = .readOnly
-            let opened = try await EventStore.open(at: store, options: options)
+            let opened = try await EventStore.open(at: store, options: .command(.readOnly))
             let writer = try rows.writer(sparing: store)
             try writer.begin([
                 "kind", "name", "state", "calls", "failures", "failure_rate", "until",
@@ -92,7 +90,7 @@ struct Breaker: AsyncParsableCommand {
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: .command())
             let changed: Bool
             do {
                 changed = try await opened.setBreaker(

@@ -45,6 +45,7 @@ struct Reconcile: AsyncParsableCommand {
         var actor: String?
         @Option(help: "Why.")
         var reason: String?
+        @OptionGroup var keys: KeyOptions
         @OptionGroup var progress: ProgressOptions
         @OptionGroup var report: ReportOptions
 
@@ -65,7 +66,11 @@ struct Reconcile: AsyncParsableCommand {
             options.reason = reason
             let bar = progress.bar(unit: "compared")
             options.onProgress = { bar.update($0, of: $1) }
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(
+                at: store,
+                keys: keys.source,
+                options: .command()
+            )
             let done: ReconcileReport
             do {
                 done = try await opened.reconcile(options)
@@ -92,9 +97,7 @@ struct Reconcile: AsyncParsableCommand {
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            var options = StoreOptions()
-            options.access = .readOnly
-            let opened = try await EventStore.open(at: store, options: options)
+            let opened = try await EventStore.open(at: store, options: .command(.readOnly))
             guard let run = try await opened.reconciliationStatus() else {
                 throw StoreError(
                     .notFound,
