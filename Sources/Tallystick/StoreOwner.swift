@@ -195,6 +195,26 @@ actor StoreOwner {
         }
     }
 
+    func setBreaker(
+        _ kind: BreakerKind,
+        _ name: String,
+        to state: CircuitBreaker.State,
+        actor: String,
+        reason: String
+    ) throws(StoreError) -> Bool {
+        try withWriter("set the breaker") { writer in
+            try writer.transaction("set the breaker") {
+                try BreakerBook(writer).set(
+                    kind,
+                    name,
+                    to: state,
+                    actor: actor,
+                    reason: reason
+                )
+            }
+        }
+    }
+
     func close() {
         runs = [:]
         appender = nil

@@ -72,7 +72,7 @@ struct Table: AsyncParsableCommand {
 
 /// The measures, in the order in which they run.
 enum MeasureName: String, CaseIterable, ExpressibleByArgument {
-    case ingest, copies, append, verify, replay, resume, memory, start
+    case ingest, copies, append, verify, replay, resume, reconcile, decide, memory, start
 
     var measure: any Measure {
         switch self {
@@ -82,6 +82,8 @@ enum MeasureName: String, CaseIterable, ExpressibleByArgument {
         case .verify: VerifyMeasure()
         case .replay: ReplayMeasure()
         case .resume: ResumeMeasure()
+        case .reconcile: ReconcileMeasure()
+        case .decide: DecideMeasure()
         case .memory: MemoryMeasure()
         case .start: StartMeasure()
         }

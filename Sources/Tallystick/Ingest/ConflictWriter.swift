@@ -15,8 +15,12 @@ struct Delivery {
 /// Records further deliveries: duplicates, confirming copies, and conflicts.
 struct ConflictWriter {
     private let store: StoreWriter
+    private let history: ConfigurationHistory
 
-    init(_ store: StoreWriter) { self.store = store }
+    init(_ store: StoreWriter) throws {
+        self.store = store
+        history = try ConfigurationHistory(in: store.connection)
+    }
 
     /// What a delivery became.
     struct Outcome {
@@ -89,6 +93,7 @@ struct ConflictWriter {
             severity: severity(names.event.category),
             appendedDigest: SHA256Digest(hashing: content)
         )
+        guard try isCompared(finding) else { return Outcome(outcome: .conflicting) }
         let opens = try open(finding, copies, &comparison)
         return Outcome(outcome: .conflicting, opensConflict: opens)
     }
@@ -108,6 +113,19 @@ struct ConflictWriter {
                 ? .equivocation : difference.dataDiffers ? .payloadDiffers : .metadataDiffers
         }
         var differsIn: String? { difference.json.map { String(decoding: $0, as: UTF8.self) } }
+    }
+
+    /// Whether a disagreement counts: by the settings in force when the event was recorded, which category's events are
+    /// compared, and which share of them. The copy is stored in any case.
+    private func isCompared(_ finding: Finding) throws -> Bool {
+        try history.refresh()
+        let settings = history.settings(at: finding.delivery.position)
+        guard let category = settings[category: finding.names.category] else { return true }
+        return Sampling.includes(
+            source: finding.names.source,
+            id: finding.eventID,
+            in: category
+        )
     }
 
     private func missing(_ position: Int64) -> StoreError {

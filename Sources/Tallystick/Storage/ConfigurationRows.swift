@@ -39,6 +39,7 @@ struct ConfigurationRows {
     private let selectVersion: Statement
     private let selectAfter: Statement
     private let selectOrigin: Statement
+    private let selectStart: Statement
 
     init(in connection: Connection) throws(SQLiteError) {
         insert = try connection.prepare(
@@ -63,6 +64,14 @@ struct ConfigurationRows {
         selectVersion = try select("WHERE c.version = ?1")
         selectOrigin = try connection.prepare("SELECT 1 FROM origins WHERE name = ?1")
         selectAfter = try select("WHERE c.version > ?1 ORDER BY c.version LIMIT 1")
+        selectStart = try connection.prepare(
+            """
+            SELECT CASE WHEN a.kind = 'store_created' THEN 0 ELSE a.detail ->> 'after_position' END
+            FROM configurations AS c
+            JOIN audit_trail AS a ON a.audit_sequence = c.audit_sequence
+            WHERE c.version = ?1
+            """
+        )
     }
 
     func add(_ content: [UInt8], version: Int64, auditSequence: Int64) throws(SQLiteError) {
@@ -105,6 +114,12 @@ struct ConfigurationRows {
         }
         try selectOrigin.bindText(name, at: 1)
         return try selectOrigin.optionalInt64() != nil
+    }
+
+    /// The head when a version came; nil where its audit row does not say.
+    func start(of version: Int64) throws(SQLiteError) -> Int64? {
+        try selectStart.bind(version, at: 1)
+        return try selectStart.optionalInt64()
     }
 
     private static func read(_ row: Statement) -> StoredConfiguration {

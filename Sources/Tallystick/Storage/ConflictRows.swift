@@ -43,6 +43,7 @@ struct ConflictRows {
     private let selectRecord: Statement
     private let selectMismatch: Statement
     private let selectLast: Statement
+    private let selectKind: Statement
 
     init(in connection: Connection) throws(SQLiteError) {
         insertConflict = try connection.prepare(
@@ -107,7 +108,7 @@ struct ConflictRows {
             """
             SELECT candidate, origin, copy_id, content_sha256
             FROM conflict_candidates
-            WHERE conflict_id = ?1
+            WHERE conflict_id = ?1 AND audit_sequence < ?2
             ORDER BY candidate
             """
         )
@@ -134,10 +135,30 @@ struct ConflictRows {
             """
         )
         selectLast = try connection.prepare("SELECT coalesce(max(conflict_id), 0) FROM conflicts")
+        selectKind = try connection.prepare(
+            """
+            SELECT conflict_id
+            FROM conflicts
+            WHERE position = ?1 AND kind = ?2 AND origin IS ?3
+            LIMIT 1
+            """
+        )
     }
 
     func nextConflictID() throws(SQLiteError) -> Int64 {
         try (selectLast.optionalInt64() ?? 0) + 1
+    }
+
+    /// Whether there was ever a conflict of a kind over the event at a position, and an origin.
+    func hasConflict(
+        at position: Int64,
+        _ kind: ConflictKind,
+        origin: String?
+    ) throws(SQLiteError) -> Bool {
+        try selectKind.bind(position, at: 1)
+        try selectKind.bindText(kind.rawValue, at: 2)
+        try selectKind.bindOptional(origin, at: 3)
+        return try selectKind.optionalInt64() != nil
     }
 
     func add(_ conflict: NewConflict, auditSequence: Int64) throws(SQLiteError) {
@@ -248,8 +269,13 @@ struct ConflictRows {
         return record ?? nil
     }
 
-    func candidates(of conflictID: Int64) throws(SQLiteError) -> [StoredCandidate] {
+    /// - parameter sequence: candidates of this audit row and later ones are left out.
+    func candidates(
+        of conflictID: Int64,
+        before sequence: Int64 = .max
+    ) throws(SQLiteError) -> [StoredCandidate] {
         try selectCandidates.bind(conflictID, at: 1)
+        try selectCandidates.bind(sequence, at: 2)
         var candidates: [StoredCandidate] = []
         while try selectCandidates.step() {
             candidates.append(

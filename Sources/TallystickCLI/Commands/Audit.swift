@@ -13,7 +13,7 @@ struct Audit: AsyncParsableCommand {
               tally audit verify events.db
               tally audit export events.db --output trail.ndjson
             """,
-        subcommands: [List.self, Show.self, Verify.self, Export.self],
+        subcommands: [List.self, Show.self, Verify.self, Replay.self, Export.self],
         defaultSubcommand: List.self
     )
 
