@@ -29,7 +29,11 @@ struct RestoredStoreTests {
         let restored = try await EventStore.open(at: copy)
         #expect(try journalMode(copy) == "wal")
         let next = Event(id: "2", source: "/shop", type: "order.paid", data: .json("2"))
-        let places = try await restored.append([next], to: "orders", expecting: .revision(Revision(0)))
+        let places = try await restored.append(
+            [next],
+            to: "orders",
+            expecting: .revision(Revision(0))
+        )
         #expect(places.map(\.position) == [Position(2)])
         #expect(try await restored.verify().isIntact)
         #expect(restored.storeID == store.storeID)

@@ -225,8 +225,9 @@ final class BatchWriter {
         let batch = prepared.batch
         try resolveNames(new, batch)
         let revisions = try assignRevisions(new, batch)
-        let demanded = try demandedChecksums(new, batch, arena)
         try insertIdentities(prepared, arena, lookedUp, result)
+        // Only now is it sure that the events are new.
+        let demanded = try demandedChecksums(new, batch, arena)
         let hashes = LeafJob(
             batch: prepared.batch,
             new: new,

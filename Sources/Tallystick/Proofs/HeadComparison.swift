@@ -77,7 +77,9 @@ struct HeadComparison {
         to second: Int64
     ) throws -> HeadConsistency.Log? {
         guard first > 0 else { return HeadConsistency.Log(size: 0, hashes: []) }
-        guard let proof = try tree(of: name).consistencyProof(from: first, to: second) else { return nil }
+        guard let proof = try tree(of: name).consistencyProof(from: first, to: second) else {
+            return nil
+        }
         return HeadConsistency.Log(size: first, hashes: proof.hashes)
     }
 

@@ -56,9 +56,13 @@ enum StoreFile {
         let set = try connection.prepare("PRAGMA journal_mode = WAL").first { $0.text(at: 0) }
         guard set == "wal" else {
             throw StoreError(
-                .busy, during: "open the store", on: path,
+                .busy,
+                during: "open the store",
+                on: path,
                 "its journal mode is \(set ?? "unknown") and cannot be changed to WAL now",
-                hint: "Let other programs close it, and try again", isRetryable: true)
+                hint: "Let other programs close it, and try again",
+                isRetryable: true
+            )
         }
     }
 
