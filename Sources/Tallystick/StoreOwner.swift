@@ -122,7 +122,7 @@ actor StoreOwner {
 
     /// Writes the log back into the database, as far as readers allow.
     func checkpointLog() throws(StoreError) {
-        try withWriter("write the log back") { $0.checkpoint() }
+        try withWriter("write the log back") { _ = $0.log.checkpoint() }
     }
 
     func repairDerived(

@@ -131,7 +131,7 @@ struct ConfigCommandTests {
     @Test("Environment variables take the place of settings, by name")
     func environment() {
         let line = #"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{}}"#
-        let variables = ["TALLY_DEFAULT_CATEGORY=debug", "TALLY_KEY_FILE=/none", "TALLY_X=1"]
+        let variables = ["TALLY_DEFAULT_CATEGORY=debug", "TALLY_UNKNOWN=/none", "TALLY_X=1"]
         let ingest = tally.run(
             ["ingest", "s.db", "-", "--origin", "a"],
             environment: variables,

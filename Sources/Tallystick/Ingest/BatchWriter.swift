@@ -379,8 +379,9 @@ final class BatchWriter {
         let batch = prepared.batch
         try resolveNames(new, batch)
         let revisions = try assignRevisions(new, batch)
-        let demanded = try demandedChecksums(new, batch, arena)
         try insertIdentities(prepared, arena, lookedUp, result)
+        // Only now is it sure that the events are new.
+        let demanded = try demandedChecksums(new, batch, arena)
         let leaves = LeafJob.events(
             new,
             of: batch,

@@ -77,14 +77,22 @@ extension EventStore {
         follows: Bool
     ) async throws(StoreError) -> ReplayOutcome {
         let outcome = try await recordingRefusals { () throws(StoreError) in
-            try await withSetting("replay", projection.definition, options) { setting in
-                var setting = setting
-                setting.follows = follows
-                return try ReplayEngine(setting, projection.makeDriver).run()
-            }
+            try await runEngine(projection, options, follows: follows)
         }
         StoreMetrics.replayed(projection.definition.name, to: outcome.position)
         return outcome
+    }
+
+    private func runEngine(
+        _ projection: UnboundProjection,
+        _ options: ReplayOptions,
+        follows: Bool
+    ) async throws(StoreError) -> ReplayOutcome {
+        try await withSetting("replay", projection.definition, options) { setting in
+            var setting = setting
+            setting.follows = follows
+            return try ReplayEngine(setting, projection.makeDriver).run()
+        }
     }
 
     func retryParked(

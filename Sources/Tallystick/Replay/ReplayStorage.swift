@@ -58,7 +58,7 @@ final class ReplayStorage {
 
     /// After a transaction: has the store's log written back where it has grown.
     func limitLog() throws {
-        guard isInStore, target.walFrames >= StoreLimits.checkpointFrames else { return }
+        guard isInStore, target.walFrames >= setting.storeOptions.writerLimits.checkpointFrames else { return }
         try setting.checkpointStore()
     }
 
