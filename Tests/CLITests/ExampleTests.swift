@@ -96,7 +96,6 @@ struct ExampleTests {
     ]
 
     private func prepare() throws {
-        for name in ["events.db", "events.db-wal", "events.db-shm"] { unlink(folder.file(name)) }
         func write(_ name: String, _ text: String) throws {
             try text.write(toFile: folder.file(name), atomically: true, encoding: .utf8)
         }
@@ -122,22 +121,33 @@ struct ExampleTests {
         )
     }
 
+    /// A store with both feeds, to be copied for each command.
     private func fill() throws {
         for line in [
             "tally init events.db", "tally ingest events.db batch.ndjson --origin websocket",
             "tally ingest events.db other.ndjson --origin realtime",
-            "tally replay events.db service_health.sql",
+            "tally replay events.db service_health.sql", "tally backup events.db filled.db",
         ] { #expect(try shell(line).code == 0, "\(line)") }
+    }
+
+    private func beginAnew(with template: String?) throws {
+        for suffix in ["", "-wal", "-shm"] { unlink(folder.file("events.db" + suffix)) }
+        guard let template else { return }
+        try FileManager.default.copyItem(
+            atPath: folder.file(template),
+            toPath: folder.file("events.db")
+        )
     }
 
     @Test("The examples in help run as they are written")
     func examplesRun() throws {
+        try prepare()
+        try fill()
         for command in commands() {
-            try prepare()
-            if command.first != "init" { try fill() }
+            try beginAnew(with: command.first == "init" ? nil : "filled.db")
             for example in try examples(of: command) {
                 if command.first == "init" || command.isEmpty && example.contains(" init ") {
-                    for suffix in ["", "-wal", "-shm"] { unlink(folder.file("events.db" + suffix)) }
+                    try beginAnew(with: nil)
                 }
                 var line = example.replacing("/etc/bash_completion.d/", with: "./")
                     .replacing("/tmp/tally-demo", with: "./kept-demo")

@@ -37,7 +37,7 @@ struct HostileQueryTests {
         let before = FolderContents(of: folder.path)
         for statement in Self.selection(technique) {
             let result = tally.run([
-                "query", "s.db", "--max-time", "200ms", "--output", "/dev/null", "--",
+                "query", "s.db", "--max-time", "100ms", "--output", "/dev/null", "--",
                 statement.text,
             ])
             #expect(result.code == statement.exitCode, "\(statement): \(result.errors.prefix(300))")

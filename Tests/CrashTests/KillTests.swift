@@ -13,8 +13,8 @@ enum Interruption: String, CaseIterable {
 
     /// How often a test does it: a few times, unless the full run asks for more.
     var rounds: Int {
-        let asked = ProcessInfo.processInfo.environment["TALLY_KILLS"].flatMap { Int($0) } ?? 8
-        return self == .killed ? asked : max(4, asked / 5)
+        let asked = ProcessInfo.processInfo.environment["TALLY_KILLS"].flatMap { Int($0) } ?? 5
+        return self == .killed ? asked : max(2, asked / 5)
     }
 
     func happen(to child: pid_t) {
@@ -146,7 +146,7 @@ struct KillTests {
             encoding: .utf8
         )
         // More events than the interrupted runs can reach, so that every one of them has work.
-        let events = max(2000, interruption.rounds * 600)
+        let events = max(1000, interruption.rounds * 400)
         let file = try scene.writeFiles(1, events: events, seed: 1)[0]
         #expect(tally.run("ingest", "killed.db", file, "--origin", "a").code == 0)
         #expect(tally.run("backup", "killed.db", "whole.db").code == 0)
