@@ -1,19 +1,6 @@
 import CTallystickSQLite
 import Glibc
 
-/// What a statement of somebody else may use up.
-public struct StatementLimits: Sendable {
-    /// Time from its first step.
-    public var duration: Duration
-    /// Bytes of one value or row.
-    public var valueBytes: Int32
-
-    public init(duration: Duration, valueBytes: Int32) {
-        self.duration = duration
-        self.valueBytes = valueBytes
-    }
-}
-
 /// Stops a connection's statements at a deadline, or when it is asked to.
 public final class ProgressGuard {
     /// When running statements stop: monotonic nanoseconds; nil for never.
@@ -120,6 +107,12 @@ extension Connection {
         )
     }
 
+    /// Keeps sorters and intermediate tables in memory, where ``SQLiteLibrary/limitMemory(bytes:)`` counts
+    /// them, and not in files that could fill the disk.
+    public func keepTemporaryTablesInMemory() throws(SQLiteError) {
+        try execute("PRAGMA temp_store = MEMORY")
+    }
+
     /// Sets SQLite's limits (sqlite.org/limits.html) for statements of others.
     public func limit(valueBytes: Int32) {
         let limits: [(Int32, Int32)] = [
@@ -130,5 +123,20 @@ extension Connection {
             (SQLITE_LIMIT_TRIGGER_DEPTH, 0), (SQLITE_LIMIT_WORKER_THREADS, 0),
         ]
         for (limit, value) in limits { sqlite3_limit(handle, limit, value) }
+    }
+}
+
+extension SQLiteLibrary {
+    /// Limits the memory that SQLite uses in this process, for all connections together; beyond it statements
+    /// fail with `noMemory` (sqlite.org/c3ref/hard_heap_limit64.html).
+    ///
+    /// - parameter bytes: 0 for no limit.
+    /// - returns: the limit before.
+    @discardableResult
+    public static func limitMemory(bytes: Int64) -> Int64 {
+        let before = sqlite3_hard_heap_limit64(bytes)
+        // A hard limit sets the soft one as well, and does not take it back.
+        sqlite3_soft_heap_limit64(bytes)
+        return max(0, before)
     }
 }

@@ -193,6 +193,14 @@ public final class Statement {
         sqlite3_column_type(handle, index) == SQLITE_NULL
     }
 
+    /// Bytes of the row's texts and blobs.
+    public var rowBytes: Int {
+        (0..<columnCount).reduce(0) { sum, index in
+            let type = columnType(at: index)
+            return type == .text || type == .blob ? sum + bytes(at: index).count : sum
+        }
+    }
+
     @inlinable @inline(__always)
     public func int64(at index: Int32) -> Int64 { sqlite3_column_int64(handle, index) }
 

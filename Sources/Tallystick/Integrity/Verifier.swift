@@ -8,7 +8,8 @@ extension EventStore {
     ///
     /// Covers what the store held when the call began. Reads in short transactions, so that writers and
     /// checkpoints go on. A run that is out of time, or cancelled, returns a cursor to go on from; a
-    /// complete one returns a cursor from which the next checks only what is added from now on.
+    /// complete one returns a cursor from which the next checks only what is added from now on. A handle that
+    /// writes puts events and copies that fail on record, as mismatches of the kind `at_rest`, each once.
     ///
     /// - returns: what was found; see ``VerifyReport/isIntact``.
     /// - throws: `StoreError` when the file cannot be read at all; `invalidArgument` for a cursor that is none,
@@ -18,7 +19,8 @@ extension EventStore {
     {
         let (path, storeID, storeOptions) = (path, storeID, self.options)
         let stop = StopFlag()
-        return try await Self.attempt("verify", path) {
+        let start = ContinuousClock.now
+        let report = try await Self.attempt("verify", path) {
             try await withTaskCancellationHandler {
                 try await runOnThread {
                     try Verification(path, storeID, storeOptions, options, stop).run()
@@ -27,6 +29,9 @@ extension EventStore {
                 stop.set()
             }
         }
+        StoreMetrics.verified(report, in: .now - start)
+        await recordDamage(of: report)
+        return report
     }
 }
 

@@ -159,20 +159,24 @@ private struct Doctor {
 
     /// A reader that holds an old snapshot keeps the log from being written back completely.
     private func reader() throws -> Diagnosis {
-        guard access(path, W_OK) == 0, let writer = try? StoreFile.openForWriting(path, options)
-        else {
+        guard access(path, W_OK) == 0 else {
             return Diagnosis(
                 subject: "readers",
                 level: .note,
                 finding: "not looked at: the store is read-only"
             )
         }
-        let guardian = try Connection(path: path, mode: .readWrite, firesTriggers: false)
-        try guardian.execute("BEGIN IMMEDIATE")
-        let row = try writer.prepare("PRAGMA wal_checkpoint(PASSIVE)").first {
-            ($0.int64(at: 1), $0.int64(at: 2))
+        let row: (Int64, Int64)?
+        do throws(SQLiteError) {
+            row = try checkpoint()
+        } catch {
+            guard error.isBusy else { throw error }
+            return Diagnosis(
+                subject: "readers",
+                level: .note,
+                finding: "not looked at: another process is writing"
+            )
         }
-        try guardian.execute("ROLLBACK")
         guard let (frames, written) = row, frames > written else {
             return Diagnosis(
                 subject: "readers",
@@ -185,6 +189,26 @@ private struct Doctor {
             level: .note,
             finding: "a reader holds \(frames - written) of \(frames) pages of the log back"
         )
+    }
+
+    /// Pages in the log, and how many of them are written back now; nil where there is no log. A second connection
+    /// holds the write lock meanwhile, as for every checkpoint.
+    private func checkpoint() throws(SQLiteError) -> (frames: Int64, written: Int64)? {
+        func connect() throws(SQLiteError) -> Connection {
+            try Connection(
+                path: path,
+                mode: .readWrite,
+                busyTimeoutMilliseconds: StoreFile.milliseconds(.seconds(1)),
+                firesTriggers: false
+            )
+        }
+        let (writer, guardian) = (try connect(), try connect())
+        try guardian.execute("BEGIN IMMEDIATE")
+        let row = try writer.prepare("PRAGMA wal_checkpoint(PASSIVE)").first {
+            ($0.int64(at: 1), $0.int64(at: 2))
+        }
+        try guardian.execute("ROLLBACK")
+        return row.flatMap { $0.0 < 0 ? nil : $0 }
     }
 
     private func integrity() throws -> Diagnosis {

@@ -63,11 +63,15 @@ enum ProjectionSchema {
     }
 
     /// Makes sure that a projection's tables are what its setup creates.
-    static func check(_ file: ProjectionFile, in connection: Connection) throws {
+    static func check(
+        _ projection: String,
+        _ makeDriver: DriverFactory,
+        in connection: Connection
+    ) throws {
         let model = try Connection(path: ":memory:", mode: .create)
         let authorizer = Authorizer()
-        model.install(authorizer)
-        try SQLProjection(file, in: model, authorizer).setUp()
-        try compare(connection, with: model) { SQLProjection.owns(file.name, $0) }
+        try model.install(authorizer)
+        try makeDriver(model, authorizer).setUp()
+        try compare(connection, with: model) { ProjectionNames.owns(projection, $0) }
     }
 }

@@ -12,6 +12,8 @@ enum AuditKind: String {
     case resolution
     case quarantine
     case quarantineRelease = "quarantine_release"
+    case breaker
+    case breakerOverride = "breaker_override"
     case projectionSkip = "projection_skip"
     /// A key is registered, rotated or retired.
     case key

@@ -17,6 +17,14 @@ struct StoredCopy {
     var hasContent: Bool
 }
 
+/// A row of `copies` with the name of its origin.
+struct FurtherDelivery {
+    var copyID: Int64
+    var origin: String
+    var agreement: Agreement
+    var contentDigest: SHA256Digest
+}
+
 /// Adds and reads rows of `copies`.
 struct CopyRows {
     private let insert: Statement
@@ -44,10 +52,10 @@ struct CopyRows {
         selectContent = try connection.prepare("SELECT content FROM copies WHERE copy_id = ?1")
         selectDeliveries = try connection.prepare(
             """
-            SELECT o.name, c.content_sha256
+            SELECT c.copy_id, o.name, c.agreement, c.content_sha256
             FROM copies AS c
             JOIN origins AS o ON o.origin_id = c.origin_id
-            WHERE c.position = ?1
+            WHERE c.position = ?1 AND c.copy_id <= ?2
             ORDER BY c.copy_id
             """
         )
@@ -92,14 +100,25 @@ struct CopyRows {
     }
 
     /// Who delivered which further content of the event at a position, in order of arrival.
+    ///
+    /// - parameter last: copies after this one are left out.
     func deliveries(
-        of position: Int64
-    ) throws(SQLiteError) -> [(origin: String, contentDigest: SHA256Digest)] {
+        of position: Int64,
+        through last: Int64 = .max
+    ) throws(SQLiteError) -> [FurtherDelivery] {
         try selectDeliveries.bind(position, at: 1)
-        var deliveries: [(origin: String, contentDigest: SHA256Digest)] = []
+        try selectDeliveries.bind(last, at: 2)
+        var deliveries: [FurtherDelivery] = []
         while try selectDeliveries.step() {
-            let digest = selectDeliveries.withBytes(at: 1) { SHA256Digest(bytes: $0) }
-            deliveries.append((selectDeliveries.text(at: 0), digest ?? .zero))
+            deliveries.append(
+                FurtherDelivery(
+                    copyID: selectDeliveries.int64(at: 0),
+                    origin: selectDeliveries.text(at: 1),
+                    agreement: Agreement(rawValue: selectDeliveries.text(at: 2)) ?? .conflicting,
+                    contentDigest: selectDeliveries.withBytes(at: 3) { SHA256Digest(bytes: $0) }
+                        ?? .zero
+                )
+            )
         }
         try selectDeliveries.reset()
         return deliveries

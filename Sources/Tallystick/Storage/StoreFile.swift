@@ -136,7 +136,7 @@ enum StoreFile {
                 )
             }
         }
-        writer.checkpoint()
+        writer.log.checkpoint()
     }
 
     private static func deliveryAttributes(_ creation: StoreCreation) throws -> [String] {
@@ -175,6 +175,15 @@ enum StoreFile {
             )
         }
         let schema = try version(of: connection)
+        guard schema > 0 else {
+            throw StoreError(
+                .schemaAltered,
+                during: "open the store",
+                on: path,
+                "its user_version is \(schema), which no release wrote",
+                hint: "Someone changed it; restore a backup, or undo the change"
+            )
+        }
         guard schema <= newestSchema else {
             throw StoreError(
                 .schemaNewer,
