@@ -86,8 +86,10 @@ struct ForgeryTests {
         )
         let path = try template.copy("shifted.db")
         let database = try PlainSQLite(path)
-        try database.withoutGuards(of: shift.table) { try database.run(shift.sql) }
-        #expect(try database.run("SELECT changes()") != [[.integer(0)]])
+        try database.withoutGuards(of: shift.table) {
+            try database.run(shift.sql)
+            #expect(try database.run("SELECT changes()") == [[.integer(1)]], "\(shift.name)")
+        }
         let store = try await EventStore.open(at: path, keys: .ring(try TemplateStore.ring()))
         let report = try await store.verify()
         #expect(
