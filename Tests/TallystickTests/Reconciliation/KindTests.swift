@@ -208,4 +208,59 @@ struct KindTests {
         #expect(try await test.text("SELECT state FROM effective_events") == "disputed")
         #expect(try await test.store.reconciliationStatus()?.state == .failed)
     }
+
+    @Test(
+        "Feeds that differ in time format and enrichment have no conflict once settings ignore these"
+    )
+    func ignored() async throws {
+        let test = try await ReconcileStore(
+            settings: settings(
+                Self.first,
+                more: #","compare":{"ignore_data":["/enriched"],"ignore_attributes":["region"]}"#
+            )
+        )
+        for id in 0..<20 {
+            try await test.ingest(
+                event("\(id)", #"{"v":1}"#, time: "2026-03-01T10:00:00Z"),
+                from: "websocket"
+            )
+            let report = try await test.ingest(
+                event(
+                    "\(id)",
+                    "{\"v\":1,\"enriched\":{\"geo\":\(id)}}",
+                    time: "2026-03-01T11:00:00.000+01:00",
+                    more: ",\"region\":\"eu\""
+                ),
+                from: "realtime"
+            )
+            #expect(report.outcomes.confirmed == 1)
+        }
+        let done = try await test.store.reconcile()
+        #expect(done.found == 0)
+        #expect(done.open == 0)
+        #expect(try await test.text("SELECT count(*) FROM conflicts") == "0")
+    }
+
+    @Test("A clock that jumps back a day delays findings, and makes none")
+    func clock() async throws {
+        let test = try await ReconcileStore(settings: settings(Self.first))
+        try await test.ingest(event("0", "0"), from: "realtime")
+        try await test.ingest(event("0", "0"), event("1", "1"), from: "websocket")
+        test.clock.advance(seconds: 600)
+        try await test.ingest(event("2", "2"), from: "realtime")
+        test.clock.advance(seconds: -86_400)
+        #expect(try await test.store.reconcile().found == 0)
+        try await test.ingest(event("3", "3"), from: "websocket")
+        #expect(try await test.store.reconcile().found == 0)
+        test.clock.advance(seconds: 86_400 + 600)
+        try await test.ingest(event("4", "4"), from: "realtime")
+        let done = try await test.store.reconcile()
+        #expect(done.byKind["missing_at_origin"] == 1)
+        #expect(
+            try await test.text(
+                "SELECT event_id FROM conflicts WHERE kind = 'missing_at_origin'"
+            ) == "1"
+        )
+        #expect(try await test.store.verify().isIntact)
+    }
 }
