@@ -263,4 +263,33 @@ struct KindTests {
         )
         #expect(try await test.store.verify().isIntact)
     }
+
+    @Test(
+        "A record that was found changed at rest is a conflict of its own, which quarantine excludes"
+    )
+    func atRest() async throws {
+        for (chain, open) in [(Self.first, 1), (#"{"use":"quarantine"}"#, 0)] {
+            let test = try await ReconcileStore(settings: settings(chain))
+            try await test.ingest(
+                event("1", #"{"v":1}"#),
+                event("2", #"{"v":2}"#),
+                from: "websocket"
+            )
+            // As a replay records it when an event does not have its checksum.
+            try test.tamper(
+                """
+                INSERT INTO mismatches (mismatch_id, audit_sequence, kind, severity, position, algorithm, expected, actual)
+                VALUES (1, 1, 'replay', 'low', 2, 'crc32', '00', '01')
+                """
+            )
+            let done = try await test.store.reconcile()
+            #expect(done.byKind == ["tampered_at_rest": 1])
+            #expect(done.open == Int64(open))
+            #expect(try await test.store.reconcile().found == 0)
+            #expect(
+                try await test.text("SELECT group_concat(event_id) FROM effective_events")
+                    == (open == 1 ? "1,2" : "1")
+            )
+        }
+    }
 }
