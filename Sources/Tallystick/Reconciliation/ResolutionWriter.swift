@@ -196,7 +196,7 @@ struct ResolutionWriter {
             detail: detail(of: decision)
         )
         try store.addAudit(audit, tables: [.resolutions]) { sequence in
-            try store.resolutions.add(row, auditSequence: sequence)
+            try store.add(row, auditSequence: sequence)
         }
     }
 

@@ -41,6 +41,7 @@ struct ConflictRows {
     private let selectCandidates: Statement
     private let selectState: Statement
     private let selectRecord: Statement
+    private let selectMismatch: Statement
     private let selectLast: Statement
     private let selectKind: Statement
 
@@ -125,6 +126,14 @@ struct ConflictRows {
             WHERE conflict_id = ?1
             """
         )
+        selectMismatch = try connection.prepare(
+            """
+            SELECT 1
+            FROM mismatches
+            WHERE kind = ?1 AND position IS ?2 AND copy_id IS ?3
+            LIMIT 1
+            """
+        )
         selectLast = try connection.prepare("SELECT coalesce(max(conflict_id), 0) FROM conflicts")
         selectKind = try connection.prepare(
             """
@@ -198,6 +207,14 @@ struct ConflictRows {
         try insertMismatch.bindText(mismatch.actual, at: 12)
         try insertMismatch.bindOptional(mismatch.differsIn, at: 13)
         try insertMismatch.run()
+    }
+
+    /// Whether a mismatch of a kind is on record for an event or a copy.
+    func hasMismatch(_ kind: MismatchKind, _ record: DamagedRecord) throws(SQLiteError) -> Bool {
+        try selectMismatch.bindText(kind.rawValue, at: 1)
+        try selectMismatch.bindOptional(record.position, at: 2)
+        try selectMismatch.bindOptional(record.copyID, at: 3)
+        return try selectMismatch.optionalInt64() != nil
     }
 
     func setState(_ state: ConflictState, of conflictID: Int64) throws(SQLiteError) {

@@ -131,3 +131,37 @@ struct CopyRows {
         return content ?? nil
     }
 }
+
+/// The columns of whole rows of `copies`, in the order in which they are selected.
+enum CopyColumn {
+    static let names = [
+        "copy_id", "position", "origin_id", "recorded_at", "agreement", "content_sha256",
+        "differs_in", "content", "delivery_attributes",
+    ]
+    static let copyID: Int32 = 0
+    static let position: Int32 = 1
+    static let originID: Int32 = 2
+    static let recordedAt: Int32 = 3
+    static let agreement: Int32 = 4
+    static let digest: Int32 = 5
+    static let differsIn: Int32 = 6
+    static let content: Int32 = 7
+    static let delivery: Int32 = 8
+    static let originName: Int32 = 9
+}
+
+extension CopyRows {
+    /// Selects whole rows after ?1, up to ?2, as `CopyColumn` says.
+    static func whole(in connection: Connection) throws(SQLiteError) -> Statement {
+        let columns = CopyColumn.names.map { "c.\($0)" }.joined(separator: ", ")
+        return try connection.prepare(
+            """
+            SELECT \(columns), o.name
+            FROM copies AS c
+            LEFT JOIN origins AS o ON o.origin_id = c.origin_id
+            WHERE c.copy_id > ?1 AND c.copy_id <= ?2
+            ORDER BY c.copy_id
+            """
+        )
+    }
+}

@@ -9,6 +9,8 @@ enum SystemClock {
     /// Time that never jumps, for durations.
     static func monotonicMicroseconds() -> Int64 { read(CLOCK_MONOTONIC) }
 
+    static func sleep(microseconds: UInt32) { usleep(microseconds) }
+
     /// Both clocks of a breaker.
     ///
     /// - parameter wall: microseconds since 1970, by the store's own clock.

@@ -99,7 +99,7 @@ public struct EventDecoder: Sendable {
     /// Empties a batch for the next run of records.
     public mutating func begin(_ batch: inout EventBatch) {
         batch.removeAll()
-        if streams.count > EventLimits.internedNames || sources.count > EventLimits.internedNames {
+        if streams.isFull || sources.isFull || types.isFull {
             startAfresh()
         }
         batch.generation = generation
@@ -542,7 +542,8 @@ public struct EventDecoder: Sendable {
                 source: node(.source).map {
                     String(decoding: JSONString.unescaped(tape.nodes[$0], in: bytes), as: UTF8.self)
                 } ?? "",
-                eventID: String(decoding: arena.slice(event.id), as: UTF8.self)
+                eventID: String(decoding: arena.slice(event.id), as: UTF8.self),
+                category: settings.classification.categories[Int(event.category)]
             )
         }
         throw rejection
