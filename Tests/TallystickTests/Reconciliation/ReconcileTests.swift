@@ -1,3 +1,4 @@
+import Foundation
 import Tallystick
 import TallystickCore
 import TallystickTestKit
@@ -432,5 +433,36 @@ extension Result where Failure == any Error {
         } catch {
             self = .failure(error)
         }
+    }
+}
+
+@Suite("Reconciliation of a store of schema 1")
+struct ReconcileUpgradeTests {
+    @Test("A store that was upgraded reconciles what its copies disagree on")
+    func upgraded() async throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("store.db")
+        // A closed file, copied before anybody opens it.
+        try FileManager.default.copyItem(
+            atPath: Fixture.path("databases/schema-1.db"),
+            toPath: path
+        )
+        var options = StoreOptions()
+        options.migratesOlderSchema = true
+        let store = try await EventStore.open(at: path, options: options)
+        let first = try await store.reconcile()
+        #expect(first.found > 1)
+        #expect(first.resolved == 0)
+        #expect(first.open == first.found - 1, "one was resolved by hand")
+        try await store.apply(
+            settings: Fixture.bytes("settings.json"),
+            actor: "ann",
+            reason: "policies decide from now on"
+        )
+        let second = try await store.reconcile()
+        #expect(second.found == 0)
+        #expect(second.resolved > 0)
+        #expect(try await store.verify().isIntact)
+        await store.close()
     }
 }
