@@ -23,6 +23,8 @@ public struct StoreError: Error, Sendable, Equatable {
     public let hint: String
     /// Whether the same call can succeed later without anything being changed by hand.
     public let isRetryable: Bool
+    /// The position of the event that was affected, where it is one.
+    public let position: Int64?
 
     public init(
         _ code: Code,
@@ -30,7 +32,8 @@ public struct StoreError: Error, Sendable, Equatable {
         on subject: String = "",
         _ message: String,
         hint: String = "",
-        isRetryable: Bool = false
+        isRetryable: Bool = false,
+        position: Int64? = nil
     ) {
         self.code = code
         self.operation = operation
@@ -38,6 +41,7 @@ public struct StoreError: Error, Sendable, Equatable {
         self.message = message
         self.hint = hint
         self.isRetryable = isRetryable
+        self.position = position
     }
 }
 

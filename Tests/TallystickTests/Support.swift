@@ -10,6 +10,10 @@ enum Fixture {
         .deletingLastPathComponent().deletingLastPathComponent()
 
     static func path(_ name: String) -> String { root.appending(path: "fixtures/\(name)").path }
+    /// A text file of the project; empty when it cannot be read.
+    static func text(_ path: String) -> String {
+        (try? String(contentsOf: root.appending(path: path), encoding: .utf8)) ?? ""
+    }
     static func bytes(_ name: String) throws -> [UInt8] {
         [UInt8](try Data(contentsOf: URL(filePath: path(name))))
     }
@@ -20,6 +24,12 @@ struct TestStore {
     let folder: TemporaryFolder
     let path: String
     let store: EventStore
+
+    init(folder: TemporaryFolder, path: String, store: EventStore) {
+        self.folder = folder
+        self.path = path
+        self.store = store
+    }
 
     init(settings: String? = nil) async throws {
         folder = try TemporaryFolder()

@@ -77,7 +77,7 @@ private final class EventPageReader {
 
     func read() throws -> EventPager.Page {
         guard left > 0 else { return EventPager.Page(end: .done) }
-        try source.connection.execute("BEGIN")
+        try source.connection.begin()
         do {
             let page = try readPage()
             try source.connection.execute("COMMIT")

@@ -46,32 +46,6 @@ public struct StoreListing: Sendable {
         )
     }
 
-    public static let audit = StoreListing(
-        sql: """
-            SELECT audit_sequence,
-                strftime('%Y-%m-%dT%H:%M:%S', recorded_at / 1000000, 'unixepoch') || 'Z' AS recorded_at,
-                kind, actor, reason, position, conflict_id, detail
-            FROM audit_trail
-            ORDER BY audit_sequence
-            """,
-        parameters: [:]
-    )
-
-    public static func auditRow(_ sequence: Int64) -> StoreListing {
-        StoreListing(
-            sql: """
-                SELECT a.audit_sequence, a.kind, a.actor, a.reason, a.position, a.conflict_id, a.detail,
-                    r.resolution_id, r.policy, r.decision, r.winner_origin, r.checksum_before, r.checksum_after,
-                    m.kind AS mismatch, m.expected, m.actual, m.differs_in
-                FROM audit_trail AS a
-                LEFT JOIN resolutions AS r ON r.audit_sequence = a.audit_sequence
-                LEFT JOIN mismatches AS m ON m.audit_sequence = a.audit_sequence
-                WHERE a.audit_sequence = :sequence
-                """,
-            parameters: ["sequence": .integer(sequence)]
-        )
-    }
-
     public static let replays = StoreListing(
         sql: "SELECT * FROM replay_status ORDER BY replay",
         parameters: [:]

@@ -57,6 +57,7 @@ final class EventSource {
     let connection: Connection
     let rows: EventRowReader
     let resolutions: VerifiedResolutions
+    private let shape: EventShape
     private let merkle: MerkleRows
     private let checksums: RowChecksums
     private var leaves: LeafHashes
@@ -69,6 +70,7 @@ final class EventSource {
     init(_ connection: Connection, _ checksummer: Checksummer) throws {
         self.connection = connection
         rows = try EventRowReader(in: connection)
+        shape = try EventShape(in: connection)
         checksums = try RowChecksums(rows, in: connection, checksummer, judgingDemands: false)
         merkle = try MerkleRows(in: connection)
         leaves = LeafHashes(of: .events, merkle)
@@ -296,6 +298,7 @@ final class EventSource {
         _ leaves: inout LeafHashes
     ) throws -> (ReplayedEvent?, ConsumedEvent, SHA256Digest) {
         let position = row.int64(at: EventColumn.position)
+        if let fault = shape.fault(in: row) { throw Self.damaged(position, fault) }
         guard try rows.readContent(row) else {
             throw Self.damaged(position, "a name is missing")
         }
@@ -359,7 +362,8 @@ final class EventSource {
             during: "read an event",
             on: "position \(position)",
             reason,
-            hint: "The event was not applied. Run 'tally verify' to see what was changed"
+            hint: "The event was not applied. Run 'tally verify' to see what was changed",
+            position: position > 0 ? position : nil
         )
     }
 }

@@ -76,6 +76,18 @@ extension EventStore {
         _ options: ReplayOptions,
         follows: Bool
     ) async throws(StoreError) -> ReplayOutcome {
+        let outcome = try await recordingRefusals { () throws(StoreError) in
+            try await runEngine(projection, options, follows: follows)
+        }
+        StoreMetrics.replayed(projection.definition.name, to: outcome.position)
+        return outcome
+    }
+
+    private func runEngine(
+        _ projection: UnboundProjection,
+        _ options: ReplayOptions,
+        follows: Bool
+    ) async throws(StoreError) -> ReplayOutcome {
         try await withSetting("replay", projection.definition, options) { setting in
             var setting = setting
             setting.follows = follows

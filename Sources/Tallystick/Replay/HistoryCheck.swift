@@ -21,7 +21,7 @@ struct HistoryCheck {
                 throw StoreError(.interrupted, during: "verify what was consumed", "it was stopped")
             }
             let before = seen
-            try source.connection.execute("BEGIN")
+            try source.connection.begin()
             do {
                 let window = try log.window(from: seen)
                 let bounds = ReplayLog.Bounds(limit: setting.batch)

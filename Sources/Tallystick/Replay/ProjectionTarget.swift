@@ -25,7 +25,8 @@ enum ProjectionTarget {
             let connection = try Connection(
                 path: path,
                 mode: .readWrite,
-                busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout)
+                busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout),
+                firesTriggers: false
             )
             let id = try connection.prepare("PRAGMA application_id").optionalInt64() ?? 0
             guard id != StoreFile.applicationID else {
@@ -40,6 +41,7 @@ enum ProjectionTarget {
             try connection.execute(CheckpointRows.table)
             try connection.execute(ReplayRows.parkedTable)
             try refuseOtherTables(connection)
+            try ProjectionSchema.checkCheckpointTables(of: connection)
             return connection
         } catch {
             throw StoreError(error, during: "open the projection's file", on: path)
@@ -76,15 +78,18 @@ extension ProjectionTarget {
 extension ProjectionTarget {
     /// A file of somebody else may have tables of the same names.
     private static func refuseOtherTables(_ connection: Connection) throws {
-        do {
+        do throws(any Error) {
             _ = try CheckpointRows(in: connection)
             _ = try ReplayRows(in: connection).parkedCount("")
-        } catch let error where ResultCode.error ~= error.code {
+        } catch {
+            guard let failure = error as? SQLiteError, ResultCode.error ~= failure.code else {
+                throw error
+            }
             throw StoreError(
                 .invalidArgument,
                 during: "open the projection's file",
                 on: connection.path,
-                "a table in it has the name of one of ours, and is another one: \(error.message)",
+                "a table in it has the name of one of ours, and is another one: \(failure.message)",
                 hint: "Choose another file for --into"
             )
         }

@@ -151,6 +151,7 @@ final class ReplayEngine {
             }
             return false
         }
+        try ProjectionSchema.check(name, makeDriver, in: storage.target)
         do {
             try storage.source.resume(from: found, setting.storeID)
         } catch let error as StoreError where error.code == .historyDiffers && options.rebuild {

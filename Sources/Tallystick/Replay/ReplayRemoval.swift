@@ -44,7 +44,7 @@ struct ReplayRemoval {
     }
 
     private func inTransaction(_ connection: Connection, _ body: () throws -> Void) throws {
-        try connection.execute("BEGIN IMMEDIATE")
+        try connection.begin(immediate: true)
         do {
             try body()
             try connection.execute("COMMIT")

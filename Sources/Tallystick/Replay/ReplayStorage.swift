@@ -32,17 +32,17 @@ final class ReplayStorage {
                 setting.storeOptions.checksummer
             )
         }
-        target.install(authorizer)
+        try target.install(authorizer)
         checkpoints = try CheckpointRows(in: target)
         rows = ReplayRows(in: target)
     }
 
     /// Runs `body` in one transaction of the projection's file, over one snapshot of the store.
     func transaction<Result>(_ body: () throws -> Result) throws -> Result {
-        try target.execute("BEGIN IMMEDIATE")
+        try target.begin(immediate: true)
         let isSeparate = source.connection !== target
         do {
-            if isSeparate { try source.connection.execute("BEGIN") }
+            if isSeparate { try source.connection.begin() }
             let result = try body()
             if isSeparate { try source.connection.execute("COMMIT") }
             try target.execute("COMMIT")
@@ -58,7 +58,7 @@ final class ReplayStorage {
 
     /// After a transaction: has the store's log written back where it has grown.
     func limitLog() throws {
-        guard isInStore, target.walFrames >= StoreLimits.checkpointFrames else { return }
+        guard isInStore, target.walFrames >= setting.storeOptions.writerLimits.checkpointFrames else { return }
         try setting.checkpointStore()
     }
 
@@ -92,7 +92,7 @@ final class ReplayStorage {
         }
         let store = try hints ?? StoreFile.openForWriting(setting.path, setting.storeOptions)
         hints = store
-        try store.execute("BEGIN IMMEDIATE")
+        try store.begin(immediate: true)
         do {
             try ReplayStatusRows(in: store).set(row, at: time)
             try store.execute("COMMIT")

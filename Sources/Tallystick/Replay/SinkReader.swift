@@ -49,7 +49,7 @@ final class SinkReader {
 
     /// Runs `body` over one snapshot of the store.
     func inTransaction<Result>(_ body: () throws -> Result) throws -> Result {
-        try source.connection.execute("BEGIN")
+        try source.connection.begin()
         do {
             let result = try body()
             try source.connection.execute("COMMIT")
