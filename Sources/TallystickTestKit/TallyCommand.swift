@@ -23,6 +23,7 @@ public struct TallyCommand: Sendable {
     public init(in folder: String, path: String) {
         self.folder = folder
         self.path = path
+        wrapper = []
     }
 
     /// - parameter folder: where commands run.

@@ -78,15 +78,18 @@ extension ProjectionTarget {
 extension ProjectionTarget {
     /// A file of somebody else may have tables of the same names.
     private static func refuseOtherTables(_ connection: Connection) throws {
-        do {
+        do throws(any Error) {
             _ = try CheckpointRows(in: connection)
             _ = try ReplayRows(in: connection).parkedCount("")
-        } catch let error where ResultCode.error ~= error.code {
+        } catch {
+            guard let failure = error as? SQLiteError, ResultCode.error ~= failure.code else {
+                throw error
+            }
             throw StoreError(
                 .invalidArgument,
                 during: "open the projection's file",
                 on: connection.path,
-                "a table in it has the name of one of ours, and is another one: \(error.message)",
+                "a table in it has the name of one of ours, and is another one: \(failure.message)",
                 hint: "Choose another file for --into"
             )
         }

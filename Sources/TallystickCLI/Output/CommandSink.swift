@@ -65,7 +65,8 @@ final class CommandSink: ReplaySink {
             &attributes,
             Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP)
         )
-        var words: [UnsafeMutablePointer<CChar>?] = ["sh", "-c", command].map { strdup($0) }
+        let arguments: [String] = ["sh", "-c", command]
+        var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         words.append(nil)
         defer { for word in words { free(word) } }
         var child = pid_t()
