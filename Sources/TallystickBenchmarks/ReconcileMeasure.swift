@@ -48,7 +48,7 @@ struct ReconcileMeasure: Measure {
             clock.advance(seconds: 3600)
             try await store.ingest(.bytes(Self.line("last"), named: "last"), from: "realtime")
             first.ours.append(1000 * (try await seconds { try await Self.reconcile(store) }))
-            again.ours.append(1000 * (try await seconds { try await store.reconcile() }))
+            again.ours.append(1000 * (try await seconds { _ = try await store.reconcile() }))
             var count = 0
             let time = try await seconds {
                 let replayed = try await store.replayAudit()
