@@ -4,6 +4,7 @@ import TallystickSQLite
 /// Reads events in order on one connection, and verifies each against checksum and tree.
 final class EventBlockReader {
     private let rows: EventRowReader
+    private let shape: EventShape
     private let checksums: RowChecksums
     private var leaves: LeafHashes
     private let range: Statement
@@ -15,6 +16,7 @@ final class EventBlockReader {
         _ checksummer: Checksummer
     ) throws {
         self.rows = rows
+        shape = try EventShape(in: connection)
         checksums = try RowChecksums(rows, in: connection, checksummer, judgingDemands: false)
         leaves = LeafHashes(of: .events, merkle)
         range = try connection.prepare(
@@ -69,6 +71,7 @@ final class EventBlockReader {
     /// Verifies the current row of a statement, whose position is among those prepared, and adds it to a block.
     func add(_ row: Statement, to block: EventBlock) throws {
         let position = row.int64(at: EventColumn.position)
+        if let fault = shape.fault(in: row) { throw EventSource.damaged(position, fault) }
         guard try rows.readContent(row) else {
             throw EventSource.damaged(position, "a name is missing")
         }

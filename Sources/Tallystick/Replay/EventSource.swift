@@ -57,7 +57,6 @@ final class EventSource {
     let connection: Connection
     let rows: EventRowReader
     let resolutions: VerifiedResolutions
-    private let shape: EventShape
     private let merkle: MerkleRows
     private var leaves: LeafHashes
     private let reader: EventBlockReader
