@@ -140,7 +140,7 @@ final class EventRowReader {
     }
 
     /// One name of the statement's current row as text.
-    func name(_ dictionary: Dictionary, of row: Statement) throws(SQLiteError) -> String {
+    func name(_ dictionary: Dictionary, of row: some EventColumns) throws(SQLiteError) -> String {
         switch dictionary {
         case .sources: try sources.text(row.int64(at: EventColumn.source))
         case .streams: try streams.text(row.int64(at: EventColumn.stream))
@@ -173,7 +173,7 @@ final class EventRowReader {
     }
 
     /// Names of the statement's current row as text.
-    func names(_ row: Statement) throws(SQLiteError) -> EventNames {
+    func names(_ row: some EventColumns) throws(SQLiteError) -> EventNames {
         EventNames(
             source: try sources.text(row.int64(at: EventColumn.source)),
             stream: try streams.text(row.int64(at: EventColumn.stream)),
