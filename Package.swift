@@ -101,12 +101,16 @@ let package = Package(
         ),
         .testTarget(
             name: "TallystickTests",
-            dependencies: ["Tallystick", "TallystickSQLite", "TallystickTestKit"],
+            dependencies: [
+                "Tallystick", "TallystickSQLite", "TallystickTestKit", "CTallystickSQLite",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(
             name: "CLITests",
-            dependencies: ["TallystickCLI", "TallystickTestKit"],
+            dependencies: ["TallystickCLI", "TallystickBenchmarks", "TallystickTestKit"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -77,7 +77,7 @@ public final class Authorizer {
         case SQLITE_SELECT, SQLITE_RECURSIVE: return nil
         case SQLITE_FUNCTION: return refusalOfFunction(second, Functions.projection)
         case SQLITE_READ:
-            return owns(table) || table.isEmpty || table == "json_each" || table == "json_tree"
+            return owns(table) || table == "json_each" || table == "json_tree"
                 || (mayDefine && table == "sqlite_master")
                 ? nil : "reading table \(table) is not allowed: a projection reads its own tables"
         case SQLITE_INSERT, SQLITE_UPDATE, SQLITE_DELETE:

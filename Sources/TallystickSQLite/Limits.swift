@@ -27,10 +27,74 @@ public final class ProgressGuard {
     }
 }
 
+/// Limits of a schema.
+public enum SchemaLimits {
+    /// Tables, indexes, views and triggers of a file. SQLite 3.40 takes half a minute to read 100,000 of them.
+    public static let objects = 10_000
+}
+
+/// Counts the steps in which SQLite reads a schema, before anything of it can be asked.
+private final class SchemaReading {
+    /// Steps of SQLite's virtual machine for each object.
+    private static let stepsEach = 8
+    /// Steps between two looks at how many there were.
+    static let stepsBetween: Int32 = 1000
+    private var looks = 0
+
+    func shouldStop() -> Bool {
+        looks += 1
+        return looks * Int(Self.stepsBetween) > SchemaLimits.objects * Self.stepsEach
+    }
+}
+
 extension Connection {
+    /// Has SQLite read the schema, and stops it where there is too much of it.
+    ///
+    /// - throws: `SQLiteError` with code `tooBig`.
+    func loadSchema() throws(SQLiteError) {
+        let reading = SchemaReading()
+        let context = Unmanaged.passUnretained(reading)
+        sqlite3_progress_handler(
+            handle,
+            SchemaReading.stepsBetween,
+            { context in
+                guard let context else { return 1 }
+                let reading = Unmanaged<SchemaReading>.fromOpaque(context).takeUnretainedValue()
+                return reading.shouldStop() ? 1 : 0
+            },
+            context.toOpaque()
+        )
+        defer {
+            // `reading` lives up to here.
+            withExtendedLifetime(reading) { restoreProgressHandler() }
+        }
+        do {
+            let statement = try prepare("SELECT 1 FROM sqlite_schema")
+            // A schema that was read before is found out of date by a step only.
+            _ = try statement.step()
+            try statement.reset()
+        } catch {
+            guard error.isInterrupted else { throw error }
+            throw SQLiteError(
+                code: .tooBig,
+                message: "the schema has more than \(SchemaLimits.objects) objects",
+                operation: "prepare"
+            )
+        }
+    }
+
+    private func restoreProgressHandler() {
+        if let guardian { set(guardian) } else { sqlite3_progress_handler(handle, 0, nil, nil) }
+    }
+
     /// Has a guard asked every few thousand steps of SQLite's virtual machine.
     public func install(_ guardian: ProgressGuard) {
         keepAlive(guardian)
+        self.guardian = guardian
+        set(guardian)
+    }
+
+    private func set(_ guardian: ProgressGuard) {
         sqlite3_progress_handler(
             handle,
             4096,

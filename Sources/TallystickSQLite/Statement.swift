@@ -5,11 +5,14 @@ public import CTallystickSQLite
 /// Parameters are counted from 1, columns from 0, as in SQLite.
 public final class Statement {
     @usableFromInline let handle: OpaquePointer
-    @usableFromInline let connection: Connection
+    @usableFromInline unowned let connection: Connection
+    /// Keeps the connection open, unless it is the connection that keeps this statement.
+    private let keeper: Connection?
     /// The statement's text.
     public let sql: String
 
-    init(handle: OpaquePointer, sql: String, connection: Connection) {
+    init(handle: OpaquePointer, sql: String, connection: Connection, isOwned: Bool = false) {
+        keeper = isOwned ? nil : connection
         self.handle = handle
         self.sql = sql
         self.connection = connection

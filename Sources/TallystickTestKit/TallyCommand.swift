@@ -19,6 +19,13 @@ public struct TallyCommand: Sendable {
     private let folder: String
     private let wrapper: [String]
 
+    /// Another program.
+    public init(in folder: String, path: String) {
+        self.folder = folder
+        self.path = path
+        wrapper = []
+    }
+
     /// - parameter folder: where commands run.
     /// - parameter program: the product's name.
     /// - parameter wrapper: words before the command, such as `setpriv` with its options.

@@ -25,6 +25,12 @@ struct TestStore {
     let path: String
     let store: EventStore
 
+    init(folder: TemporaryFolder, path: String, store: EventStore) {
+        self.folder = folder
+        self.path = path
+        self.store = store
+    }
+
     init(settings: String? = nil) async throws {
         folder = try TemporaryFolder()
         path = folder.file("store.db")
@@ -54,6 +60,14 @@ struct TestStore {
     func tamper(_ sql: String) throws {
         let connection = try Connection(path: path, mode: .readWrite, firesTriggers: false)
         try connection.execute(sql)
+    }
+
+    /// Writes the whole log back and empties it; false where a reader holds a part of it.
+    func truncateLog() throws -> Bool {
+        let connection = try Connection(path: path, mode: .readWrite, busyTimeoutMilliseconds: 0)
+        let checkpoint = try connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)")
+        guard try checkpoint.step() else { return false }
+        return checkpoint.int64(at: 0) == 0
     }
 
     /// Row counts of all proved tables.

@@ -15,8 +15,12 @@ struct Delivery {
 /// Records further deliveries: duplicates, confirming copies, and conflicts.
 struct ConflictWriter {
     private let store: StoreWriter
+    private let history: ConfigurationHistory
 
-    init(_ store: StoreWriter) { self.store = store }
+    init(_ store: StoreWriter) throws {
+        self.store = store
+        history = try ConfigurationHistory(in: store.connection)
+    }
 
     /// What a delivery became.
     struct Outcome {
@@ -29,20 +33,20 @@ struct ConflictWriter {
     func record(
         _ delivery: Delivery,
         originID: Int64,
-        originRows: DictionaryRows,
         comparison: inout ContentComparison,
         severity: (String) -> String
     ) throws -> Outcome {
         let appended = try store.reader.withRow(at: delivery.position) { row in
             guard try store.reader.readContent(row) else { throw missing(delivery.position) }
+            let isSame = store.reader.content.withUnsafeBytes { $0.isEqual(to: delivery.content) }
             return (
-                origin: row.int64(at: EventColumn.origin), names: try store.reader.names(row),
-                id: row.text(at: EventColumn.id)
+                origin: row.int64(at: EventColumn.origin), isSame: isSame,
+                damage: isSame ? nil : MismatchRecorder(store).checksumDamage(row)
             )
         }
         guard let appended else { throw missing(delivery.position) }
         let content = store.reader.content
-        let isSame = content.withUnsafeBytes { $0.isEqual(to: delivery.content) }
+        let isSame = appended.isSame
         if isSame, originID == appended.origin { return Outcome(outcome: .duplicate) }
         var copies: [StoredCopy] = []
         try store.copies.read(position: delivery.position, into: &copies)
@@ -54,6 +58,11 @@ struct ConflictWriter {
         if isSame {
             try add(.confirmed, delivery, originID, differsIn: nil, storesContent: false)
             return Outcome(outcome: .confirmed)
+        }
+        if let damage = appended.damage {
+            // The copy is kept all the same: it may be what is left of the event.
+            let recorder = MismatchRecorder(store)
+            try recorder.record([damage], as: .atRest, actor: delivery.actor)
         }
         let difference = try content.withUnsafeBytesTyped { bytes throws(JSONError) in
             try comparison.difference(bytes, delivery.content)
@@ -70,16 +79,21 @@ struct ConflictWriter {
             storesContent: true
         )
         let delivered = appended.origin == originID || copies.contains { $0.originID == originID }
+        let names = try store.reader.withRow(at: delivery.position) { row in
+            (event: try store.reader.names(row), id: row.text(at: EventColumn.id))
+        }
+        guard let names else { throw missing(delivery.position) }
         let finding = Finding(
             delivery: delivery,
             copyID: copyID,
             difference: difference,
             isEquivocation: delivered,
-            names: appended.names,
-            eventID: appended.id,
-            severity: severity(appended.names.category),
+            names: names.event,
+            eventID: names.id,
+            severity: severity(names.event.category),
             appendedDigest: SHA256Digest(hashing: content)
         )
+        guard try isCompared(finding) else { return Outcome(outcome: .conflicting) }
         let opens = try open(finding, copies, &comparison)
         return Outcome(outcome: .conflicting, opensConflict: opens)
     }
@@ -99,6 +113,19 @@ struct ConflictWriter {
                 ? .equivocation : difference.dataDiffers ? .payloadDiffers : .metadataDiffers
         }
         var differsIn: String? { difference.json.map { String(decoding: $0, as: UTF8.self) } }
+    }
+
+    /// Whether a disagreement counts: by the settings in force when the event was recorded, which category's events are
+    /// compared, and which share of them. The copy is stored in any case.
+    private func isCompared(_ finding: Finding) throws -> Bool {
+        try history.refresh()
+        let settings = history.settings(at: finding.delivery.position)
+        guard let category = settings[category: finding.names.category] else { return true }
+        return Sampling.includes(
+            source: finding.names.source,
+            id: finding.eventID,
+            in: category
+        )
     }
 
     private func missing(_ position: Int64) -> StoreError {
@@ -183,7 +210,7 @@ struct ConflictWriter {
             position: delivery.position
         )
         try store.addAudit(row, tables: [.mismatches]) { sequence in
-            try store.conflicts.add(
+            try store.add(
                 NewMismatch(
                     kind: .copy,
                     severity: finding.severity,
@@ -214,7 +241,7 @@ struct ConflictWriter {
             conflictID: conflictID
         )
         try store.addAudit(row, tables: [.conflicts, .conflictCandidates]) { sequence in
-            try store.conflicts.add(
+            try store.add(
                 NewConflict(
                     conflictID: conflictID,
                     kind: finding.kind,

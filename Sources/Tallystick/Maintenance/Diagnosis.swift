@@ -39,8 +39,8 @@ private struct Doctor {
 
     func examine() throws -> [Diagnosis] {
         [
-            try schema(), sqlite(), try log(), disk(), permissions(), try reader(), try integrity(),
-            try tiles(),
+            try schema(), sqlite(), try log(), disk(), permissions(), folder(), names(),
+            try reader(), try integrity(), try tiles(),
         ]
     }
 
@@ -116,6 +116,44 @@ private struct Doctor {
             finding: "mode \(digits), owner \(status.st_uid)"
                 + (isOpen ? "; others may read or write it: chmod 600" : "")
                 + (status.st_uid != geteuid() ? "; it belongs to another user" : "")
+        )
+    }
+
+    /// Whoever may write in the folder may put another file in the store's place.
+    private func folder() -> Diagnosis {
+        let folder =
+            path.contains("/") ? path.prefix(upTo: path.lastIndex(of: "/") ?? path.endIndex) : "."
+        let name = folder.isEmpty ? "/" : String(folder)
+        var status = stat()
+        guard stat(name, &status) == 0 else {
+            return Diagnosis(
+                subject: "folder",
+                level: .problem,
+                finding: String(cString: strerror(errno))
+            )
+        }
+        let isSticky = status.st_mode & S_ISVTX != 0
+        let isShared = status.st_mode & 0o022 != 0 && !isSticky
+        let isForeign = status.st_uid != geteuid() && status.st_uid != 0
+        return Diagnosis(
+            subject: "folder",
+            level: isShared || isForeign ? .problem : .good,
+            finding: "mode \(String(status.st_mode & 0o7777, radix: 8)), owner \(status.st_uid)"
+                + (isShared ? "; others may replace the store in it: chmod go-w" : "")
+                + (isForeign ? "; it belongs to another user" : "")
+        )
+    }
+
+    /// A second name (hard link) has a write-ahead log of its own.
+    private func names() -> Diagnosis {
+        var status = stat()
+        let count = lstat(path, &status) == 0 ? status.st_nlink : 1
+        return Diagnosis(
+            subject: "names",
+            level: count == 1 ? .good : .problem,
+            finding: count == 1
+                ? "the file has one name"
+                : "the file has \(count) names (hard links): writing under one damages it for the other"
         )
     }
 

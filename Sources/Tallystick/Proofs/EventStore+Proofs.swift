@@ -31,8 +31,22 @@ extension EventStore {
         in note: SignedNote? = nil,
         showingContent showsContent: Bool = true
     ) async throws(StoreError) -> EventProof {
+        let proofs = try await proveEvents(at: [position], in: note, showingContent: showsContent)
+        guard let proof = proofs.first else {
+            throw StoreError(.bug, during: "prove the event", "there is no proof")
+        }
+        return proof
+    }
+
+    /// Proves many events at once, in the order given: the store is opened once, and read once where they are
+    /// neighbours. Otherwise as the form for one event.
+    public func proveEvents(
+        at positions: [Position],
+        in note: SignedNote? = nil,
+        showingContent showsContent: Bool = true
+    ) async throws(StoreError) -> [EventProof] {
         try await withProver("prove the event") { prover in
-            try prover.event(position.rawValue, in: note, showsContent)
+            try prover.events(positions.map(\.rawValue), in: note, showsContent)
         }
     }
 
@@ -147,8 +161,27 @@ private struct Prover {
         return try find.optionalInt64().map { Position($0) }
     }
 
-    func event(_ position: Int64, in note: SignedNote?, _ showsContent: Bool) throws -> EventProof {
-        let (note, head) = try sealed(note, covering: position)
+    func events(
+        _ positions: [Int64],
+        in note: SignedNote?,
+        _ showsContent: Bool
+    ) throws -> [EventProof] {
+        let (note, head) = try sealed(note, covering: positions.max() ?? 0)
+        let reader = try EventRowReader(in: connection)
+        let tree = comparison.tree(of: .events)
+        return try positions.map { position in
+            try event(position, in: note, head, reader, tree, showsContent)
+        }
+    }
+
+    private func event(
+        _ position: Int64,
+        in note: SignedNote,
+        _ head: TreeHead,
+        _ reader: EventRowReader,
+        _ tree: MerkleTree<SQLiteError>,
+        _ showsContent: Bool
+    ) throws -> EventProof {
         guard position >= 1, position <= head.events.size else {
             throw StoreError(
                 .notFound,
@@ -158,7 +191,6 @@ private struct Prover {
                 hint: "Seal the store again, or name another position"
             )
         }
-        let reader = try EventRowReader(in: connection)
         let leaf: [UInt8]?? = try reader.withRow(at: position) { row in
             guard try reader.readContent(row) else { return nil }
             return try reader.leaf(row, content: SHA256Digest(hashing: reader.content))
@@ -166,20 +198,15 @@ private struct Prover {
         guard let leaf = leaf ?? nil else {
             throw damaged(position, "the event, or a name that it uses, is missing")
         }
-        guard let hashes = try comparison.path(of: position - 1, in: head.events.size) else {
+        guard let path = try tree.inclusionProof(of: position - 1, in: head.events.size) else {
             throw damaged(position, "tiles of the tree are missing")
         }
         let proof = EventProof(
             leaf: leaf,
             content: showsContent ? reader.content : nil,
             leafIndex: position - 1,
-            hashes: hashes,
+            hashes: path.hashes,
             note: note
-        )
-        let path = InclusionProof(
-            leafIndex: position - 1,
-            treeSize: head.events.size,
-            hashes: hashes
         )
         guard path.isValid(leafHash: MerkleHash.leaf(leaf), root: head.events.root) else {
             throw damaged(position, "the event is not the one that was sealed")

@@ -53,7 +53,7 @@ struct HeadComparison {
                 actual: "\(size) leaves: consistent with a rollback, or a lost end of the log"
             )
         }
-        guard let root = try merkle.tree(of: name, size: size).root(at: log.size) else {
+        guard let root = try tree(of: name).root(at: log.size) else {
             return VerifyReport.Finding(
                 record: record,
                 finding: "tile",
@@ -77,15 +77,15 @@ struct HeadComparison {
         to second: Int64
     ) throws -> HeadConsistency.Log? {
         guard first > 0 else { return HeadConsistency.Log(size: 0, hashes: []) }
-        let tree = merkle.tree(of: name, size: sizes[name] ?? 0)
-        guard let proof = try tree.consistencyProof(from: first, to: second) else { return nil }
+        guard let proof = try tree(of: name).consistencyProof(from: first, to: second) else {
+            return nil
+        }
         return HeadConsistency.Log(size: first, hashes: proof.hashes)
     }
 
-    /// The path of an event; nil when tiles are missing.
-    func path(of index: Int64, in size: Int64) throws -> [SHA256Digest]? {
-        try merkle.tree(of: .events, size: sizes[.events] ?? 0)
-            .inclusionProof(of: index, in: size)?.hashes
+    /// A log as it is stored.
+    func tree(of name: LogName) -> MerkleTree<SQLiteError> {
+        merkle.tree(of: name, size: sizes[name] ?? 0)
     }
 }
 

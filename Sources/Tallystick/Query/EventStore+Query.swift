@@ -98,6 +98,8 @@ final class QuerySession {
         defer { if let before { SQLiteLibrary.limitMemory(bytes: before) } }
         let tables = tables
         do {
+            // The schema that was accepted is the one that the statement sees.
+            try connection.begin()
             try authorizer.during(.query(reads: tables.mayRead)) {
                 let statement = try connection.prepareOnly(sql)
                 // REINDEX of a table without indexes writes nothing, and is no question either.
@@ -258,6 +260,15 @@ extension Statement {
         case .real: .real(double(at: index))
         case .text: .text(text(at: index))
         case .blob: .blob(blob(at: index))
+        }
+    }
+
+    /// Binds values to the parameters of these names; one that the statement does not have is left out.
+    func bind(named values: [String: SQLValue]) throws(SQLiteError) {
+        for index in 1..<max(1, parameterCount + 1) {
+            guard let name = parameterName(at: index), let value = values[String(name.dropFirst())]
+            else { continue }
+            try bind(value, at: index)
         }
     }
 

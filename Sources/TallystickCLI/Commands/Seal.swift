@@ -50,9 +50,7 @@ struct Seal: TallyCommand {
             try keyDescriptor.map { try NoteSigner.load(fromDescriptor: $0) }
             ?? NoteSigner.load(from: keyFiles[0])
         let ring = keyDescriptor == nil ? keyFiles.dropFirst().first : keyFiles.first
-        var source = KeyOptions()
-        source.keyFile = ring
-        let opened = try await EventStore.open(at: store, keys: source.source)
+        let opened = try await EventStore.open(at: store, keys: KeyOptions.source(ring))
         let sealed: SealedHead
         do {
             sealed = try await opened.seal(with: signer)

@@ -23,8 +23,12 @@ struct KeyOptions: ParsableArguments {
     }
 
     var source: KeySource {
-        if let keyFd { return .descriptor(keyFd) }
-        return path.map { .file($0) } ?? .none
+        keyFd.map { .descriptor($0) } ?? Self.source(keyFile)
+    }
+
+    /// The ring in a file, or in the one that TALLY_KEY_FILE names.
+    static func source(_ file: String?) -> KeySource {
+        (file ?? variablePath).map { .file($0) } ?? .none
     }
 
     /// The ring's file; nil when there is none, or only a descriptor of it.
