@@ -63,8 +63,8 @@ struct TamperingTests {
     private static func verify(_ path: String) async throws -> VerifyReport? {
         var options = StoreOptions()
         options.access = .readOnly
+        let ring = try TemplateStore.ring()
         do {
-            let ring = try TemplateStore.ring()
             let store = try await EventStore.open(at: path, keys: .ring(ring), options: options)
             return try await store.verify()
         } catch {
