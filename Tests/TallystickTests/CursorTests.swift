@@ -48,7 +48,8 @@ struct CursorTests {
     func incremental() async throws {
         let template = try await TemplateStore.make()
         let path = try template.copy("incremental.db")
-        let store = try await EventStore.open(at: path)
+        let ring = try TemplateStore.ring()
+        let store = try await EventStore.open(at: path, keys: .ring(ring))
         let first = try await store.verify()
         var options = VerifyOptions()
         options.cursor = first.cursor
@@ -94,6 +95,7 @@ struct CursorTests {
         await store.close()
         // The same store, with a tree that is made again after a change.
         try Forgery.rewrite(path, "UPDATE events SET subject = 'forged' WHERE event_id = 'a3'")
+        try PlainSQLite(path).run("DELETE FROM tree_heads")
         let forged = try await EventStore.open(at: path)
         #expect(try await forged.verify().isIntact, "without a head this cannot be found")
         options.cursor = cursor
