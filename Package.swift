@@ -96,12 +96,15 @@ let package = Package(
         ),
         .testTarget(
             name: "TallystickTests",
-            dependencies: ["Tallystick", "TallystickSQLite", "TallystickTestKit"],
+            dependencies: [
+                "Tallystick", "TallystickSQLite", "TallystickTestKit",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(
             name: "CLITests",
-            dependencies: ["TallystickCLI", "TallystickTestKit"],
+            dependencies: ["TallystickCLI", "TallystickBenchmarks", "TallystickTestKit"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -25,6 +25,9 @@ public struct StoreOptions: Sendable {
     /// Holds the keys that were given when the store was opened.
     var checksummer = Checksummer()
 
+    /// How long transactions and the write-ahead log become.
+    var writerLimits = WriterLimits()
+
     public init() {}
 }
 

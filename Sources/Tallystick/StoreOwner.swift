@@ -176,7 +176,7 @@ actor StoreOwner {
         runs = [:]
         appender = nil
         writer?.vouch()
-        writer?.checkpoint()
+        writer?.log.checkpoint()
         writer = nil
     }
 }

@@ -1,6 +1,4 @@
 import ArgumentParser
-import CTallystickBaseline
-import Tallystick
 import TallystickTestKit
 
 @main
@@ -9,53 +7,85 @@ struct Benchmarks: AsyncParsableCommand {
         commandName: "tally-benchmarks",
         abstract: "Measure the store beside hand-written C loops over SQLite.",
         discussion: """
-            Pairs alternate in one run; medians are shown. The C loops insert the same rows, already parsed, with the
-            same tables, page size, batch and durability, and hash nothing.
-            """
+            Pairs alternate in one run, and the medians are shown with the smallest and the largest value. The C
+            loops insert the same rows, already parsed, into the same tables with the same page size, page cache,
+            batch and durability, and hash nothing. Ratios count; figures change with the machine.
+
+            EXAMPLES
+              swift run -c release tally-benchmarks
+              swift run -c release tally-benchmarks --only ingest --events 10000000 --pairs 1
+            """,
+        subcommands: [Table.self, MemoryTask.self],
+        defaultSubcommand: Table.self
+    )
+}
+
+/// Runs the measures and prints them.
+struct Table: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "table",
+        abstract: "Print the table of measures (the default)."
     )
 
-    @Option(help: "Events; up to 10 million.")
+    @Option(help: "Events of a store: 1,000 to 10,000,000.")
     var events = 300_000
+    @Option(help: "Different streams of these events.")
+    var streams = 100_000
     @Option(help: "Alternated pairs of runs.")
     var pairs = 3
     @Option(help: "Single appends.")
     var appends = 2_000
+    @Option(help: "A measure to run; can be given several times. By default all.")
+    var only: [MeasureName] = []
+    @Option(help: "Where stores are made; by default a folder in /tmp.")
+    var folder: String?
+
+    func validate() throws {
+        guard (1_000...10_000_000).contains(events), (1...10_000_000).contains(streams) else {
+            throw ValidationError(
+                "There are 1,000 to 10,000,000 events, in as many streams at most."
+            )
+        }
+        guard (1...100).contains(pairs), (1...100_000).contains(appends) else {
+            throw ValidationError("There are 1 to 100 pairs, and 1 to 100,000 appends.")
+        }
+    }
 
     func run() async throws {
-        let folder = try TemporaryFolder(named: "tally-benchmarks")
-        let workload = try Workload(events: events, streams: max(1, events / 3))
-        print(
-            "SQLite \(String(cString: tally_baseline_sqlite_version())), WAL, synchronous=FULL, page size 4096"
+        let scratch = try TemporaryFolder(named: "tally-benchmarks", in: folder ?? "/tmp")
+        print(Machine.description(in: scratch), terminator: "\n\n")
+        let context = try BenchmarkContext(
+            events: events,
+            streams: min(streams, events),
+            pairs: pairs,
+            appends: min(appends, events),
+            folder: scratch
         )
-        print(
-            "\(events) events of \(workload.bytes.count / events) bytes, \(max(1, events / 3)) streams, CRC-32 and SHA-256"
-        )
-        print("")
-        print("| work | ours | raw C | ratio |")
-        print("|---|---|---|---|")
-        try await IngestMeasure(workload, folder, pairs).run()
-        try await AppendMeasure(workload, folder, pairs, appends).run()
-        try await ReadingMeasures(workload, folder, pairs).run()
+        print(context.description, terminator: "\n\n")
+        print(TableRow.heading)
+        let wanted = only.isEmpty ? MeasureName.allCases : only
+        for name in MeasureName.allCases where wanted.contains(name) {
+            for row in try await name.measure.run(context) { print(row.line) }
+        }
     }
 }
 
-/// Prints rows of the table.
-enum Table {
-    static func row(_ work: String, ours: Double, baseline: Double?, unit: String) {
-        let ratio = baseline.map { " \(rounded(ours / $0, 2))" } ?? ""
-        let other = baseline.map { " \(rounded($0, 0))\(unit)" } ?? ""
-        print("| \(work) | \(rounded(ours, 0))\(unit) |\(other) |\(ratio) |")
-    }
+/// The measures, in the order in which they run.
+enum MeasureName: String, CaseIterable, ExpressibleByArgument {
+    case ingest, copies, append, keys, verify, proof, replay, resume, memory, start
 
-    static func rounded(_ value: Double, _ digits: Int) -> String {
-        var scale = 1.0
-        for _ in 0..<digits { scale *= 10 }
-        let number = (value * scale).rounded() / scale
-        return digits == 0 ? String(Int(number)) : String(number)
-    }
-
-    static func median(_ values: [Double]) -> Double {
-        let sorted = values.sorted()
-        return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
+    var measure: any Measure {
+        switch self {
+        case .ingest: IngestMeasure()
+        case .copies: CopiesMeasure()
+        case .append: AppendMeasure()
+        case .keys: KeyMeasure()
+        case .verify: VerifyMeasure()
+        case .proof: ProofMeasure()
+        case .replay: ReplayMeasure()
+        case .resume: ResumeMeasure()
+        case .memory: MemoryMeasure()
+        case .start: StartMeasure()
+        }
     }
 }

@@ -1,108 +1,131 @@
-import CTallystickBaseline
+import Glibc
+import Tallystick
 import TallystickCore
 import TallystickMigrations
 import TallystickTestKit
 
-/// The events of a run: as bytes for the store, and as parsed rows for the C loops.
+/// The events of a run, as a file. Never held in memory as a whole.
 final class Workload {
-    let bytes: [UInt8]
+    /// The store's schema, for the C loops.
+    static let schema = Migrations.all.map(\.sql).joined()
+    static let pageBytes: Int32 = 4096
+
+    let path: String
     let count: Int
-    let schema: String
-    private(set) var rows: [tally_row] = []
-    private(set) var names: [tally_name] = []
-    /// What rows point into; never changed once rows are made.
-    private let memory: UnsafeMutablePointer<UInt8>
+    let streams: Int
+    private(set) var byteCount = 0
+    /// Of a sample: events whose category is critical, which have SHA-256 for a checksum.
+    private(set) var criticalPercent = 0
 
-    init(events: Int, streams: Int) throws {
+    init(events: Int, streams: Int, at path: String) throws {
+        self.path = path
         count = events
+        self.streams = streams
+        let output = try OutputFile(path)
         var generator = EventGenerator(seed: 42, streams: streams)
-        bytes = generator.events(events)
-        schema = Migrations.all.map(\.sql).joined()
-        // Arenas hold contents, names and unescaped texts: at most a few times the input.
-        memory = .allocate(capacity: bytes.count * 4)
-        decode()
-    }
-
-    deinit { memory.deallocate() }
-
-    private func decode() {
-        var decoder = EventDecoder(EventDecoderSettings())
-        var splitter = RecordSplitter()
-        var batch = EventBatch()
-        bytes.withUnsafeBytes { splitter.append($0) }
-        splitter.finish()
-        var used = 0
-        var revisions: [Int32: Int64] = [:]
-        decoder.begin(&batch)
-        func flush() {
-            let base = memory + used
-            batch.arena.withUnsafeBufferPointer {
-                base.update(from: $0.baseAddress ?? UnsafePointer(base), count: $0.count)
+        var bytes: [UInt8] = []
+        for index in 0..<events {
+            generator.appendEvent(to: &bytes)
+            if bytes.count >= OutputFile.chunk || index == events - 1 {
+                byteCount += bytes.count
+                try output.write(&bytes)
             }
-            used += batch.arena.count
-            for name in batch.newStreams.names {
-                let text = tally_text(
-                    bytes: pointer(base, Int(name.start) + 1),
-                    count: Int64(name.count) - 2
-                )
-                names.append(tally_name(id: Int64(names.count + 1), name: text))
+        }
+        try output.finish()
+        var critical = 0
+        try ParsedRows(self).forEach { rows in
+            critical = rows.count { $0.checksum.count == SHA256Digest.byteCount } * 100 / rows.count
+            return false
+        }
+        criticalPercent = critical
+    }
+
+    /// Writes the same events in another order, with each `changedEvery`th one changed in its data.
+    func shuffle(to other: String, changedEvery: Int? = nil) throws {
+        let starts = try lineStarts()
+        var random = SeededGenerator(seed: 7)
+        let order = (0..<count).shuffled(using: &random)
+        guard let input = fopen(path, "r") else { throw failed("the workload cannot be opened") }
+        defer { fclose(input) }
+        let output = try OutputFile(other)
+        var bytes: [UInt8] = []
+        for (place, index) in order.enumerated() {
+            var line = [UInt8](repeating: 0, count: Int(starts[index + 1] - starts[index]))
+            guard fseek(input, Int(starts[index]), SEEK_SET) == 0,
+                fread(&line, 1, line.count, input) == line.count
+            else { throw failed("the workload cannot be read") }
+            if let changedEvery, place % changedEvery == 0 { Self.change(&line) }
+            bytes += line
+            if bytes.count >= OutputFile.chunk || place == count - 1 { try output.write(&bytes) }
+        }
+        try output.finish()
+    }
+
+    /// Another value of the data's last member, a region.
+    private static func change(_ line: inout [UInt8]) {
+        let region = line.count - 6
+        line[region] = UInt8(ascii: "x")
+    }
+
+    private func lineStarts() throws -> [Int64] {
+        var starts: [Int64] = [0]
+        starts.reserveCapacity(count + 1)
+        var offset: Int64 = 0
+        try InputFile(path).forEachChunk { chunk in
+            for byte in chunk {
+                offset += 1
+                if byte == 0x0A { starts.append(offset) }
             }
-            for event in batch.events { rows.append(row(event, base, &revisions)) }
-            decoder.begin(&batch)
+            return true
         }
-        while let item = splitter.next() {
-            guard case .record(let range, let place) = item else { continue }
-            _ = splitter.withBytes(of: range) { decoder.decode($0, at: place, into: &batch) }
-            if batch.count == 65_536 { flush() }
-        }
-        flush()
+        return starts
+    }
+}
+
+/// A file that is written in pieces.
+final class OutputFile {
+    static let chunk = 1 << 20
+    private let file: UnsafeMutablePointer<FILE>
+
+    init(_ path: String) throws {
+        guard let file = fopen(path, "w") else { throw failed("\(path) cannot be written") }
+        self.file = file
     }
 
-    private func row(
-        _ event: BatchEvent,
-        _ base: UnsafeMutablePointer<UInt8>,
-        _ revisions: inout [Int32: Int64]
-    ) -> tally_row {
-        func text(_ range: ByteRange) -> tally_text {
-            range.isPresent
-                ? tally_text(bytes: pointer(base, Int(range.start)), count: Int64(range.count))
-                : tally_text(bytes: nil, count: 0)
+    /// Writes the bytes and empties the buffer.
+    func write(_ bytes: inout [UInt8]) throws {
+        guard fwrite(bytes, 1, bytes.count, file) == bytes.count else {
+            throw failed("the workload cannot be written; is there room on the disk?")
         }
-        let revision = revisions[event.stream, default: 0]
-        revisions[event.stream] = revision + 1
-        let algorithm = event.checksum.algorithm == .crc32 ? "crc32" : "sha256"
-        var row = tally_row()
-        row.source_id = Int64(event.source) + 1
-        row.stream = Int64(event.stream)
-        row.revision = revision
-        row.type_id = Int64(event.type) + 1
-        row.category_id = Int64(event.category) + 1
-        row.origin_id = 1
-        row.recorded_at = 1_790_000_000_000_000
-        row.id = text(event.id)
-        row.algorithm = Self.constant(algorithm)
-        // Any bytes of the right length will do: the loop hashes nothing.
-        row.checksum = tally_text(
-            bytes: pointer(base, Int(event.id.start)),
-            count: Int64(event.checksum.algorithm.byteCount)
-        )
-        row.subject = text(event.subject)
-        row.time = text(event.time)
-        row.content_type = text(event.dataContentType)
-        row.attributes = text(event.attributes)
-        row.delivery = text(event.deliveryAttributes)
-        row.data = text(event.data)
-        return row
+        bytes.removeAll(keepingCapacity: true)
     }
 
-    private func pointer(_ base: UnsafeMutablePointer<UInt8>, _ offset: Int) -> UnsafePointer<CChar>
-    {
-        UnsafeRawPointer(base + offset).assumingMemoryBound(to: CChar.self)
+    func finish() throws {
+        guard fclose(file) == 0 else {
+            throw failed("the workload cannot be written; is there room on the disk?")
+        }
     }
+}
 
-    private static func constant(_ name: String) -> tally_text {
-        let text: StaticString = name == "crc32" ? "crc32" : "sha256"
-        let bytes = UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
-        return tally_text(bytes: bytes, count: Int64(text.utf8CodeUnitCount))
+/// A file that is read in pieces.
+struct InputFile {
+    private let path: String
+
+    init(_ path: String) { self.path = path }
+
+    /// - parameter body: false ends the reading.
+    func forEachChunk(_ body: (UnsafeRawBufferPointer) throws -> Bool) throws {
+        guard let file = fopen(path, "r") else { throw failed("\(path) cannot be opened") }
+        defer { fclose(file) }
+        var buffer = [UInt8](repeating: 0, count: OutputFile.chunk)
+        while true {
+            let count = fread(&buffer, 1, buffer.count, file)
+            guard count > 0 else { return }
+            guard
+                try buffer.withUnsafeBytes({
+                    try body(UnsafeRawBufferPointer(rebasing: $0[..<count]))
+                })
+            else { return }
+        }
     }
 }

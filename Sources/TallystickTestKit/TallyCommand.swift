@@ -14,6 +14,12 @@ public struct TallyCommand: Sendable {
     public let path: String
     private let folder: String
 
+    /// Another program.
+    public init(in folder: String, path: String) {
+        self.folder = folder
+        self.path = path
+    }
+
     /// - parameter folder: where commands run.
     public init(in folder: String) {
         self.folder = folder

@@ -5,8 +5,11 @@ public final class TemporaryFolder: Sendable {
     public let path: String
 
     /// - throws: `TemporaryFolderError` when the operating system refuses to create it.
-    public init(named name: String = "tallystick") throws(TemporaryFolderError) {
-        var template = Array("/tmp/\(name)-XXXXXX".utf8CString)
+    public init(
+        named name: String = "tallystick",
+        in parent: String = "/tmp"
+    ) throws(TemporaryFolderError) {
+        var template = Array("\(parent)/\(name)-XXXXXX".utf8CString)
         let made = template.withUnsafeMutableBufferPointer { buffer -> Bool in
             guard let base = buffer.baseAddress else { return false }
             return mkdtemp(base) != nil

@@ -21,6 +21,12 @@ struct TestStore {
     let path: String
     let store: EventStore
 
+    init(folder: TemporaryFolder, path: String, store: EventStore) {
+        self.folder = folder
+        self.path = path
+        self.store = store
+    }
+
     init(settings: String? = nil) async throws {
         folder = try TemporaryFolder()
         path = folder.file("store.db")

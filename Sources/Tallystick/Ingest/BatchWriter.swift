@@ -7,7 +7,6 @@ final class BatchWriter {
     private let origin: String
     private let actor: String
     private var configuration: IngestConfiguration
-    private var comparison: ContentComparison
     private let helper: HelperThread
     private var sources: NameMap
     private var types: NameMap
@@ -24,7 +23,8 @@ final class BatchWriter {
     private var storeGeneration = -1
     /// Whether the last batch had no event that the store knew, so that the next one is tried as new.
     private var expectsNew = true
-    private var conflictWriter: ConflictWriter
+    private var copies: CopyRecorder
+    private let quarantine: QuarantineWriter
 
     init(
         _ store: StoreWriter,
@@ -38,7 +38,6 @@ final class BatchWriter {
         self.actor = actor
         self.helper = helper
         self.configuration = configuration
-        comparison = ContentComparison(rules: configuration.comparison)
         sources = try NameMap(.sources, in: store.connection)
         types = try NameMap(.types, in: store.connection)
         streams = try NameMap(.streams, in: store.connection)
@@ -50,10 +49,11 @@ final class BatchWriter {
         findIdentity = try store.connection.prepare(
             "SELECT position FROM event_identities WHERE event_id = ?1 AND source_id = ?2"
         )
-        conflictWriter = ConflictWriter(store)
+        copies = CopyRecorder(store, configuration, helper)
+        quarantine = QuarantineWriter(store, origin: origin, actor: actor)
     }
 
-    /// What a batch became.
+    /// What a batch became, or a part of it.
     struct Result: Sendable {
         var outcomes = OutcomeCounts()
         var conflictsOpened = 0
@@ -61,25 +61,66 @@ final class BatchWriter {
         var quarantine: [IngestReport.QuarantinedInput] = []
         /// For each event of the batch its position.
         var positionOfEvent: [Int64] = []
+        /// Set where the time for one transaction was used up.
+        var rest: Rest?
+        /// How long the batch's first transaction took, which is in proportion to its size.
+        var microseconds: Int64 = 0
+
+        mutating func add(_ other: Result) {
+            outcomes += other.outcomes
+            conflictsOpened += other.conflictsOpened
+            quarantine += other.quarantine
+            rest = other.rest
+        }
+    }
+
+    /// What is left of a batch, in order of arrival.
+    struct Rest: Sendable {
+        /// Events that are looked at one by one: conflicts, and further deliveries within the batch.
+        var events: ArraySlice<Int32>
+        /// Rejected inputs.
+        var rejected: Range<Int>
     }
 
     /// The identity index had an entry for an event that was taken for new.
     private struct NotAllNew: Error {}
 
-    /// Records a batch; all of it, or nothing.
-    func write(_ prepared: PreparedBatch, during operation: String) throws(StoreError) -> Result {
+    /// Records a batch: in one transaction, or in several where it has so many conflicts or rejected inputs
+    /// that one would take long. Each leaves the store whole.
+    func write(
+        _ prepared: PreparedBatch,
+        during operation: String
+    ) throws(StoreError) -> Result {
         accept(prepared)
+        var result = try writeFirst(prepared, during: operation)
+        result.microseconds = store.transactionMicroseconds
+        while let rest = result.rest {
+            result.add(
+                try store.transaction(operation) {
+                    try recordRest(rest, prepared, result.positionOfEvent)
+                }
+            )
+        }
+        return result
+    }
+
+    private func writeFirst(
+        _ prepared: PreparedBatch,
+        during operation: String
+    ) throws(StoreError) -> Result {
         if expectsNew {
             let result = try store.attempt(operation) {
                 do {
-                    return try record(prepared, lookingUp: false)
+                    return try record(prepared, lookingUp: false, isTimed: true)
                 } catch is NotAllNew {
                     return nil
                 }
             }
             if let result { return result }
         }
-        let result = try store.transaction(operation) { try record(prepared, lookingUp: true) }
+        let result = try store.transaction(operation) {
+            try record(prepared, lookingUp: true, isTimed: true)
+        }
         let outcomes = result.outcomes
         expectsNew = outcomes.duplicate + outcomes.confirmed + outcomes.conflicting == 0
         return result
@@ -88,7 +129,7 @@ final class BatchWriter {
     private func accept(_ prepared: PreparedBatch) {
         if prepared.configuration.version != configuration.version {
             configuration = prepared.configuration
-            comparison.rules = configuration.comparison
+            copies.configuration = configuration
             storeGeneration = -1
         }
         let batch = prepared.batch
@@ -127,7 +168,7 @@ final class BatchWriter {
         accept(prepared)
         let before = store.size(of: .events)
         var revisions: [Int64] = []
-        _ = try record(prepared, lookingUp: false) { revisions = $0 }
+        _ = try record(prepared, lookingUp: false, isTimed: false) { revisions = $0 }
         return revisions.enumerated().map { order, revision in
             AppendedEvent(
                 position: Position(before + Int64(order) + 1),
@@ -139,16 +180,19 @@ final class BatchWriter {
     /// Records a batch in the transaction that is open, whatever the store has.
     func recordInTransaction(_ prepared: PreparedBatch) throws -> Result {
         accept(prepared)
-        return try record(prepared, lookingUp: true)
+        return try record(prepared, lookingUp: true, isTimed: false)
     }
 
     // MARK: One transaction
 
+    /// - parameter isTimed: whether a part may be left for a further transaction.
     private func record(
         _ prepared: PreparedBatch,
         lookingUp: Bool,
+        isTimed: Bool,
         onRevisions: ([Int64]) -> Void = { _ in }
     ) throws -> Result {
+        let deadline = isTimed ? deadline() : nil
         try revalidate()
         let batch = prepared.batch
         return try batch.arena.withUnsafeBytes { arena in
@@ -162,11 +206,95 @@ final class BatchWriter {
                 onRevisions(try insert(new, prepared, arena, now, lookingUp, result))
                 result.outcomes.appended = new.count
             }
-            try recordCopies(batch, arena, isNew, now, &result)
-            try quarantine(batch, arena, now, &result)
-            try count(result)
+            var others: [Int32] = []
+            if new.count < batch.events.count {
+                let known = batch.events.indices.filter {
+                    !isNew[$0] || batch.events[$0].duplicateOf >= 0
+                }
+                others = try copies.recordAgreeing(
+                    known.map(Int32.init),
+                    try delivered(batch, result.positionOfEvent, now),
+                    arena,
+                    &result.outcomes
+                )
+            }
+            let rest = Rest(events: others[...], rejected: batch.rejected.indices)
+            try recordOneByOne(rest, batch, arena, now, deadline, &result)
             return result
         }
+    }
+
+    /// Records what an earlier transaction left of a batch.
+    private func recordRest(
+        _ rest: Rest,
+        _ prepared: PreparedBatch,
+        _ positions: [Int64]
+    ) throws -> Result {
+        let deadline = deadline()
+        try revalidate()
+        return try prepared.batch.arena.withUnsafeBytes { arena in
+            var result = Result()
+            result.positionOfEvent = positions
+            let now = store.clock()
+            try recordOneByOne(rest, prepared.batch, arena, now, deadline, &result)
+            return result
+        }
+    }
+
+    private func recordOneByOne(
+        _ rest: Rest,
+        _ batch: EventBatch,
+        _ arena: UnsafeRawBufferPointer,
+        _ now: Int64,
+        _ deadline: Int64?,
+        _ result: inout Result
+    ) throws {
+        var rest = rest
+        func goesOn() -> Bool { deadline.map { SystemClock.monotonicMicroseconds() < $0 } ?? true }
+        // One of them at least, so that every transaction brings the batch forward.
+        var isFirst = true
+        if !rest.events.isEmpty {
+            let delivered = try delivered(batch, result.positionOfEvent, now)
+            while let index = rest.events.first, isFirst || goesOn() {
+                let outcome = try copies.recordOne(index, delivered, arena)
+                result.outcomes[outcome.outcome] += 1
+                if outcome.opensConflict { result.conflictsOpened += 1 }
+                rest.events.removeFirst()
+                isFirst = false
+            }
+        }
+        while rest.events.isEmpty, let index = rest.rejected.first, isFirst || goesOn() {
+            let input = try quarantine.record(batch.rejected[index], arena, at: now)
+            result.outcomes.quarantined += 1
+            if result.quarantine.count < IngestLimits.reportedQuarantine {
+                result.quarantine.append(input)
+            }
+            rest.rejected.removeFirst()
+            isFirst = false
+        }
+        result.rest = rest.events.isEmpty && rest.rejected.isEmpty ? nil : rest
+        try count(result)
+    }
+
+    private func deadline() -> Int64 {
+        SystemClock.monotonicMicroseconds() + store.limits.transactionMicroseconds
+    }
+
+    private func delivered(
+        _ batch: EventBatch,
+        _ positions: [Int64],
+        _ now: Int64
+    ) throws -> CopyRecorder.Delivered {
+        try resolveOrigin()
+        return CopyRecorder.Delivered(
+            batch: batch,
+            positions: positions,
+            typeIDs: try types.knownIDs(),
+            origin: origin,
+            originID: originID,
+            recordedAt: now,
+            actor: actor
+        )
     }
 
     /// Finds the positions of events that the store has.
@@ -228,21 +356,20 @@ final class BatchWriter {
         try insertIdentities(prepared, arena, lookedUp, result)
         // Only now is it sure that the events are new.
         let demanded = try demandedChecksums(new, batch, arena)
-        let hashes = LeafJob(
-            batch: prepared.batch,
-            new: new,
+        let leaves = LeafJob.events(
+            new,
+            of: batch,
             firstPosition: store.size(of: .events) + 1,
             revisions: revisions,
             recordedAt: now,
             origin: origin,
             categories: configuration.classification.categories
         )
-        let hashing = helper.start { hashes.run() }
-        defer { hashing.wait() }
-        try insertRows(new, batch, arena, now, revisions, demanded)
-        try insertRevisions(new, batch, revisions)
-        hashing.wait()
-        store.append(hashes.results, to: .events)
+        let hashes = try helper.hash(leaves) {
+            try insertRows(new, batch, arena, now, revisions, demanded)
+            try insertRevisions(new, batch, revisions)
+        }
+        store.append(hashes, to: .events)
         return revisions
     }
 
@@ -464,111 +591,7 @@ final class BatchWriter {
         }
     }
 
-    // MARK: Copies, quarantine, counters
-
-    private func recordCopies(
-        _ batch: EventBatch,
-        _ arena: UnsafeRawBufferPointer,
-        _ isNew: [Bool],
-        _ now: Int64,
-        _ result: inout Result
-    ) throws {
-        for index in batch.events.indices {
-            let event = batch.events[index]
-            guard event.duplicateOf >= 0 || !isNew[index] else { continue }
-            let delivery = Delivery(
-                position: result.positionOfEvent[index],
-                origin: origin,
-                content: arena.slice(event.content),
-                digest: event.contentDigest,
-                deliveryAttributes: event.deliveryAttributes.isPresent
-                    ? arena.slice(event.deliveryAttributes) : nil,
-                recordedAt: now,
-                actor: actor
-            )
-            try resolveOrigin()
-            let outcome = try conflictWriter.record(
-                delivery,
-                originID: originID,
-                originRows: originRows,
-                comparison: &comparison,
-                severity: configuration.severity(of:)
-            )
-            result.outcomes[outcome.outcome] += 1
-            if outcome.opensConflict { result.conflictsOpened += 1 }
-        }
-    }
-
-    private func quarantine(
-        _ batch: EventBatch,
-        _ arena: UnsafeRawBufferPointer,
-        _ now: Int64,
-        _ result: inout Result
-    ) throws {
-        for rejected in batch.rejected {
-            let input = NewQuarantine(
-                origin: origin,
-                path: nil,
-                line: rejected.place.line,
-                column: rejected.place.column,
-                byte: rejected.place.byte,
-                code: rejected.code,
-                message: rejected.message,
-                length: rejected.length,
-                digest: rejected.digest
-            )
-            result.outcomes.quarantined += 1
-            let id: Int64
-            if let known = try store.quarantine.id(of: input) {
-                id = known
-            } else {
-                id = try keep(input, rejected, arena.slice(rejected.bytes), now)
-            }
-            guard result.quarantine.count < IngestLimits.reportedQuarantine else { continue }
-            result.quarantine.append(
-                IngestReport.QuarantinedInput(
-                    id: id,
-                    path: "",
-                    line: input.line,
-                    column: input.column,
-                    byte: input.byte,
-                    code: input.code,
-                    message: input.message
-                )
-            )
-        }
-    }
-
-    private func keep(
-        _ input: NewQuarantine,
-        _ rejected: RejectedInput,
-        _ content: UnsafeRawBufferPointer,
-        _ now: Int64
-    ) throws -> Int64 {
-        var id: Int64 = 0
-        let row = AuditRow(kind: .quarantine, recordedAt: now, actor: actor, reason: input.code)
-        let tables: [DetailTable] =
-            rejected.mismatch == nil ? [.quarantine] : [.quarantine, .mismatches]
-        let sequence = try store.addAudit(row, tables: tables) { sequence in
-            id = try store.quarantine.add(input, content: content, auditSequence: sequence)
-            guard let mismatch = rejected.mismatch else { return }
-            try store.conflicts.add(
-                NewMismatch(
-                    kind: .transit,
-                    severity: "medium",
-                    origin: origin,
-                    source: mismatch.source,
-                    eventID: mismatch.eventID,
-                    algorithm: mismatch.algorithm,
-                    expected: mismatch.expected,
-                    actual: mismatch.actual
-                ),
-                auditSequence: sequence
-            )
-        }
-        try store.quarantine.setState("held", of: id, auditSequence: sequence)
-        return id
-    }
+    // MARK: Counters
 
     private func count(_ result: Result) throws {
         // Appended events of a single append have rows that say it all.

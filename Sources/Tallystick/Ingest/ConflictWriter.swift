@@ -29,21 +29,17 @@ struct ConflictWriter {
     func record(
         _ delivery: Delivery,
         originID: Int64,
-        originRows: DictionaryRows,
         comparison: inout ContentComparison,
         severity: (String) -> String
     ) throws -> Outcome {
         let appended = try store.reader.withRow(at: delivery.position) { row in
             guard try store.reader.readContent(row) else { throw missing(delivery.position) }
-            return (
-                origin: row.int64(at: EventColumn.origin), names: try store.reader.names(row),
-                id: row.text(at: EventColumn.id)
-            )
+            return row.int64(at: EventColumn.origin)
         }
-        guard let appended else { throw missing(delivery.position) }
+        guard let appendedBy = appended else { throw missing(delivery.position) }
         let content = store.reader.content
         let isSame = content.withUnsafeBytes { $0.isEqual(to: delivery.content) }
-        if isSame, originID == appended.origin { return Outcome(outcome: .duplicate) }
+        if isSame, originID == appendedBy { return Outcome(outcome: .duplicate) }
         var copies: [StoredCopy] = []
         try store.copies.read(position: delivery.position, into: &copies)
         if copies.contains(where: {
@@ -69,15 +65,19 @@ struct ConflictWriter {
             differsIn: difference.json,
             storesContent: true
         )
-        let delivered = appended.origin == originID || copies.contains { $0.originID == originID }
+        let delivered = appendedBy == originID || copies.contains { $0.originID == originID }
+        let names = try store.reader.withRow(at: delivery.position) { row in
+            (event: try store.reader.names(row), id: row.text(at: EventColumn.id))
+        }
+        guard let names else { throw missing(delivery.position) }
         let finding = Finding(
             delivery: delivery,
             copyID: copyID,
             difference: difference,
             isEquivocation: delivered,
-            names: appended.names,
-            eventID: appended.id,
-            severity: severity(appended.names.category),
+            names: names.event,
+            eventID: names.id,
+            severity: severity(names.event.category),
             appendedDigest: SHA256Digest(hashing: content)
         )
         let opens = try open(finding, copies, &comparison)

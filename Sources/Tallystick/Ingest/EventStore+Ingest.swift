@@ -51,11 +51,12 @@ extension EventStore {
             actor: options.actor,
             configuration: settings.configuration
         )
-        let steps = startReading(inputs, from: origin, options)
+        let pace = BatchPace()
+        let steps = startReading(inputs, from: origin, options, pace)
         var report = IngestReport(origin: origin)
         report.inputs = inputs.map { IngestReport.Input(path: $0.name, bytes: 0, events: 0) }
         do {
-            try await write(steps, run: run, options, &report)
+            try await write(steps, run: run, options, pace, &report)
         } catch {
             steps.finish()
             await owner.endIngest(run: run)
@@ -69,13 +70,15 @@ extension EventStore {
     private func startReading(
         _ inputs: [IngestInput],
         from origin: String,
-        _ options: IngestOptions
+        _ options: IngestOptions,
+        _ pace: BatchPace
     ) -> BlockingQueue<IngestReader.Step> {
-        // One batch waits while another is written: memory holds three at most.
-        let steps = BlockingQueue<IngestReader.Step>(bound: 1)
+        // One batch is read while another is written: memory holds two.
+        let steps = BlockingQueue<IngestReader.Step>(bound: 0)
         let settings = settings
         startThread {
-            IngestReader(settings, from: origin, mapping: options.mapping, into: steps).run(inputs)
+            IngestReader(settings, from: origin, mapping: options.mapping, pace, into: steps)
+                .run(inputs)
         }
         return steps
     }
@@ -84,6 +87,7 @@ extension EventStore {
         _ steps: BlockingQueue<IngestReader.Step>,
         run: Int,
         _ options: IngestOptions,
+        _ pace: BatchPace,
         _ report: inout IngestReport
     ) async throws {
         while let step = try await runOnThread({ steps.next() }) {
@@ -96,7 +100,9 @@ extension EventStore {
                 throw error
             case .batch(let prepared, let input, let bytes):
                 if prepared.batch.count > 0 {
-                    report.add(try await owner.write(prepared, run: run), input: input)
+                    let result = try await owner.write(prepared, run: run)
+                    report.add(result, input: input)
+                    pace.note(records: prepared.batch.count, microseconds: result.microseconds)
                 }
                 report.inputs[input].bytes = bytes
                 report.inputs[input].events += Int64(prepared.batch.count)

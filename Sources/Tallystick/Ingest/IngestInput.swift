@@ -25,7 +25,8 @@ public enum IngestInput: Sendable {
 final class ChunkReader {
     private let input: IngestInput
     private var descriptor: Int32 = -1
-    private var isDone = false
+    /// Of bytes in memory: how many were handed out.
+    private var offset = 0
 
     /// - throws: `StoreError` when the file cannot be opened.
     init(_ input: IngestInput) throws(StoreError) {
@@ -48,9 +49,10 @@ final class ChunkReader {
     /// Calls `body` with the next chunk; false at the end.
     func next(_ body: (UnsafeRawBufferPointer) -> Void) throws(StoreError) -> Bool {
         if case .bytes(let bytes, _) = input {
-            if isDone { return false }
-            isDone = true
-            bytes.withUnsafeBytes(body)
+            guard offset < bytes.count else { return false }
+            let chunk = offset..<min(bytes.count, offset + IngestLimits.readChunk)
+            offset = chunk.upperBound
+            bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[chunk])) }
             return true
         }
         var outcome = 0

@@ -11,6 +11,7 @@ final class IngestReader {
 
     private var decoder: EventDecoder
     private let steps: BlockingQueue<Step>
+    private let pace: BatchPace
     private var batch = EventBatch()
     private var bytesInBatch = 0
     private var refusal: StoreError?
@@ -24,12 +25,14 @@ final class IngestReader {
         _ settings: SettingsBox,
         from origin: String,
         mapping: EventMapping?,
+        _ pace: BatchPace,
         into steps: BlockingQueue<Step>
     ) {
         self.settings = settings
         self.origin = origin
         self.mapping = mapping
         self.steps = steps
+        self.pace = pace
         configuration = settings.configuration
         decoder = EventDecoder(configuration.decoderSettings(mapping: mapping, origin: origin))
     }
@@ -72,8 +75,7 @@ final class IngestReader {
             while let item = splitter.next() {
                 decode(item, splitter, input.name)
                 if let refusal { throw refusal }
-                if batch.count >= IngestLimits.batchRecords
-                    || bytesInBatch >= IngestLimits.batchBytes,
+                if batch.count >= pace.records || bytesInBatch >= pace.bytes,
                     !handOver(index, bytes)
                 {
                     return false

@@ -102,9 +102,15 @@ public enum IngestLimits {
     /// How many quarantined inputs a report lists; all are stored.
     public static let reportedQuarantine = 100
     /// A batch, which is one transaction, ends at so many records,
-    public static let batchRecords = 65_536
+    public static let batchRecords = 49_152
     /// or at so many bytes of input.
-    public static let batchBytes = 24 << 20
+    public static let batchBytes = 16 << 20
+    /// Records of the first batch, after which batches grow.
+    static let firstBatch = 16_384
+    /// Where transactions take long, batches get smaller, down to so many records.
+    static let smallestBatch = 1_024
+    /// How long a transaction works before it leaves the rest of its batch to the next one.
+    static let transactionMicroseconds: Int64 = 700_000
     /// Bytes read from a file at a time.
     public static let readChunk = 1 << 20
 }

@@ -54,6 +54,12 @@ struct NameMap {
         return id
     }
 
+    /// The ids of all names; 0 for those that the store has not.
+    mutating func knownIDs() throws(SQLiteError) -> [Int64] {
+        for index in ids.indices where ids[index] == 0 { _ = try find(index) }
+        return ids
+    }
+
     /// The ids of names, added to the dictionary where they are new.
     ///
     /// New names are added in order of their text, so that the table's index grows page by page.

@@ -29,6 +29,7 @@ enum Dictionary: Int, CaseIterable {
 struct DictionaryRows {
     private let selectID: Statement
     private let selectName: Statement
+    private let selectNames: Statement
     private let insert: Statement
     private let selectLast: Statement
 
@@ -36,6 +37,9 @@ struct DictionaryRows {
         let (table, id) = (dictionary.table, dictionary.idColumn)
         selectID = try connection.prepare("SELECT \(id) FROM \(table) WHERE name = ?1")
         selectName = try connection.prepare("SELECT name FROM \(table) WHERE \(id) = ?1")
+        selectNames = try connection.prepare(
+            "SELECT \(id), name FROM \(table) WHERE \(id) BETWEEN ?1 AND ?2"
+        )
         insert = try connection.prepare("INSERT INTO \(table) (\(id), name) VALUES (?1, ?2)")
         selectLast = try connection.prepare("SELECT coalesce(max(\(id)), 0) FROM \(table)")
     }
@@ -55,6 +59,17 @@ struct DictionaryRows {
         try insert.bind(id, at: 1)
         try insert.bindText(name, at: 2, copy: false)
         try insert.run()
+    }
+
+    /// Calls `body` with the ids of a range that are in use, and their names.
+    func forEachName(
+        in range: ClosedRange<Int64>,
+        _ body: (Int64, UnsafeRawBufferPointer) -> Void
+    ) throws(SQLiteError) {
+        try selectNames.bind(range.lowerBound, at: 1)
+        try selectNames.bind(range.upperBound, at: 2)
+        while try selectNames.step() { body(selectNames.int64(at: 0), selectNames.bytes(at: 1)) }
+        try selectNames.reset()
     }
 
     /// The name behind an id, if the table has it.

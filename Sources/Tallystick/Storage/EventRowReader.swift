@@ -43,6 +43,10 @@ final class EventRowReader {
 
     /// Rebuilds the content of the statement's current row; false when a dictionary lacks a name of it.
     func readContent(_ row: Statement) throws(SQLiteError) -> Bool {
+        // Out of the object, so that its parts are accessed once each.
+        var content: [UInt8] = []
+        swap(&content, &self.content)
+        defer { swap(&content, &self.content) }
         content.removeAll(keepingCapacity: true)
         let (source, type) = (row.int64(at: EventColumn.source), row.int64(at: EventColumn.type))
         guard try sources.load(source), try types.load(type) else { return false }
@@ -103,7 +107,12 @@ final class EventRowReader {
         let stream = row.int64(at: EventColumn.stream)
         guard try categories.load(category), try origins.load(origin), try streams.load(stream)
         else { return nil }
+        var leaf: [UInt8] = []
+        swap(&leaf, &self.leaf)
+        defer { swap(&leaf, &self.leaf) }
         leaf.removeAll(keepingCapacity: true)
+        // The prefix of a leaf's hash comes first, so that the leaf need not be copied.
+        leaf.append(MerkleHash.leafPrefix)
         categories.withName(category) { category in
             origins.withName(origin) { origin in
                 streams.withName(stream) { stream in
@@ -121,7 +130,7 @@ final class EventRowReader {
                 }
             }
         }
-        return MerkleHash.leaf(leaf)
+        return leaf.withUnsafeBytes { SHA256Digest(hashing: $0) }
     }
 
     /// The leaf of the statement's current row; nil when a dictionary lacks a name of it.

@@ -3,55 +3,63 @@ import TallystickSQLite
 
 /// Names of one dictionary as canonical JSON strings, for readers of many rows. Memory is bounded.
 struct NameCache {
-    private static let arenaLimit = 32 << 20
+    private static let arenaLimit = 16 << 20
     private static let textLimit = 1 << 16
 
+    /// Ids that are read together where the whole dictionary fits.
+    private static let blockSize: Int64 = 256
+
     private let rows: DictionaryRows
-    /// By the low bits of an id: the id that is there, or -1.
-    private var tags: [Int64]
-    private var ranges: [ByteRange]
+    /// By the low bits of an id.
+    private var slots: [Slot]
     private let mask: Int
     private var arena: [UInt8] = []
     private var texts: [Int64: String] = [:]
+    /// Whether the dictionary fits, so that neighbours are worth reading; nil before the first name.
+    private var fits: Bool?
+
+    private struct Slot {
+        /// The id that is here, or -1.
+        var id: Int64 = -1
+        var range = ByteRange.none
+    }
 
     init(_ dictionary: Dictionary, in connection: Connection) throws(SQLiteError) {
         rows = try DictionaryRows(dictionary, in: connection)
-        let slots = dictionary == .streams ? 1 << 18 : 1 << 12
-        mask = slots - 1
-        tags = [Int64](repeating: -1, count: slots)
-        ranges = [ByteRange](repeating: .none, count: slots)
+        let count = dictionary == .streams ? 1 << 18 : 1 << 12
+        mask = count - 1
+        slots = [Slot](repeating: Slot(), count: count)
     }
 
     /// Makes a name available to `withName`; false when the dictionary has no such id.
     @inline(__always)
     mutating func load(_ id: Int64) throws(SQLiteError) -> Bool {
-        if tags[Int(truncatingIfNeeded: id) & mask] == id { return true }
+        if slots[Int(truncatingIfNeeded: id) & mask].id == id { return true }
         return try fetch(id)
     }
 
     private mutating func fetch(_ id: Int64) throws(SQLiteError) -> Bool {
-        guard let name = try rows.name(of: id) else { return false }
         if arena.count > Self.arenaLimit {
             arena.removeAll(keepingCapacity: true)
-            for index in tags.indices { tags[index] = -1 }
+            for index in slots.indices { slots[index].id = -1 }
         }
-        let slot = Int(truncatingIfNeeded: id) & mask
-        let start = arena.count
-        name.withUnsafeBytes { CanonicalJSON.writeString($0, to: &arena) }
-        tags[slot] = id
-        ranges[slot] = ByteRange(start: start, count: arena.count - start)
-        return true
+        if fits == nil { fits = try rows.lastID() <= Int64(slots.count) }
+        let block = fits == true ? id & ~(Self.blockSize - 1)...id | (Self.blockSize - 1) : id...id
+        try rows.forEachName(in: block) { id, name in keep(name, id) }
+        return slots[Int(truncatingIfNeeded: id) & mask].id == id
     }
 
-    /// A loaded name's place in `withArena`.
-    @inline(__always)
-    func range(_ id: Int64) -> ByteRange {
-        ranges[Int(truncatingIfNeeded: id) & mask]
+    private mutating func keep(_ name: UnsafeRawBufferPointer, _ id: Int64) {
+        let slot = Int(truncatingIfNeeded: id) & mask
+        guard slots[slot].id != id else { return }
+        let start = arena.count
+        CanonicalJSON.writeString(name, to: &arena)
+        slots[slot] = Slot(id: id, range: ByteRange(start: start, count: arena.count - start))
     }
 
     @inline(__always)
     func withName<Result>(_ id: Int64, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        arena.withUnsafeBytes { body($0.slice(range(id))) }
+        arena.withUnsafeBytes { body($0.slice(slots[Int(truncatingIfNeeded: id) & mask].range)) }
     }
 
     /// A name as text; empty when the dictionary has no such id.

@@ -136,7 +136,7 @@ enum StoreFile {
                 )
             }
         }
-        writer.checkpoint()
+        writer.log.checkpoint()
     }
 
     private static func deliveryAttributes(_ creation: StoreCreation) throws -> [String] {

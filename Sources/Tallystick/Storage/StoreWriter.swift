@@ -25,13 +25,16 @@ final class StoreWriter {
     private var knownKeys: RegisteredKeys?
     private let audit: AuditInsertion
     private let auditLeaves: AuditLeafReader
-    private let guardian: Connection
+    /// Keeps the write-ahead log small.
+    let log: LogKeeper
     private let path: String
     private var logs: [LogName: MerkleLog] = [:]
     private var pending: [LogName: [SHA256Digest]] = [:]
     private var leaf: [UInt8] = []
     /// Grows whenever something that a caller may have remembered is no longer sure.
     private(set) var generation = 0
+    /// How long the last transaction that was committed held the write lock.
+    private(set) var transactionMicroseconds: Int64 = 0
     private var follower: SettingsFollower
     /// Whether another process may have recorded settings.
     private var mayHaveNewSettings = true
@@ -40,12 +43,14 @@ final class StoreWriter {
     /// Why nothing can be written any more through this handle.
     private var poison: StoreError?
     let clock: @Sendable () -> Int64
+    let limits: WriterLimits
 
     init(path: String, connection: Connection, guardian: Connection, options: StoreOptions) throws {
         self.path = path
         self.connection = connection
-        self.guardian = guardian
+        log = LogKeeper(path, connection, guardian: guardian, options)
         clock = options.clock
+        limits = options.writerLimits
         merkle = try MerkleRows(in: connection)
         events = try EventInsertion(in: connection)
         reader = try EventRowReader(in: connection)
@@ -99,6 +104,7 @@ final class StoreWriter {
         } catch {
             throw StoreError(error, during: operation, on: path)
         }
+        let started = SystemClock.monotonicMicroseconds()
         do {
             try refresh()
             if recordingOverrides, mayHaveNewSettings { try followSettings() }
@@ -109,10 +115,11 @@ final class StoreWriter {
             }
             try storeLeaves()
             // The log is about to be written back: a moment that a holder of the key vouches for.
-            if isLogLarge { try addHeadIfKeyed() }
+            if log.isLarge { try addHeadIfKeyed() }
             try connection.execute("COMMIT")
+            transactionMicroseconds = SystemClock.monotonicMicroseconds() - started
             publishSettings(unless: saved.1.inForce)
-            checkpointIfNeeded()
+            log.committed()
             return result
         } catch {
             forget(backTo: saved)
@@ -307,35 +314,10 @@ final class StoreWriter {
         append(CollectionOfOne(MerkleHash.leaf(leaf)), to: .audit)
         return sequence
     }
-
-    // MARK: The write-ahead log
-
-    private var isLogLarge: Bool { connection.walFrames >= StoreLimits.checkpointFrames }
-
-    /// Writes the log back into the database when it has grown large.
-    private func checkpointIfNeeded() {
-        if isLogLarge { checkpoint() }
-    }
-
-    /// Writes the log back into the database, as far as readers allow.
-    ///
-    /// A second connection holds the write lock meanwhile: SQLite before 3.51.3 can corrupt a database when
-    /// one connection checkpoints while another commits (sqlite.org/wal.html#walresetbug).
-    func checkpoint() {
-        do {
-            try guardian.execute("BEGIN IMMEDIATE")
-            defer { try? guardian.execute("ROLLBACK") }
-            try connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        } catch {
-            // Busy or not, nothing is lost: the log is complete, and the next commit tries again.
-        }
-    }
 }
 
 /// Limits of the store's writing side.
 enum StoreLimits {
-    /// Pages in the write-ahead log after which it is written back.
-    static let checkpointFrames: Int32 = 16_384
     /// Bytes to which SQLite cuts the log's file back.
     static let logBytes = 64 << 20
     /// Bytes of a database page.

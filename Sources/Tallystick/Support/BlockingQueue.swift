@@ -11,7 +11,8 @@ final class BlockingQueue<Element>: @unchecked Sendable {
     private var isFinished = false
     private let bound: Int
 
-    /// - parameter bound: how many items may wait; `put` blocks while there are as many.
+    /// - parameter bound: how many items may wait; `put` blocks while there are as many. With 0 it blocks until
+    ///   its item was taken.
     init(bound: Int = .max) {
         self.bound = bound
         pthread_mutex_init(mutex, nil)
@@ -30,11 +31,15 @@ final class BlockingQueue<Element>: @unchecked Sendable {
     func put(_ item: sending Element) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        while items.count - first >= bound && !isFinished { pthread_cond_wait(changed, mutex) }
+        while items.count - first >= max(1, bound) && !isFinished {
+            pthread_cond_wait(changed, mutex)
+        }
         guard !isFinished else { return false }
         items.append(item)
         pthread_cond_broadcast(changed)
-        return true
+        guard bound == 0 else { return true }
+        while first < items.count && !isFinished { pthread_cond_wait(changed, mutex) }
+        return first == items.count
     }
 
     /// The oldest item, waited for; nil once the queue is finished and empty.

@@ -8,6 +8,8 @@ enum SystemClock {
     /// Time that never jumps, for durations.
     static func monotonicMicroseconds() -> Int64 { read(CLOCK_MONOTONIC) }
 
+    static func sleep(microseconds: UInt32) { usleep(microseconds) }
+
     private static func read(_ clock: clockid_t) -> Int64 {
         var time = timespec()
         clock_gettime(clock, &time)

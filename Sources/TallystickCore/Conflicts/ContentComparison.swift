@@ -56,7 +56,7 @@ public struct ContentComparison: Sendable {
         try left.parse(a)
         try right.parse(b)
         var result = ContentDifference()
-        for (name, pair) in members(a, b, left: 0, right: 0) {
+        forEachDifference(a, b, left: 0, right: 0) { name, pair in
             compareMember(name, pair, a, b, &result)
         }
         result.places = Array(result.places.sorted().prefix(Self.listedDifferences))
@@ -75,7 +75,6 @@ public struct ContentComparison: Sendable {
             return
         }
         if let l = pair.0, let r = pair.1 {
-            if left.token(l, a).elementsEqual(right.token(r, b)) { return }
             if name == "time", let x = RFC3339Instant(left.content(l, a)),
                 let y = RFC3339Instant(right.content(r, b)), x == y
             {
@@ -100,10 +99,10 @@ public struct ContentComparison: Sendable {
         _ result: inout ContentDifference
     ) {
         if let l, let r {
-            if left.token(l, a).elementsEqual(right.token(r, b)) { return }
+            if left.token(l, a).isEqual(to: right.token(r, b)) { return }
             let kinds = (left.nodes[l].kind, right.nodes[r].kind)
             if kinds == (.object, .object), !rules.ignoredData.contains(pointer) {
-                for (name, pair) in members(a, b, left: l, right: r) {
+                forEachDifference(a, b, left: l, right: r) { name, pair in
                     compareData(
                         pair.0,
                         pair.1,
@@ -153,31 +152,79 @@ public struct ContentComparison: Sendable {
         }
     }
 
-    /// The members of two objects, in order of their names.
-    private func members(
+    /// Calls `body` with the members of two objects that are not the same bytes in both, in canonical order.
+    private func forEachDifference(
         _ a: UnsafeRawBufferPointer,
         _ b: UnsafeRawBufferPointer,
         left l: Int,
-        right r: Int
-    ) -> [(name: String, pair: (Int?, Int?))] {
-        // Keyed by bytes: as Swift strings, names that only look alike would be one.
-        var members: [[UInt8]: (Int?, Int?)] = [:]
-        Self.forEachMember(of: l, left, a) { members[$0, default: (nil, nil)].0 = $1 }
-        Self.forEachMember(of: r, right, b) { members[$0, default: (nil, nil)].1 = $1 }
-        return members.sorted { $0.key.lexicographicallyPrecedes($1.key) }
-            .map { (String(decoding: $0.key, as: UTF8.self), $0.value) }
+        right r: Int,
+        _ body: (_ name: String, _ pair: (Int?, Int?)) -> Void
+    ) {
+        var (x, y) = (Members(of: l, left), Members(of: r, right))
+        while let side = order(x.name, y.name, a, b) {
+            let pair = (side <= 0 ? x.name : nil, side >= 0 ? y.name : nil)
+            if side <= 0 { x.advance(in: left) }
+            if side >= 0 { y.advance(in: right) }
+            if let m = pair.0, let n = pair.1,
+                left.token(m + 1, a).isEqual(to: right.token(n + 1, b))
+            {
+                continue
+            }
+            let name =
+                pair.0.map { JSONString.unescaped(left.nodes[$0], in: a) }
+                ?? pair.1.map { JSONString.unescaped(right.nodes[$0], in: b) } ?? []
+            body(
+                String(decoding: name, as: UTF8.self),
+                (pair.0.map { $0 + 1 }, pair.1.map { $0 + 1 })
+            )
+        }
     }
 
-    private static func forEachMember(
-        of object: Int,
-        _ tape: borrowing JSONTape,
-        _ bytes: UnsafeRawBufferPointer,
-        _ body: ([UInt8], Int) -> Void
-    ) {
-        var name = object + 1
-        for _ in 0..<Int(tape.nodes[object].count) {
-            body(JSONString.unescaped(tape.nodes[name], in: bytes), name + 1)
-            name = Int(tape.nodes[name + 1].next)
+    /// How two names compare, as bytes: as Swift strings, names that only look alike would be one. One that is
+    /// missing comes last; nil where both are.
+    private func order(
+        _ l: Int?,
+        _ r: Int?,
+        _ a: UnsafeRawBufferPointer,
+        _ b: UnsafeRawBufferPointer
+    ) -> Int? {
+        guard let l else { return r == nil ? nil : 1 }
+        guard let r else { return -1 }
+        if !left.nodes[l].hasEscapes, !right.nodes[r].hasEscapes {
+            return JSONString.compare(left.content(l, a), right.content(r, b))
+        }
+        let (x, y) = (
+            JSONString.unescaped(left.nodes[l], in: a), JSONString.unescaped(right.nodes[r], in: b)
+        )
+        return x.withUnsafeBytes { x in y.withUnsafeBytes { JSONString.compare(x, $0) } }
+    }
+
+    /// Goes through an object's names in canonical order.
+    private struct Members {
+        /// The node of the current name; nil after the last one.
+        private(set) var name: Int?
+        private var left: Int
+        private var place: Int
+
+        init(of object: Int, _ tape: borrowing JSONTape) {
+            left = Int(tape.nodes[object].count)
+            place = Int(tape.nodes[object].orderStart)
+            name = left == 0 ? nil : place < 0 ? object + 1 : Int(tape.order[place])
+        }
+
+        mutating func advance(in tape: borrowing JSONTape) {
+            guard let current = name else { return }
+            left -= 1
+            guard left > 0 else {
+                name = nil
+                return
+            }
+            guard place < 0 else {
+                place += 1
+                name = Int(tape.order[place])
+                return
+            }
+            name = Int(tape.nodes[current + 1].next)
         }
     }
 

@@ -99,7 +99,7 @@ public struct EventDecoder: Sendable {
     /// Empties a batch for the next run of records.
     public mutating func begin(_ batch: inout EventBatch) {
         batch.removeAll()
-        if streams.count > EventLimits.internedNames || sources.count > EventLimits.internedNames {
+        if streams.isFull || sources.isFull || types.isFull {
             startAfresh()
         }
         batch.generation = generation

@@ -6,6 +6,8 @@ public enum EventLimits {
     public static let nameBytes = 4096
     /// Bytes of a stream's name: room for the default one, `source#subject`.
     public static let streamNameBytes = 2 * nameBytes + 1
-    /// Names that a decoder remembers before it starts afresh.
-    public static let internedNames = 1 << 20
+    /// Names that a decoder remembers before it starts afresh,
+    public static let internedNames = 1 << 18
+    /// and their bytes.
+    static let internedBytes = 16 << 20
 }

@@ -12,6 +12,10 @@ struct NameTable {
     }
 
     var count: Int { ranges.count }
+    /// Whether it holds as many names, or as many bytes of them, as are worth remembering.
+    var isFull: Bool {
+        count > EventLimits.internedNames || arena.count > EventLimits.internedBytes
+    }
 
     mutating func removeAll() {
         arena.removeAll(keepingCapacity: true)

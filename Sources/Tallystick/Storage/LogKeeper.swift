@@ -1,0 +1,78 @@
+import Logging
+import TallystickSQLite
+
+/// Keeps the write-ahead log small: writes it back into the database, and holds the writer up for a while
+/// where readers of older snapshots keep it from being written back.
+final class LogKeeper {
+    private let path: String
+    private let connection: Connection
+    private let guardian: Connection
+    private let limits: WriterLimits
+    private let logger: Logger
+    /// Pages of the log at which the writer waits.
+    private var pauseAt: Int32
+
+    init(_ path: String, _ connection: Connection, guardian: Connection, _ options: StoreOptions) {
+        self.path = path
+        self.connection = connection
+        self.guardian = guardian
+        limits = options.writerLimits
+        logger = options.logger
+        pauseAt = limits.pauseFrames
+    }
+
+    /// Whether it is about to be written back.
+    var isLarge: Bool { connection.walFrames >= limits.checkpointFrames }
+
+    /// Called after each commit.
+    func committed() {
+        let frames = connection.walFrames
+        guard isLarge else {
+            pauseAt = limits.pauseFrames
+            return
+        }
+        let isWrittenBack = checkpoint()
+        guard !isWrittenBack, frames >= pauseAt else { return }
+        pause(frames)
+    }
+
+    /// Waits for readers, but not for ever: a reader that never ends must not stop the writer.
+    private func pause(_ frames: Int32) {
+        let deadline = SystemClock.monotonicMicroseconds() + limits.pauseMicroseconds
+        while SystemClock.monotonicMicroseconds() < deadline {
+            SystemClock.sleep(microseconds: WriterLimits.pollMicroseconds)
+            if checkpoint() { return }
+        }
+        // The next wait comes when the log has grown as much again.
+        pauseAt = frames + limits.pauseFrames
+        logger.warning(
+            "a reader keeps the write-ahead log from being written back",
+            metadata: [
+                "store": "\(path)",
+                "log_bytes": "\(Int64(frames) * Int64(StoreLimits.pageBytes))",
+                "waited_ms": "\(limits.pauseMicroseconds / 1000)",
+            ]
+        )
+    }
+
+    /// Writes the log back into the database, as far as readers allow.
+    ///
+    /// A second connection holds the write lock meanwhile: SQLite before 3.51.3 can corrupt a database when
+    /// one connection checkpoints while another commits (sqlite.org/wal.html#walresetbug).
+    ///
+    /// - returns: whether all of it was written back. Busy or not, nothing is lost: the log is complete, and
+    ///   the next commit tries again.
+    @discardableResult
+    func checkpoint() -> Bool {
+        do {
+            try guardian.execute("BEGIN IMMEDIATE")
+            defer { try? guardian.execute("ROLLBACK") }
+            let pages = try connection.cached("PRAGMA wal_checkpoint(PASSIVE)").first {
+                (log: $0.int64(at: 1), written: $0.int64(at: 2))
+            }
+            return pages.map { $0.log == $0.written } ?? false
+        } catch {
+            return false
+        }
+    }
+}
