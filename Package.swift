@@ -63,7 +63,7 @@ let package = Package(
         ),
         .target(
             name: "TallystickTestKit",
-            dependencies: ["Tallystick"],
+            dependencies: ["Tallystick", "TallystickCore"],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -73,6 +73,11 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "TallystickCrashWorker",
+            dependencies: ["Tallystick", "TallystickCore"],
             swiftSettings: strict
         ),
         .target(name: "CTallystickBaseline", dependencies: ["CTallystickSQLite"]),
@@ -97,8 +102,9 @@ let package = Package(
         .testTarget(
             name: "TallystickTests",
             dependencies: [
-                "Tallystick", "TallystickSQLite", "TallystickTestKit",
+                "Tallystick", "TallystickSQLite", "TallystickTestKit", "CTallystickSQLite",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: strict
         ),
@@ -109,9 +115,22 @@ let package = Package(
         ),
         .testTarget(
             name: "CrashTests",
-            dependencies: ["TallystickCLI", "TallystickTestKit"],
-            exclude: ["full-run.sh"],
+            dependencies: [
+                "TallystickCLI", "TallystickCrashWorker", "TallystickSQLite", "TallystickTestKit",
+            ],
+            exclude: ["full-run.sh", "failing-sync.c"],
             swiftSettings: strict
         ),
     ]
 )
+
+// Needs `--sanitize=fuzzer`, so it is built on request only: see Tests/fuzz.sh.
+if Context.environment["TALLY_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "TallystickFuzz",
+            dependencies: ["TallystickTestKit"],
+            swiftSettings: strict
+        )
+    )
+}

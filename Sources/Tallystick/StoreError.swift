@@ -23,6 +23,8 @@ public struct StoreError: Error, Sendable, Equatable {
     public let hint: String
     /// Whether the same call can succeed later without anything being changed by hand.
     public let isRetryable: Bool
+    /// The position of the event that was affected, where it is one.
+    public let position: Int64?
 
     public init(
         _ code: Code,
@@ -30,7 +32,8 @@ public struct StoreError: Error, Sendable, Equatable {
         on subject: String = "",
         _ message: String,
         hint: String = "",
-        isRetryable: Bool = false
+        isRetryable: Bool = false,
+        position: Int64? = nil
     ) {
         self.code = code
         self.operation = operation
@@ -38,6 +41,7 @@ public struct StoreError: Error, Sendable, Equatable {
         self.message = message
         self.hint = hint
         self.isRetryable = isRetryable
+        self.position = position
     }
 }
 
@@ -118,6 +122,8 @@ extension StoreError.Code {
     public static let projectionChanged = Self(rawValue: "projection_changed")
     /// A projection could not apply an event.
     public static let poisonEvent = Self(rawValue: "poison_event")
+    /// A sink outside of SQLite did not take a batch.
+    public static let sinkFailed = Self(rawValue: "sink_failed")
     /// A conflict is open on an event whose category asks that replay waits for it.
     public static let held = Self(rawValue: "held")
     /// The work was stopped before it was done; what is done is kept.

@@ -26,6 +26,8 @@ extension StoreError {
                 )
             } else if error.isCorrupt {
                 (.corrupt, "Run 'tally doctor', and restore a backup", false)
+            } else if .tooBig ~= error.code, error.operation == "prepare" {
+                (.schemaAltered, "Someone changed the schema; restore a backup", false)
             } else if error.isNotADatabase {
                 (.notAStore, "Check the path", false)
             } else if error.isFull {

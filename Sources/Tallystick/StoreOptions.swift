@@ -20,8 +20,9 @@ public struct StoreOptions: Sendable {
     public var overrides: SettingsOverrides?
     /// The clock behind `recorded_at`: microseconds since 1970-01-01T00:00:00Z.
     public var clock: @Sendable () -> Int64 = SystemClock.microsecondsSince1970
-    /// Silent unless the program sets swift-log up.
-    public var logger = Logger(label: "tallystick")
+    /// Silent unless the program sets swift-log up. Its plain stream handler counts as none, because that is
+    /// what swift-log prints to when nobody sets it up: a program that wants it sets this logger.
+    public var logger = Self.defaultLogger
     /// Holds the keys that were given when the store was opened.
     var checksummer = Checksummer()
 
@@ -29,6 +30,14 @@ public struct StoreOptions: Sendable {
     var writerLimits = WriterLimits()
 
     public init() {}
+
+    private static var defaultLogger: Logger {
+        let logger = Logger(label: label)
+        guard logger.handler is StreamLogHandler else { return logger }
+        return Logger(label: label) { _ in SwiftLogNoOpLogHandler() }
+    }
+
+    private static let label = "tallystick"
 }
 
 /// How a store is created. All of it is fixed for the store's life.

@@ -113,27 +113,50 @@ actor StoreOwner {
         }
     }
 
-    /// Puts on record that a replay leaves an event out.
-    func auditSkip(
-        of replay: String,
-        position: Int64,
-        reason: String,
-        actor: String
-    ) throws(StoreError) {
-        _ = try withWriter("skip an event") { writer in
-            try writer.transaction("skip an event") {
-                try writer.addAudit(
-                    AuditRow(
-                        kind: .projectionSkip,
-                        recordedAt: writer.clock(),
-                        actor: actor,
-                        reason: "replay \(replay): \(reason)",
-                        position: position
-                    )
-                )
+    /// Puts on record that a replay leaves an event out; once for each place and definition of the replay.
+    func auditSkip(_ skip: ProjectionSkip) throws(StoreError) {
+        try withWriter("skip an event") { writer in
+            try writer.transaction("skip an event") { try skip.record(with: writer) }
+        }
+    }
+
+    /// Writes the log back into the database, as far as readers allow.
+    func checkpointLog() throws(StoreError) {
+        try withWriter("write the log back") { _ = $0.log.checkpoint() }
+    }
+
+    func repairDerived(
+        _ report: VerifyReport,
+        actor: String,
+        reason: String
+    ) throws(StoreError) -> [(table: String, rows: Int)] {
+        try withWriter("repair derived rows") {
+            try DerivedRepair($0, actor: actor, reason: reason).run(report)
+        }
+    }
+
+    /// Puts damage on record that was found, each record once for each kind.
+    func record(_ damaged: [DamagedRecord], as kind: MismatchKind) throws(StoreError) {
+        try withWriter("record the damage") { writer in
+            try writer.transaction("record the damage") {
+                try MismatchRecorder(writer).record(damaged, as: kind, actor: Self.actor)
             }
         }
     }
+
+    /// Puts on record what is wrong with the event at a position, where its checksum or leaf does not hold.
+    func recordDamage(at position: Int64, as kind: MismatchKind) throws(StoreError) {
+        try withWriter("record the damage") { writer in
+            try writer.transaction("record the damage") {
+                let recorder = MismatchRecorder(writer)
+                guard let damage = try recorder.damage(at: position) else { return }
+                try recorder.record([damage], as: kind, actor: Self.actor)
+            }
+        }
+    }
+
+    /// Who records what nobody asked for.
+    private static let actor = "local"
 
     func resolve(_ request: ManualResolution) throws(StoreError) -> Int64 {
         try withWriter("resolve the conflict") { try ManualResolver($0).resolve(request) }
@@ -169,6 +192,26 @@ actor StoreOwner {
                 reason: reason,
                 mapping: mapping
             )
+        }
+    }
+
+    func setBreaker(
+        _ kind: BreakerKind,
+        _ name: String,
+        to state: CircuitBreaker.State,
+        actor: String,
+        reason: String
+    ) throws(StoreError) -> Bool {
+        try withWriter("set the breaker") { writer in
+            try writer.transaction("set the breaker") {
+                try BreakerBook(writer).set(
+                    kind,
+                    name,
+                    to: state,
+                    actor: actor,
+                    reason: reason
+                )
+            }
         }
     }
 

@@ -72,7 +72,8 @@ struct Table: AsyncParsableCommand {
 
 /// The measures, in the order in which they run.
 enum MeasureName: String, CaseIterable, ExpressibleByArgument {
-    case ingest, copies, append, keys, verify, proof, replay, resume, memory, start
+    case ingest, copies, append, keys, verify, proof, replay, resume, reconcile, decide, memory
+    case start
 
     var measure: any Measure {
         switch self {
@@ -84,6 +85,8 @@ enum MeasureName: String, CaseIterable, ExpressibleByArgument {
         case .proof: ProofMeasure()
         case .replay: ReplayMeasure()
         case .resume: ResumeMeasure()
+        case .reconcile: ReconcileMeasure()
+        case .decide: DecideMeasure()
         case .memory: MemoryMeasure()
         case .start: StartMeasure()
         }

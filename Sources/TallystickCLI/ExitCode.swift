@@ -34,7 +34,7 @@ enum Exit {
         case .badInput, .sourceIsOrigin, .projectionInvalid, .projectionChanged, .queryFailed:
             badInput
         case .expectationFailed, .contentDiffers, .alreadyDecided, .notDecided: expectation
-        case .poisonEvent, .held, .interrupted, .limitReached: incomplete
+        case .poisonEvent, .sinkFailed, .held, .interrupted, .limitReached: incomplete
         default: bug
         }
     }

@@ -9,6 +9,8 @@ enum Process {
         StandardStreams.complete()
         // A closed pipe is an answer, not a signal to die by.
         signal(SIGPIPE, SIG_IGN)
+        // Nor is a limit on the size of files: the write fails, and is reported.
+        signal(SIGXFSZ, SIG_IGN)
         // Before any other thread exists, which would take the signals with it.
         Signals.block()
         // Detached: this function is isolated to the main actor, whose thread waits for signals.
@@ -36,8 +38,8 @@ struct Tally: AsyncParsableCommand {
         version: Release.version,
         subcommands: [
             Init.self, Ingest.self, Append.self, Read.self, Export.self, Verify.self, Replay.self,
-            Conflicts.self, Quarantine.self, Audit.self, Config.self, Query.self, Stats.self,
-            Doctor.self, Keys.self, Seal.self, Prove.self,
+            Conflicts.self, Reconcile.self, Breaker.self, Quarantine.self, Audit.self, Config.self,
+            Query.self, Stats.self, Doctor.self, Keys.self, Seal.self, Prove.self,
             Backup.self, Upgrade.self, Demo.self, Completions.self,
         ]
     )

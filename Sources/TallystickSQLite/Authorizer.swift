@@ -12,8 +12,10 @@ public final class Authorizer {
         case store
         /// Statements of a projection: they may use tables whose names `owns` accepts, and nothing else.
         case projection(owns: (String) -> Bool, mayDefine: Bool)
-        /// Statements of a person: they may read.
-        case query
+        /// Statements of a person: they may read the columns of tables that `reads` accepts, and nothing
+        /// else. Virtual tables of SQLite itself are tables, too. The column is empty where a table is named
+        /// but none of its columns is; such a table may be one that the statement defines itself.
+        case query(reads: (_ table: String, _ column: String) -> Bool)
     }
 
     public private(set) var phase = Phase.store
@@ -38,7 +40,7 @@ public final class Authorizer {
         let refusal: String?
         switch phase {
         case .store: return SQLITE_OK
-        case .query: refusal = Self.refusalOfQuery(action, first, second)
+        case .query(let reads): refusal = Self.refusalOfQuery(action, first, second, reads)
         case .projection(let owns, let mayDefine):
             refusal = Self.refusalOfProjection(action, first, second, owns, mayDefine)
         }
@@ -50,10 +52,14 @@ public final class Authorizer {
     private static func refusalOfQuery(
         _ action: Int32,
         _ first: String?,
-        _ second: String?
+        _ second: String?,
+        _ reads: (String, String) -> Bool
     ) -> String? {
         switch action {
-        case SQLITE_SELECT, SQLITE_READ, SQLITE_RECURSIVE: nil
+        case SQLITE_SELECT, SQLITE_RECURSIVE: nil
+        case SQLITE_READ:
+            reads(first ?? "", second ?? "")
+                ? nil : "reading \(first ?? "") is not allowed: it is no table or view of the store"
         case SQLITE_FUNCTION: refusalOfFunction(second, Functions.query)
         default: name(action, first) + " is not allowed: a query only reads"
         }
@@ -71,7 +77,7 @@ public final class Authorizer {
         case SQLITE_SELECT, SQLITE_RECURSIVE: return nil
         case SQLITE_FUNCTION: return refusalOfFunction(second, Functions.projection)
         case SQLITE_READ:
-            return owns(table) || table.isEmpty || table == "json_each" || table == "json_tree"
+            return owns(table) || table == "json_each" || table == "json_tree"
                 || (mayDefine && table == "sqlite_master")
                 ? nil : "reading table \(table) is not allowed: a projection reads its own tables"
         case SQLITE_INSERT, SQLITE_UPDATE, SQLITE_DELETE:
@@ -150,8 +156,11 @@ enum Functions {
 
 extension Connection {
     /// Sets the connection's authorizer, once and for its life; the connection keeps it alive.
-    public func install(_ authorizer: Authorizer) {
+    public func install(_ authorizer: Authorizer) throws(SQLiteError) {
         keepAlive(authorizer)
+        // The first use of a table-valued function on a connection asks for UPDATE of the schema's table,
+        // which no phase of others allows: their first use is ours.
+        _ = try prepare("SELECT 1 FROM json_each('[]'), json_tree('[]')")
         sqlite3_set_authorizer(
             handle,
             { context, action, first, second, _, _ in

@@ -16,6 +16,9 @@ public final class Connection {
     /// Pages in the write-ahead log after this connection's last commit.
     public var walFrames: Int32 { frames.count }
     private let frames = FrameCount()
+    private var schemaWatch: SchemaWatch?
+    /// Asked while statements run; set once.
+    var guardian: ProgressGuard?
     /// Objects that SQLite holds pointers to.
     private var kept: [AnyObject] = []
 
@@ -59,6 +62,7 @@ public final class Connection {
             let code = tally_db_config_flag(handle, option, value)
             guard code == SQLITE_OK else { throw failure(code, "configure") }
         }
+        try loadSchema()
         try execute("PRAGMA cell_size_check = ON")
         try execute("PRAGMA mmap_size = 0")
         try execute("PRAGMA wal_autocheckpoint = 0")
@@ -86,8 +90,37 @@ public final class Connection {
         guard code == SQLITE_OK else { throw failure(code, "execute", sql: sql) }
     }
 
+    /// Begins a transaction; one that is immediate holds the write lock.
+    ///
+    /// Where the schema is watched and was changed since it was checked last, it is checked again, in this
+    /// transaction: what follows sees the schema that was accepted.
+    ///
+    /// - throws: `SQLiteError`, or what the check throws; no transaction is open then.
+    public func begin(immediate: Bool = false) throws {
+        try execute(immediate ? "BEGIN IMMEDIATE" : "BEGIN")
+        guard let schemaWatch else { return }
+        do {
+            try schemaWatch.check(self)
+        } catch {
+            if !isAutocommit { try execute("ROLLBACK") }
+            throw error
+        }
+    }
+
+    /// Has the schema checked now, and whenever `begin` finds it changed.
+    public func watchSchema(_ judge: @escaping (Connection) throws -> Void) throws {
+        let watch = SchemaWatch(judge)
+        try watch.check(self)
+        schemaWatch = watch
+    }
+
     /// Prepares one statement.
     public func prepare(_ sql: String) throws(SQLiteError) -> Statement {
+        try prepare(sql, isOwned: false)
+    }
+
+    /// - parameter isOwned: whether this connection keeps the statement, which then does not keep it.
+    private func prepare(_ sql: String, isOwned: Bool) throws(SQLiteError) -> Statement {
         var prepared: OpaquePointer?
         let code = sqlite3_prepare_v3(
             handle,
@@ -98,7 +131,7 @@ public final class Connection {
             nil
         )
         guard code == SQLITE_OK, let prepared else { throw failure(code, "prepare", sql: sql) }
-        return Statement(handle: prepared, sql: sql, connection: self)
+        return Statement(handle: prepared, sql: sql, connection: self, isOwned: isOwned)
     }
 
     /// Prepares one statement of somebody else's text, which must hold no other.
@@ -167,7 +200,7 @@ public final class Connection {
     /// A statement that the connection keeps for later calls with the same text.
     public func cached(_ sql: String) throws(SQLiteError) -> Statement {
         if let statement = cache[sql] { return statement }
-        let statement = try prepare(sql)
+        let statement = try prepare(sql, isOwned: true)
         cache[sql] = statement
         return statement
     }

@@ -1,19 +1,6 @@
 import CTallystickSQLite
 import Glibc
 
-/// What a statement of somebody else may use up.
-public struct StatementLimits: Sendable {
-    /// Time from its first step.
-    public var duration: Duration
-    /// Bytes of one value or row.
-    public var valueBytes: Int32
-
-    public init(duration: Duration, valueBytes: Int32) {
-        self.duration = duration
-        self.valueBytes = valueBytes
-    }
-}
-
 /// Stops a connection's statements at a deadline, or when it is asked to.
 public final class ProgressGuard {
     /// When running statements stop: monotonic nanoseconds; nil for never.
@@ -40,10 +27,74 @@ public final class ProgressGuard {
     }
 }
 
+/// Limits of a schema.
+public enum SchemaLimits {
+    /// Tables, indexes, views and triggers of a file. SQLite 3.40 takes half a minute to read 100,000 of them.
+    public static let objects = 10_000
+}
+
+/// Counts the steps in which SQLite reads a schema, before anything of it can be asked.
+private final class SchemaReading {
+    /// Steps of SQLite's virtual machine for each object.
+    private static let stepsEach = 8
+    /// Steps between two looks at how many there were.
+    static let stepsBetween: Int32 = 1000
+    private var looks = 0
+
+    func shouldStop() -> Bool {
+        looks += 1
+        return looks * Int(Self.stepsBetween) > SchemaLimits.objects * Self.stepsEach
+    }
+}
+
 extension Connection {
+    /// Has SQLite read the schema, and stops it where there is too much of it.
+    ///
+    /// - throws: `SQLiteError` with code `tooBig`.
+    func loadSchema() throws(SQLiteError) {
+        let reading = SchemaReading()
+        let context = Unmanaged.passUnretained(reading)
+        sqlite3_progress_handler(
+            handle,
+            SchemaReading.stepsBetween,
+            { context in
+                guard let context else { return 1 }
+                let reading = Unmanaged<SchemaReading>.fromOpaque(context).takeUnretainedValue()
+                return reading.shouldStop() ? 1 : 0
+            },
+            context.toOpaque()
+        )
+        defer {
+            // `reading` lives up to here.
+            withExtendedLifetime(reading) { restoreProgressHandler() }
+        }
+        do {
+            let statement = try prepare("SELECT 1 FROM sqlite_schema")
+            // A schema that was read before is found out of date by a step only.
+            _ = try statement.step()
+            try statement.reset()
+        } catch {
+            guard error.isInterrupted else { throw error }
+            throw SQLiteError(
+                code: .tooBig,
+                message: "the schema has more than \(SchemaLimits.objects) objects",
+                operation: "prepare"
+            )
+        }
+    }
+
+    private func restoreProgressHandler() {
+        if let guardian { set(guardian) } else { sqlite3_progress_handler(handle, 0, nil, nil) }
+    }
+
     /// Has a guard asked every few thousand steps of SQLite's virtual machine.
     public func install(_ guardian: ProgressGuard) {
         keepAlive(guardian)
+        self.guardian = guardian
+        set(guardian)
+    }
+
+    private func set(_ guardian: ProgressGuard) {
         sqlite3_progress_handler(
             handle,
             4096,
@@ -56,6 +107,12 @@ extension Connection {
         )
     }
 
+    /// Keeps sorters and intermediate tables in memory, where ``SQLiteLibrary/limitMemory(bytes:)`` counts
+    /// them, and not in files that could fill the disk.
+    public func keepTemporaryTablesInMemory() throws(SQLiteError) {
+        try execute("PRAGMA temp_store = MEMORY")
+    }
+
     /// Sets SQLite's limits (sqlite.org/limits.html) for statements of others.
     public func limit(valueBytes: Int32) {
         let limits: [(Int32, Int32)] = [
@@ -66,5 +123,20 @@ extension Connection {
             (SQLITE_LIMIT_TRIGGER_DEPTH, 0), (SQLITE_LIMIT_WORKER_THREADS, 0),
         ]
         for (limit, value) in limits { sqlite3_limit(handle, limit, value) }
+    }
+}
+
+extension SQLiteLibrary {
+    /// Limits the memory that SQLite uses in this process, for all connections together; beyond it statements
+    /// fail with `noMemory` (sqlite.org/c3ref/hard_heap_limit64.html).
+    ///
+    /// - parameter bytes: 0 for no limit.
+    /// - returns: the limit before.
+    @discardableResult
+    public static func limitMemory(bytes: Int64) -> Int64 {
+        let before = sqlite3_hard_heap_limit64(bytes)
+        // A hard limit sets the soft one as well, and does not take it back.
+        sqlite3_soft_heap_limit64(bytes)
+        return max(0, before)
     }
 }

@@ -5,11 +5,14 @@ public import CTallystickSQLite
 /// Parameters are counted from 1, columns from 0, as in SQLite.
 public final class Statement {
     @usableFromInline let handle: OpaquePointer
-    @usableFromInline let connection: Connection
+    @usableFromInline unowned let connection: Connection
+    /// Keeps the connection open, unless it is the connection that keeps this statement.
+    private let keeper: Connection?
     /// The statement's text.
     public let sql: String
 
-    init(handle: OpaquePointer, sql: String, connection: Connection) {
+    init(handle: OpaquePointer, sql: String, connection: Connection, isOwned: Bool = false) {
+        keeper = isOwned ? nil : connection
         self.handle = handle
         self.sql = sql
         self.connection = connection
@@ -188,6 +191,14 @@ public final class Statement {
     @inlinable @inline(__always)
     public func isNull(at index: Int32) -> Bool {
         sqlite3_column_type(handle, index) == SQLITE_NULL
+    }
+
+    /// Bytes of the row's texts and blobs.
+    public var rowBytes: Int {
+        (0..<columnCount).reduce(0) { sum, index in
+            let type = columnType(at: index)
+            return type == .text || type == .blob ? sum + bytes(at: index).count : sum
+        }
     }
 
     @inlinable @inline(__always)

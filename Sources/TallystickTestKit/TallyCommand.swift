@@ -1,6 +1,6 @@
 public import Glibc
 
-/// Runs the `tally` that was built beside the tests.
+/// Runs a program that was built beside the tests, `tally` unless told otherwise.
 public struct TallyCommand: Sendable {
     /// How a command ended.
     public struct Result: Sendable {
@@ -8,27 +8,36 @@ public struct TallyCommand: Sendable {
         public var code: Int32
         public var output: String
         public var errors: String
+        /// How long it ran.
+        public var seconds: Double
+        /// The most memory that it had.
+        public var peakMebibytes: Int
     }
 
     /// The program.
     public let path: String
     private let folder: String
+    private let wrapper: [String]
 
     /// Another program.
     public init(in folder: String, path: String) {
         self.folder = folder
         self.path = path
+        wrapper = []
     }
 
     /// - parameter folder: where commands run.
-    public init(in folder: String) {
+    /// - parameter program: the product's name.
+    /// - parameter wrapper: words before the command, such as `setpriv` with its options.
+    public init(in folder: String, program: String = "tally", under wrapper: [String] = []) {
         self.folder = folder
+        self.wrapper = wrapper
         // The test bundle lies in the folder of the products.
-        let program = CommandLine.arguments.first ?? ""
-        let parts = program.split(separator: "/", omittingEmptySubsequences: false).dropLast()
-        let beside = parts.joined(separator: "/") + "/tally"
+        let bundle = CommandLine.arguments.first ?? ""
+        let parts = bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+        let beside = parts.joined(separator: "/") + "/" + program
         let package = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
-        let built = package.joined(separator: "/") + "/.build/debug/tally"
+        let built = package.joined(separator: "/") + "/.build/debug/" + program
         path = access(beside, X_OK) == 0 ? beside : built
     }
 
@@ -47,59 +56,56 @@ public struct TallyCommand: Sendable {
     ) -> Result {
         let scratch = "\(folder)/.run-\(UInt32.random(in: .min ... .max))"
         if let input, let file = fopen(scratch + ".in", "w") {
-            fputs(input, file)
+            let bytes = Array(input.utf8)
+            fwrite(bytes, 1, bytes.count, file)
             fclose(file)
         }
+        let clock = ContinuousClock()
+        let started = clock.now
         let child = start(
             arguments,
-            environment,
-            standardInput: input == nil ? "/dev/null" : scratch + ".in",
-            scratch
+            environment: environment,
+            input: input == nil ? nil : scratch + ".in",
+            output: scratch + ".out",
+            errors: scratch + ".err"
         )
-        let code = wait(for: child)
+        var usage = rusage()
+        let code = Self.wait(for: child, &usage)
+        let (seconds, attoseconds) = (clock.now - started).components
         defer { for suffix in [".in", ".out", ".err"] { unlink(scratch + suffix) } }
         return Result(
             code: code,
             output: Self.text(scratch + ".out"),
-            errors: Self.text(scratch + ".err")
+            errors: Self.text(scratch + ".err"),
+            seconds: Double(seconds) + Double(attoseconds) / 1e18,
+            peakMebibytes: usage.ru_maxrss >> 10
         )
     }
 
     /// Starts a command whose output nobody reads.
-    public func start(_ arguments: String...) -> pid_t {
-        start(arguments, [], standardInput: "/dev/null", nil)
-    }
+    public func start(_ arguments: String...) -> pid_t { start(arguments) }
 
-    private func start(
+    /// Starts a command; files that are nil are `/dev/null`.
+    public func start(
         _ arguments: [String],
-        _ environment: [String],
-        standardInput: String,
-        _ scratch: String?
+        environment: [String] = [],
+        input: String? = nil,
+        output: String? = nil,
+        errors: String? = nil
     ) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        let flags = O_WRONLY | O_CREAT | O_TRUNC
-        posix_spawn_file_actions_addopen(&actions, 0, standardInput, O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(
-            &actions,
-            1,
-            scratch.map { $0 + ".out" } ?? "/dev/null",
-            flags,
-            0o600
-        )
-        posix_spawn_file_actions_addopen(
-            &actions,
-            2,
-            scratch.map { $0 + ".err" } ?? "/dev/null",
-            flags,
-            0o600
-        )
-        // env changes to the folder, then becomes the command.
-        var words: [UnsafeMutablePointer<CChar>?] =
-            (["env", "-C", folder] + environment + [path] + arguments).map {
-                strdup($0)
-            }
+        let flags = O_WRONLY | O_CREAT | O_APPEND
+        posix_spawn_file_actions_addopen(&actions, 0, input ?? "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, output ?? "/dev/null", flags, 0o600)
+        posix_spawn_file_actions_addopen(&actions, 2, errors ?? "/dev/null", flags, 0o600)
+        // env changes to the folder, undoes what this process ignores, and becomes the command.
+        let prefix =
+            ["env", "--default-signal=XFSZ,PIPE,TERM,INT", "-C", folder] + environment
+        var words: [UnsafeMutablePointer<CChar>?] = (prefix + wrapper + [path] + arguments).map {
+            strdup($0)
+        }
         words.append(nil)
         defer { for word in words { free(word) } }
         var child = pid_t()
@@ -109,12 +115,18 @@ public struct TallyCommand: Sendable {
     /// Waits for a command that was started; the exit code, or the negated signal.
     @discardableResult
     public func wait(for child: pid_t) -> Int32 {
+        var usage = rusage()
+        return Self.wait(for: child, &usage)
+    }
+
+    private static func wait(for child: pid_t, _ usage: inout rusage) -> Int32 {
         var status: Int32 = 0
-        guard child > 0, waitpid(child, &status, 0) == child else { return -1000 }
+        guard child > 0, wait4(child, &status, 0, &usage) == child else { return -1000 }
         return status & 0x7F == 0 ? (status >> 8) & 0xFF : -(status & 0x7F)
     }
 
-    private static func text(_ path: String) -> String {
+    /// What a file holds; empty when it cannot be read.
+    public static func text(_ path: String) -> String {
         guard let file = fopen(path, "r") else { return "" }
         defer { fclose(file) }
         var bytes: [UInt8] = []

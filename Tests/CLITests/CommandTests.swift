@@ -12,29 +12,6 @@ struct CommandTests {
         tally = TallyCommand(in: folder.path)
     }
 
-    private static let commands = [
-        "init", "ingest", "append", "read", "export", "verify", "replay", "replay run",
-        "replay list",
-        "replay status", "replay parked", "replay retry", "replay drop", "replay rebuild",
-        "conflicts list",
-        "conflicts show", "conflicts diff", "conflicts resolve", "conflicts reopen",
-        "quarantine list",
-        "quarantine show",
-        "quarantine release", "audit list", "audit show", "audit verify", "config show",
-        "config validate", "config apply", "config diff", "config history", "query",
-        "stats", "doctor", "backup", "upgrade", "demo", "completions",
-        "keys generate", "keys list", "keys rotate", "keys retire", "keys reseal", "seal",
-        "prove event", "prove consistency", "prove check",
-    ]
-
-    @Test("Every command has help with an example", arguments: commands)
-    func help(_ command: String) {
-        let result = tally.run(command.split(separator: " ").map(String.init) + ["--help"])
-        #expect(result.code == 0)
-        #expect(result.output.contains("EXAMPLE"), "\(command)")
-        #expect(result.output.contains("tally "), "\(command)")
-    }
-
     @Test("Reports have the members that the contract names")
     func reports() throws {
         #expect(tally.run("init", "s.db").code == 0)
@@ -80,27 +57,5 @@ struct CommandTests {
         #expect(
             tally.run("query", "s.db", "SELECT :x AS x", "-p", "x=hi").output == "{\"x\":\"hi\"}\n"
         )
-    }
-
-    @Test("The README's commands run as they are written")
-    func readme() throws {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let text = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
-        let lines = text.split(separator: "\n").filter {
-            $0.hasPrefix("tally ") && !$0.contains("COMMAND")
-        }
-        #expect(lines.count >= 9)
-        for line in lines {
-            var words = line.split(separator: "\"", omittingEmptySubsequences: false)
-            let sql = words.count == 3 ? String(words[1]) : nil
-            words = words[0].split(separator: " ")
-            var arguments = words.dropFirst().map { word in
-                word.hasPrefix("fixtures/") ? root.appending(path: String(word)).path : String(word)
-            }
-            if let sql { arguments.append(sql) }
-            let result = tally.run(arguments)
-            #expect(result.code == 0, "\(line): \(result.errors)")
-        }
     }
 }

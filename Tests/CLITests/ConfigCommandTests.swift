@@ -27,7 +27,7 @@ struct ConfigCommandTests {
         #expect(applied.output.contains("\"version\":2"))
         #expect(
             applied.output.contains(
-                #""changes":[{"setting":"/categories/debug/percentage","old":100,"new":5}]"#
+                #""changes":[{"new":5,"old":100,"setting":"/categories/debug/percentage"}]"#
             )
         )
         let same = apply(#"{"categories": {"debug": {"percentage": 5}}}"#)
@@ -84,6 +84,48 @@ struct ConfigCommandTests {
             ).code == 65
         )
         #expect(tally.run("config", "history", "s.db").output.split(separator: "\n").count == 1)
+    }
+
+    @Test("Every setting is in the article Configuration, and its variables are named right")
+    func article() throws {
+        let applied = apply(
+            #"""
+            {"origins": {"a": {"priority": 1, "mismatch_threshold": 0.5}},
+             "categories": {"debug": {"origins": ["a"], "policy": "p"}},
+             "policies": {"p": {"chain": [
+                {"use": "highest", "pointer": "/n", "tie_break": "origin_priority"}, {"use": "quorum", "k": 2},
+                {"use": "field_merge", "fields": {"/n": "max"}}, {"use": "manual"}]}}}
+            """#
+        )
+        #expect(applied.code == 0, "\(applied.errors)")
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let article = try String(
+            contentsOf: root.appending(
+                path: "Sources/Tallystick/Documentation.docc/Configuration.md"
+            ),
+            encoding: .utf8
+        )
+        let text = tally.run("config", "show", "s.db", "--settings").output
+        let settings = try #require(
+            try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
+        )
+        var names = Set(settings.keys)
+        for section in ["origins", "categories", "breakers"] {
+            for value in (settings[section] as? [String: [String: Any]] ?? [:]).values {
+                names.formUnion(value.keys)
+            }
+        }
+        for section in ["compare", "classification"] {
+            names.formUnion((settings[section] as? [String: Any] ?? [:]).keys)
+        }
+        for policy in (settings["policies"] as? [String: [String: Any]] ?? [:]).values {
+            for step in policy["chain"] as? [[String: Any]] ?? [] { names.formUnion(step.keys) }
+        }
+        #expect(names.count > 30)
+        for name in names.sorted() {
+            #expect(article.contains("`\(name)`"), "\(name) is not in the article")
+        }
     }
 
     @Test("Environment variables take the place of settings, by name")

@@ -63,6 +63,28 @@ struct ConflictCommandTests {
         #expect(resolve("1", "--take", "right") == 0)
     }
 
+    @Test("Of two commands that decide the same conflict at once, one wins and one exits 4")
+    func atOnce() {
+        for conflict in ["1", "2"] {
+            let words = { (origin: String) in
+                tally.start(
+                    "conflicts",
+                    "resolve",
+                    "s.db",
+                    conflict,
+                    "--take",
+                    origin,
+                    "--reason",
+                    "r"
+                )
+            }
+            let running = [words("left"), words("right")]
+            #expect(running.map { tally.wait(for: $0) }.sorted() == [0, 4])
+        }
+        let count = tally.run("query", "s.db", "SELECT count(*) AS n FROM resolutions").output
+        #expect(count == "{\"n\":2}\n")
+    }
+
     @Test("Only what differs is coloured, on a terminal, unless NO_COLOR is set")
     func colours() throws {
         func diff(_ words: [String], _ variables: [String] = []) throws -> String {
@@ -72,7 +94,7 @@ struct ConflictCommandTests {
             let pipe = Pipe()
             process.executableURL = URL(filePath: "/usr/bin/env")
             process.arguments =
-                ["-C", folder.path, "TERM=xterm"] + variables
+                ["-C", folder.path, "-u", "NO_COLOR", "TERM=xterm"] + variables
                 + ["python3", "-c", script, tally.path, "conflicts", "diff", "s.db", "1"] + words
             process.standardOutput = pipe
             process.standardInput = FileHandle.nullDevice

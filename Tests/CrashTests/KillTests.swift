@@ -2,216 +2,244 @@ import Foundation
 import TallystickTestKit
 import Testing
 
-/// How often each test kills; the full run sets 200.
-private let kills = Int(ProcessInfo.processInfo.environment["TALLY_KILLS"] ?? "") ?? 6
+/// How a process is interrupted.
+enum Interruption: String, CaseIterable {
+    /// SIGKILL.
+    case killed
+    /// SIGTERM, which lets the command finish its transaction.
+    case terminated
+    /// SIGSTOP, SIGCONT after a while, then SIGKILL.
+    case stopped
 
-private let projection = """
-    -- tally:projection totals
-    -- tally:version 1
-    -- tally:setup
-    CREATE TABLE totals (type TEXT PRIMARY KEY, n INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
-    -- tally:on *
-    INSERT INTO totals VALUES (:type, 1, :position)
-    ON CONFLICT (type) DO UPDATE SET n = n + 1, last = excluded.last;
+    /// How often a test does it: a few times, unless the full run asks for more.
+    var rounds: Int {
+        let asked = ProcessInfo.processInfo.environment["TALLY_KILLS"].flatMap { Int($0) } ?? 5
+        return self == .killed ? asked : max(2, asked / 5)
+    }
 
-    """
+    func happen(to child: pid_t) {
+        switch self {
+        case .killed: kill(child, SIGKILL)
+        case .terminated: kill(child, SIGTERM)
+        case .stopped:
+            kill(child, SIGSTOP)
+            usleep(20_000)
+            kill(child, SIGCONT)
+            usleep(5_000)
+            kill(child, SIGKILL)
+        }
+    }
+}
 
-@Suite("Killed at random moments", .serialized)
-struct KillTests {
-    private let folder: TemporaryFolder
-    private let tally: TallyCommand
+/// A store that is interrupted, beside one that is not.
+struct CrashScene {
+    let folder: TemporaryFolder
+    let tally: TallyCommand
 
     init() throws {
         folder = try TemporaryFolder()
         tally = TallyCommand(in: folder.path)
+        #expect(tally.run("init", "killed.db").code == 0)
     }
 
     /// Files of events, each of which is a transaction of its own.
-    private func writeFiles(_ count: Int, events: Int) throws -> [String] {
-        var generator = EventGenerator(seed: 7, streams: 200)
+    func writeFiles(_ count: Int, events: Int, seed: UInt64) throws -> [String] {
+        var generator = EventGenerator(seed: seed, streams: 200)
         return try (0..<count).map { index in
-            let path = folder.file("events-\(index).ndjson")
+            let path = folder.file("events-\(seed)-\(index).ndjson")
             try Data(generator.events(events)).write(to: URL(filePath: path))
             return path
         }
     }
 
-    private func query(_ store: String, _ sql: String) -> String {
-        tally.run("query", store, sql, "--nl").output
+    func query(_ store: String, _ sql: String) -> String {
+        let result = tally.run("query", store, sql, "--nl")
+        #expect(result.code == 0, "\(result.errors)")
+        return result.output
     }
 
-    private let shape = """
-        SELECT count(*) AS events, max(position) AS head, count(DISTINCT event_id) AS ids,
-            (SELECT count(*) FROM (SELECT stream, max(revision) + 1 - count(*) AS gap FROM event_log
-                GROUP BY stream HAVING gap <> 0)) AS gaps
-        FROM event_log
+    /// Nothing is there twice, and nothing is missing between the first and the last.
+    func expectNoGaps(_ store: String, events: Int, _ comment: Comment) {
+        let sql = """
+            SELECT count(*) AS events, max(position) AS head, count(DISTINCT source || ' ' || event_id) AS ids,
+                (SELECT count(*) FROM (SELECT stream FROM event_log GROUP BY stream
+                    HAVING max(revision) + 1 <> count(*) OR count(DISTINCT revision) <> count(*))) AS gaps
+            FROM event_log
+            """
+        #expect(
+            query(store, sql)
+                == "{\"events\":\(events),\"head\":\(events),\"ids\":\(events),\"gaps\":0}\n",
+            comment
+        )
+        let verified = tally.run("verify", store)
+        #expect(verified.code == 0, "\(comment): \(verified.output)")
+    }
+
+    /// A member of a report.
+    func member(_ name: String, of json: String) -> String {
+        guard let value = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
+        else { return "no report: \(json)" }
+        return value[name].map { "\($0)" } ?? "no \(name)"
+    }
+}
+
+@Suite("Killed at random moments", .serialized)
+struct KillTests {
+    @Test(
+        "Ingest interrupted and resumed stores every event once, in order, as an uninterrupted run does",
+        arguments: Interruption.allCases
+    )
+    func ingest(_ interruption: Interruption) throws {
+        let scene = try CrashScene()
+        let tally = scene.tally
+        let seed = UInt64.random(in: .min ... .max)
+        let comment: Comment = "seed \(seed)"
+        var random = SeededGenerator(seed: seed)
+        #expect(tally.run("init", "whole.db").code == 0)
+        var interrupted = 0
+        for round in 0..<interruption.rounds {
+            let files = try scene.writeFiles(4, events: 125, seed: UInt64(round))
+            let child = tally.start(["ingest", "killed.db"] + files + ["--origin", "a"])
+            usleep(UInt32(20_000 + random.next() % 200_000))
+            interruption.happen(to: child)
+            let code = tally.wait(for: child)
+            #expect([0, 3, -SIGKILL, -SIGTERM].contains(code), comment)
+            if code != 0 { interrupted += 1 }
+            #expect(tally.run("verify", "killed.db").code == 0, comment)
+            let resumed = tally.run(["ingest", "killed.db"] + files + ["--origin", "a"])
+            #expect(resumed.code == 0, "\(comment): \(resumed.errors)")
+            #expect(tally.run(["ingest", "whole.db"] + files + ["--origin", "a"]).code == 0)
+            for file in files { unlink(file) }
+        }
+        #expect(interrupted > 0, "no moment was early enough; \(comment)")
+        scene.expectNoGaps("killed.db", events: interruption.rounds * 500, comment)
+        let content =
+            "SELECT position, source, event_id, stream, revision, data, checksum FROM event_log ORDER BY position"
+        #expect(scene.query("killed.db", content) == scene.query("whole.db", content), comment)
+    }
+
+    private let projection = """
+        -- tally:projection totals
+        -- tally:version 1
+        -- tally:setup
+        CREATE TABLE totals (type TEXT PRIMARY KEY, n INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
+        -- tally:on *
+        INSERT INTO totals VALUES (:type, 1, :position)
+        ON CONFLICT (type) DO UPDATE SET n = n + 1, last = excluded.last;
+
         """
 
     @Test(
-        "Ingest killed and resumed stores every event once, in order, as an uninterrupted run does"
+        "Replay interrupted and resumed has the tables and digests of an uninterrupted run",
+        arguments: Interruption.allCases,
+        [false, true]
     )
-    func ingest() throws {
+    func replay(_ interruption: Interruption, beside: Bool) throws {
+        let scene = try CrashScene()
+        let tally = scene.tally
         let seed = UInt64.random(in: .min ... .max)
+        let comment: Comment = "seed \(seed)"
         var random = SeededGenerator(seed: seed)
-        let files = try writeFiles(12, events: 250)
-        #expect(tally.run("init", "whole.db").code == 0)
-        #expect(tally.run(["ingest", "whole.db"] + files + ["--origin", "a"]).code == 0)
-        #expect(tally.run("init", "killed.db").code == 0)
-        for _ in 0..<kills {
-            let child = tally.start(
-                "ingest",
-                "killed.db",
-                files[0],
-                files[1],
-                files[2],
-                files[3],
-                files[4],
-                files[5],
-                files[6],
-                files[7],
-                files[8],
-                files[9],
-                files[10],
-                files[11],
-                "--origin",
-                "a"
-            )
-            usleep(UInt32(10_000 + random.next() % 250_000))
-            kill(child, SIGKILL)
-            tally.wait(for: child)
-            #expect(tally.run("verify", "killed.db").code == 0, "seed \(seed)")
-        }
-        #expect(tally.run(["ingest", "killed.db"] + files + ["--origin", "a"]).code == 0)
-        #expect(query("killed.db", shape) == query("whole.db", shape), "seed \(seed)")
-        #expect(query("killed.db", shape).contains("\"gaps\":0"))
-        #expect(query("killed.db", shape).contains("\"events\":3000"))
-        let content = "SELECT event_id, stream, data FROM event_log ORDER BY event_id"
-        #expect(query("killed.db", content) == query("whole.db", content))
-        #expect(tally.run("verify", "killed.db").code == 0)
-    }
-
-    @Test(
-        "Replay killed and resumed has the tables and digests of an uninterrupted run",
-        arguments: [false, true]
-    )
-    func replay(beside: Bool) throws {
-        let seed = UInt64.random(in: .min ... .max)
-        var random = SeededGenerator(seed: seed)
-        let files = try writeFiles(1, events: 3000)
-        try projection.write(toFile: folder.file("totals.sql"), atomically: true, encoding: .utf8)
-        #expect(tally.run("init", "s.db").code == 0)
-        #expect(tally.run("ingest", "s.db", files[0], "--origin", "a").code == 0)
-        #expect(tally.run("backup", "s.db", "whole.db").code == 0)
+        try projection.write(
+            toFile: scene.folder.file("totals.sql"),
+            atomically: true,
+            encoding: .utf8
+        )
+        // More events than the interrupted runs can reach, so that every one of them has work.
+        let events = max(1000, interruption.rounds * 400)
+        let file = try scene.writeFiles(1, events: events, seed: 1)[0]
+        #expect(tally.run("ingest", "killed.db", file, "--origin", "a").code == 0)
+        #expect(tally.run("backup", "killed.db", "whole.db").code == 0)
         let whole = tally.run("replay", "whole.db", "totals.sql", "--json").output
         let place = beside ? ["--into", "out.db"] : []
-        for _ in 0..<kills {
-            let child =
-                beside
-                ? tally.start("replay", "s.db", "totals.sql", "--batch", "20", "--into", "out.db")
-                : tally.start("replay", "s.db", "totals.sql", "--batch", "20")
-            usleep(UInt32(10_000 + random.next() % 150_000))
-            kill(child, SIGKILL)
-            tally.wait(for: child)
+        var interrupted = 0
+        for _ in 0..<interruption.rounds {
+            let child = tally.start(["replay", "killed.db", "totals.sql", "--batch", "5"] + place)
+            usleep(UInt32(30_000 + random.next() % 150_000))
+            interruption.happen(to: child)
+            if tally.wait(for: child) != 0 { interrupted += 1 }
         }
-        let resumed = tally.run(["replay", "s.db", "totals.sql", "--json"] + place)
-        #expect(resumed.code == 0, "seed \(seed): \(resumed.errors)")
-        for digest in ["digest", "applied_digest", "root"] {
-            #expect(member(digest, of: resumed.output) == member(digest, of: whole), "seed \(seed)")
+        #expect(interrupted > 0, "no moment was early enough; \(comment)")
+        let resumed = tally.run(["replay", "killed.db", "totals.sql", "--json"] + place)
+        #expect(resumed.code == 0, "\(comment): \(resumed.errors)")
+        for digest in ["position", "digest", "applied_digest", "root"] {
+            #expect(
+                scene.member(digest, of: resumed.output) == scene.member(digest, of: whole),
+                comment
+            )
         }
+        #expect(scene.member("position", of: whole) == "\(events)")
         if !beside {
             let rows = "SELECT * FROM totals ORDER BY type"
-            #expect(query("s.db", rows) == query("whole.db", rows), "seed \(seed)")
+            #expect(scene.query("killed.db", rows) == scene.query("whole.db", rows), comment)
         }
-    }
-
-    private func member(_ name: String, of json: String) -> String {
-        guard let value = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
-        else {
-            return "no report"
-        }
-        return value[name] as? String ?? "no \(name)"
-    }
-
-    @Test("SIGTERM ends ingest with exit 3 or 0, and the same command goes on")
-    func terminated() throws {
-        let files = try writeFiles(12, events: 400)
-        #expect(tally.run("init", "s.db").code == 0)
-        let arguments = ["ingest", "s.db"] + files + ["--origin", "a"]
-        let child = tally.start(
-            "ingest",
-            "s.db",
-            files[0],
-            files[1],
-            files[2],
-            files[3],
-            files[4],
-            files[5],
-            files[6],
-            files[7],
-            files[8],
-            files[9],
-            files[10],
-            files[11],
-            "--origin",
-            "a"
-        )
-        usleep(120_000)
-        kill(child, SIGSTOP)
-        usleep(50_000)
-        kill(child, SIGCONT)
-        kill(child, SIGTERM)
-        let code = tally.wait(for: child)
-        #expect(code == 3 || code == 0)
-        #expect(tally.run(arguments).code == 0)
-        #expect(query("s.db", shape).contains("\"events\":4800"))
-        #expect(tally.run("verify", "s.db").code == 0)
+        #expect(tally.run("verify", "killed.db").code == 0, comment)
     }
 
     @Test(
-        "Four processes append to the same streams: every acknowledged event is there once, revisions have no gap"
+        "Four processes append to the same streams and are killed: what was acknowledged is there, once, where it was said"
     )
     func fourWriters() throws {
-        #expect(tally.run("init", "s.db").code == 0)
+        let scene = try CrashScene()
+        let seed = UInt64.random(in: .min ... .max)
+        let comment: Comment = "seed \(seed)"
+        var random = SeededGenerator(seed: seed)
+        let worker = TallyCommand(in: scene.folder.path, program: "TallystickCrashWorker")
+        for _ in 0..<max(3, Interruption.killed.rounds / 8) {
+            let children = (0..<4).map { writer in
+                worker.start(
+                    ["append", "killed.db", "writer-\(writer)", "3"],
+                    output: scene.folder.file("acknowledged-\(writer)")
+                )
+            }
+            usleep(UInt32(300_000 + random.next() % 400_000))
+            for (index, child) in children.enumerated() {
+                (index == 3 ? Interruption.stopped : .killed).happen(to: child)
+                usleep(UInt32(random.next() % 30_000))
+            }
+            for child in children { #expect(worker.wait(for: child) == -SIGKILL, comment) }
+        }
+        let log = scene.query(
+            "killed.db",
+            "SELECT event_id || ' ' || stream || ' ' || revision || ' ' || position AS place FROM event_log"
+        )
+        let stored = Set(
+            log.split(separator: "\n").map { $0.dropFirst("{\"place\":\"".count).dropLast(2) }
+        )
+        var acknowledged = 0
         for writer in 0..<4 {
-            for index in 0..<5 {
-                let event = """
-                    {"specversion":"1.0","id":"\(writer)-\(index)","source":"/w","type":"t","data":\(index)}
-                    """
-                try event.write(
-                    toFile: folder.file("\(writer)-\(index).json"),
-                    atomically: true,
-                    encoding: .utf8
+            let text = TallyCommand.text(scene.folder.file("acknowledged-\(writer)"))
+            for line in text.split(separator: "\n") {
+                acknowledged += 1
+                #expect(
+                    stored.contains(line),
+                    "'\(line)' is not stored as it was acknowledged; \(comment)"
                 )
             }
         }
-        for index in 0..<5 {
-            let children = (0..<4).map {
-                tally.start("append", "s.db", "shared", "\($0)-\(index).json")
-            }
-            for child in children { #expect(tally.wait(for: child) == 0) }
-        }
-        let rows = query(
-            "s.db",
-            "SELECT count(*) AS n, count(DISTINCT event_id) AS ids, max(revision) AS last FROM event_log"
-        )
-        #expect(rows.contains("{\"n\":20,\"ids\":20,\"last\":19}"))
-        #expect(tally.run("verify", "s.db").code == 0)
+        #expect(acknowledged > 20, "the writers had time for \(acknowledged) appends")
+        scene.expectNoGaps("killed.db", events: stored.count, comment)
     }
 
     @Test("Two processes on one replay apply each event once")
     func twoReplays() throws {
-        let files = try writeFiles(1, events: 2000)
-        try projection.write(toFile: folder.file("totals.sql"), atomically: true, encoding: .utf8)
-        #expect(tally.run("init", "s.db").code == 0)
-        #expect(tally.run("ingest", "s.db", files[0], "--origin", "a").code == 0)
+        let scene = try CrashScene()
+        let file = try scene.writeFiles(1, events: 2000, seed: 1)[0]
+        try projection.write(
+            toFile: scene.folder.file("totals.sql"),
+            atomically: true,
+            encoding: .utf8
+        )
+        let tally = scene.tally
+        #expect(tally.run("ingest", "killed.db", file, "--origin", "a").code == 0)
         let children = (0..<2).map { _ in
-            tally.start("replay", "s.db", "totals.sql", "--batch", "50")
+            tally.start("replay", "killed.db", "totals.sql", "--batch", "50")
         }
         for child in children {
             let code = tally.wait(for: child)
             #expect(code == 0 || code == 75)
         }
-        #expect(tally.run("replay", "s.db", "totals.sql").code == 0)
-        #expect(query("s.db", "SELECT sum(n) AS n FROM totals") == "{\"n\":2000}\n")
+        #expect(tally.run("replay", "killed.db", "totals.sql").code == 0)
+        #expect(scene.query("killed.db", "SELECT sum(n) AS n FROM totals") == "{\"n\":2000}\n")
     }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import TallystickSQLite
 import TallystickTestKit
 import Testing
@@ -27,9 +28,11 @@ struct ConnectionTests {
         #expect(throws: SQLiteError.self) { try connection.execute("SELECT load_extension('x')") }
         for (pragma, value) in [
             ("cell_size_check", 1), ("mmap_size", 0), ("wal_autocheckpoint", 0), ("synchronous", 2),
+            ("trusted_schema", 0),
         ] {
             let statement = try connection.prepare("PRAGMA \(pragma)")
-            if try statement.step() { #expect(statement.int64(at: 0) == Int64(value), "\(pragma)") }
+            #expect(try statement.step() || pragma == "mmap_size", "\(pragma)")
+            #expect(statement.int64(at: 0) == Int64(value), "\(pragma)")
         }
     }
 
@@ -67,6 +70,8 @@ struct ConnectionTests {
                 "PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)"
             )
         }
+        var status = stat()
+        #expect(stat(folder.file("t.db-wal"), &status) == 0 && status.st_size > 0)
         let again = try Connection(path: folder.file("t.db"), mode: .readOnly)
         let rows = try again.prepare("SELECT count(*) FROM t")
         #expect(try rows.step())
@@ -91,7 +96,7 @@ struct ConnectionTests {
             "CREATE TABLE mine (x); CREATE TABLE yours (x); CREATE VIEW mine_v AS SELECT x FROM yours"
         )
         let authorizer = Authorizer()
-        connection.install(authorizer)
+        try connection.install(authorizer)
         let phase = Authorizer.Phase.projection(owns: { $0.hasPrefix("mine") }, mayDefine: false)
         func refused(_ sql: String) -> Bool {
             do {
@@ -112,5 +117,67 @@ struct ConnectionTests {
         #expect(refused("ATTACH ':memory:' AS x"))
         #expect(refused("PRAGMA user_version"))
         #expect(refused("SAVEPOINT s"))
+    }
+    @Test("A schema that changes after a statement was prepared is judged again when it steps")
+    func authorizerAfterSchemaChange() throws {
+        let connection = try open()
+        try connection.execute(
+            "CREATE TABLE mine (x); CREATE TABLE yours (x); CREATE VIEW mine_v AS SELECT x FROM mine"
+        )
+        let authorizer = Authorizer()
+        try connection.install(authorizer)
+        let phase = Authorizer.Phase.projection(owns: { $0.hasPrefix("mine") }, mayDefine: false)
+        let statement = try authorizer.during(phase) { () throws(SQLiteError) in
+            try connection.prepareOnly("SELECT * FROM mine_v")
+        }
+        _ = try authorizer.during(phase) { () throws(SQLiteError) in try statement.step() }
+        try statement.reset()
+        let other = try Connection(path: folder.file("t.db"), mode: .readWrite)
+        try other.execute("DROP VIEW mine_v; CREATE VIEW mine_v AS SELECT x FROM yours")
+        let error = #expect(throws: SQLiteError.self) {
+            try authorizer.during(phase) { () throws(SQLiteError) in _ = try statement.step() }
+        }
+        #expect(error?.isDenied == true)
+        #expect(authorizer.denial?.contains("yours") == true)
+        // The store's own phase allows it: what is judged is the phase of the step.
+        _ = try statement.step()
+    }
+
+    @Test("Functions that read JSON as a table may be used in every phase, from the first use on")
+    func tableValuedFunctions() throws {
+        let connection = try open()
+        let authorizer = Authorizer()
+        try connection.install(authorizer)
+        for phase in [
+            Authorizer.Phase.query(reads: { table, _ in table == "json_each" }),
+            .projection(owns: { _ in false }, mayDefine: false),
+        ] {
+            let rows = try authorizer.during(phase) { () throws(SQLiteError) in
+                try connection.prepareOnly("SELECT value FROM json_each('[7]')")
+            }
+            #expect(try rows.step())
+            #expect(rows.int64(at: 0) == 7)
+        }
+        let error = #expect(throws: SQLiteError.self) {
+            try authorizer.during(.query(reads: { table, _ in table == "json_each" })) {
+                () throws(SQLiteError) in
+                _ = try connection.prepareOnly("SELECT * FROM json_tree('[7]')")
+            }
+        }
+        #expect(error?.isDenied == true)
+    }
+
+    @Test("Symbolic links are refused, and a new file is the owner's alone")
+    func files() throws {
+        let path = folder.file("t.db")
+        do {
+            let connection = try open()
+            try connection.execute("CREATE TABLE t (x)")
+        }
+        #expect(symlink(path, folder.file("link.db")) == 0)
+        let error = #expect(throws: SQLiteError.self) {
+            _ = try Connection(path: folder.file("link.db"), mode: .readOnly)
+        }
+        #expect(error?.cannotOpen == true)
     }
 }

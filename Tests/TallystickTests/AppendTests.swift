@@ -44,6 +44,31 @@ struct AppendTests {
         await store.close()
     }
 
+    @Test(
+        "What was refused or known already, with names that are new to the handle, leaves it able to append"
+    )
+    func appendsAfterARepeat() async throws {
+        let test = try await TestStore()
+        try await test.store.append([event("1")], to: "a")
+        await test.store.close()
+        let again = try await EventStore.open(at: test.path)
+        // Known: nothing of the batch is recorded, but its names are the handle's first.
+        try await again.append([event("1")], to: "a")
+        try await again.append([event("2")], to: "a")
+        let refused = await failureCode {
+            try await again.append([event("3")], to: "new", expecting: .exists)
+        }
+        #expect(refused == .expectationFailed)
+        let other = Event(id: "3", source: "/other", type: "other", data: .json("1"))
+        _ = await failureCode { try await again.append([other], to: "b", expecting: .exists) }
+        let bad = Event(id: "", source: "/bad", type: "bad", data: .json("1"))
+        #expect(await failureCode { try await again.append([other, bad], to: "c") } == .badInput)
+        let places = try await again.append([other, event("4")], to: "new")
+        #expect(places.map(\.revision) == [Revision(0), Revision(1)])
+        #expect(try await again.verify().isIntact)
+        await again.close()
+    }
+
     @Test("Other content under a known identity writes nothing, not even the events beside it")
     func otherContent() async throws {
         let test = try await TestStore()

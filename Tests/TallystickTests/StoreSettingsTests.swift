@@ -91,6 +91,11 @@ struct StoreSettingsTests {
             }
             #expect(code == .badInput, "\(file)")
         }
+        let nobody = Array(#"{"override_origin": "nobody"}"#.utf8)
+        let code = await failureCode {
+            _ = try await store.apply(settings: nobody, actor: "a", reason: "r")
+        }
+        #expect(code == .badInput)
         for (actor, reason) in [("", "r"), ("a", ""), ("environment", "r")] {
             let code = await failureCode {
                 _ = try await store.apply(settings: Self.debug, actor: actor, reason: reason)

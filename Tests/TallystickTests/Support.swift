@@ -10,6 +10,10 @@ enum Fixture {
         .deletingLastPathComponent().deletingLastPathComponent()
 
     static func path(_ name: String) -> String { root.appending(path: "fixtures/\(name)").path }
+    /// A text file of the project; empty when it cannot be read.
+    static func text(_ path: String) -> String {
+        (try? String(contentsOf: root.appending(path: path), encoding: .utf8)) ?? ""
+    }
     static func bytes(_ name: String) throws -> [UInt8] {
         [UInt8](try Data(contentsOf: URL(filePath: path(name))))
     }
@@ -56,6 +60,14 @@ struct TestStore {
     func tamper(_ sql: String) throws {
         let connection = try Connection(path: path, mode: .readWrite, firesTriggers: false)
         try connection.execute(sql)
+    }
+
+    /// Writes the whole log back and empties it; false where a reader holds a part of it.
+    func truncateLog() throws -> Bool {
+        let connection = try Connection(path: path, mode: .readWrite, busyTimeoutMilliseconds: 0)
+        let checkpoint = try connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)")
+        guard try checkpoint.step() else { return false }
+        return checkpoint.int64(at: 0) == 0
     }
 
     /// Row counts of all proved tables.

@@ -135,13 +135,13 @@ struct VerifyTests {
         var options = VerifyOptions()
         options.duration = .zero
         let stopped = try await test.store.verify(options)
-        #expect(stopped.cursor == "events:0")
-        #expect(!stopped.notChecked.isEmpty)
+        #expect(!stopped.isComplete)
+        #expect(stopped.notChecked.contains { $0.what == "events" && $0.records > 0 })
         options.duration = nil
         options.cursor = stopped.cursor
         let whole = try await test.store.verify(options)
         #expect(whole.isIntact)
-        #expect(whole.cursor == nil)
+        #expect(whole.isComplete)
         await test.store.close()
     }
 }

@@ -125,6 +125,7 @@ final class Appender {
 
     private func decode(_ events: [Event], to stream: String) throws {
         decoder.begin(&batch)
+        defer { batches.acceptNames(of: batch) }
         for (index, event) in events.enumerated() {
             json.removeAll(keepingCapacity: true)
             event.writeJSON(to: &json)

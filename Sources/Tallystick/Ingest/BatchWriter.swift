@@ -25,6 +25,7 @@ final class BatchWriter {
     private var expectsNew = true
     private var copies: CopyRecorder
     private let quarantine: QuarantineWriter
+    private let breakers: BreakerBook
 
     init(
         _ store: StoreWriter,
@@ -49,8 +50,9 @@ final class BatchWriter {
         findIdentity = try store.connection.prepare(
             "SELECT position FROM event_identities WHERE event_id = ?1 AND source_id = ?2"
         )
-        copies = CopyRecorder(store, configuration, helper)
+        copies = try CopyRecorder(store, configuration, helper)
         quarantine = QuarantineWriter(store, origin: origin, actor: actor)
+        breakers = try BreakerBook(store)
     }
 
     /// What a batch became, or a part of it.
@@ -97,7 +99,9 @@ final class BatchWriter {
         while let rest = result.rest {
             result.add(
                 try store.transaction(operation) {
-                    try recordRest(rest, prepared, result.positionOfEvent)
+                    let part = try recordRest(rest, prepared, result.positionOfEvent)
+                    if part.rest == nil { try countCall(result.outcomes + part.outcomes) }
+                    return part
                 }
             )
         }
@@ -111,19 +115,31 @@ final class BatchWriter {
         if expectsNew {
             let result = try store.attempt(operation) {
                 do {
-                    return try record(prepared, lookingUp: false, isTimed: true)
+                    return try begin(prepared, lookingUp: false)
                 } catch is NotAllNew {
                     return nil
                 }
             }
             if let result { return result }
         }
-        let result = try store.transaction(operation) {
-            try record(prepared, lookingUp: true, isTimed: true)
-        }
+        let result = try store.transaction(operation) { try begin(prepared, lookingUp: true) }
         let outcomes = result.outcomes
         expectsNew = outcomes.duplicate + outcomes.confirmed + outcomes.conflicting == 0
         return result
+    }
+
+    private func begin(_ prepared: PreparedBatch, lookingUp: Bool) throws -> Result {
+        let result = try record(prepared, lookingUp: lookingUp, isTimed: true)
+        if result.rest == nil { try countCall(result.outcomes) }
+        return result
+    }
+
+    /// Counts a whole batch as a call of the origin's breaker: failed where too many of its inputs were no events,
+    /// or disagreed with what the store has. An open breaker never keeps anything out.
+    private func countCall(_ outcomes: OutcomeCounts) throws {
+        let mismatches = Double(outcomes.conflicting + outcomes.quarantined)
+        let limit = configuration.mismatchLimit(of: origin) * Double(outcomes.total)
+        try breakers.record(.origin, origin, failed: mismatches > limit, actor: actor)
     }
 
     private func accept(_ prepared: PreparedBatch) {
@@ -132,7 +148,12 @@ final class BatchWriter {
             copies.configuration = configuration
             storeGeneration = -1
         }
-        let batch = prepared.batch
+        acceptNames(of: prepared.batch)
+    }
+
+    /// Takes over the names that a batch uses for the first time. Every batch of the decoder has to come by, in
+    /// order, whether it is recorded or not: later ones refer to its names.
+    func acceptNames(of batch: EventBatch) {
         if batch.generation != nameGeneration {
             nameGeneration = batch.generation
             sources.removeAll()
@@ -264,7 +285,12 @@ final class BatchWriter {
             }
         }
         while rest.events.isEmpty, let index = rest.rejected.first, isFirst || goesOn() {
-            let input = try quarantine.record(batch.rejected[index], arena, at: now)
+            let input = try quarantine.record(
+                batch.rejected[index],
+                arena,
+                at: now,
+                severity: configuration.severity(of:)
+            )
             result.outcomes.quarantined += 1
             if result.quarantine.count < IngestLimits.reportedQuarantine {
                 result.quarantine.append(input)

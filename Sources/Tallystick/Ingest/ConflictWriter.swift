@@ -15,8 +15,12 @@ struct Delivery {
 /// Records further deliveries: duplicates, confirming copies, and conflicts.
 struct ConflictWriter {
     private let store: StoreWriter
+    private let history: ConfigurationHistory
 
-    init(_ store: StoreWriter) { self.store = store }
+    init(_ store: StoreWriter) throws {
+        self.store = store
+        history = try ConfigurationHistory(in: store.connection)
+    }
 
     /// What a delivery became.
     struct Outcome {
@@ -34,12 +38,16 @@ struct ConflictWriter {
     ) throws -> Outcome {
         let appended = try store.reader.withRow(at: delivery.position) { row in
             guard try store.reader.readContent(row) else { throw missing(delivery.position) }
-            return row.int64(at: EventColumn.origin)
+            let isSame = store.reader.content.withUnsafeBytes { $0.isEqual(to: delivery.content) }
+            return (
+                origin: row.int64(at: EventColumn.origin), isSame: isSame,
+                damage: isSame ? nil : MismatchRecorder(store).checksumDamage(row)
+            )
         }
-        guard let appendedBy = appended else { throw missing(delivery.position) }
+        guard let appended else { throw missing(delivery.position) }
         let content = store.reader.content
-        let isSame = content.withUnsafeBytes { $0.isEqual(to: delivery.content) }
-        if isSame, originID == appendedBy { return Outcome(outcome: .duplicate) }
+        let isSame = appended.isSame
+        if isSame, originID == appended.origin { return Outcome(outcome: .duplicate) }
         var copies: [StoredCopy] = []
         try store.copies.read(position: delivery.position, into: &copies)
         if copies.contains(where: {
@@ -50,6 +58,11 @@ struct ConflictWriter {
         if isSame {
             try add(.confirmed, delivery, originID, differsIn: nil, storesContent: false)
             return Outcome(outcome: .confirmed)
+        }
+        if let damage = appended.damage {
+            // The copy is kept all the same: it may be what is left of the event.
+            let recorder = MismatchRecorder(store)
+            try recorder.record([damage], as: .atRest, actor: delivery.actor)
         }
         let difference = try content.withUnsafeBytesTyped { bytes throws(JSONError) in
             try comparison.difference(bytes, delivery.content)
@@ -65,7 +78,7 @@ struct ConflictWriter {
             differsIn: difference.json,
             storesContent: true
         )
-        let delivered = appendedBy == originID || copies.contains { $0.originID == originID }
+        let delivered = appended.origin == originID || copies.contains { $0.originID == originID }
         let names = try store.reader.withRow(at: delivery.position) { row in
             (event: try store.reader.names(row), id: row.text(at: EventColumn.id))
         }
@@ -80,6 +93,7 @@ struct ConflictWriter {
             severity: severity(names.event.category),
             appendedDigest: SHA256Digest(hashing: content)
         )
+        guard try isCompared(finding) else { return Outcome(outcome: .conflicting) }
         let opens = try open(finding, copies, &comparison)
         return Outcome(outcome: .conflicting, opensConflict: opens)
     }
@@ -99,6 +113,19 @@ struct ConflictWriter {
                 ? .equivocation : difference.dataDiffers ? .payloadDiffers : .metadataDiffers
         }
         var differsIn: String? { difference.json.map { String(decoding: $0, as: UTF8.self) } }
+    }
+
+    /// Whether a disagreement counts: by the settings in force when the event was recorded, which category's events are
+    /// compared, and which share of them. The copy is stored in any case.
+    private func isCompared(_ finding: Finding) throws -> Bool {
+        try history.refresh()
+        let settings = history.settings(at: finding.delivery.position)
+        guard let category = settings[category: finding.names.category] else { return true }
+        return Sampling.includes(
+            source: finding.names.source,
+            id: finding.eventID,
+            in: category
+        )
     }
 
     private func missing(_ position: Int64) -> StoreError {
@@ -183,7 +210,7 @@ struct ConflictWriter {
             position: delivery.position
         )
         try store.addAudit(row, tables: [.mismatches]) { sequence in
-            try store.conflicts.add(
+            try store.add(
                 NewMismatch(
                     kind: .copy,
                     severity: finding.severity,
@@ -214,7 +241,7 @@ struct ConflictWriter {
             conflictID: conflictID
         )
         try store.addAudit(row, tables: [.conflicts, .conflictCandidates]) { sequence in
-            try store.conflicts.add(
+            try store.add(
                 NewConflict(
                     conflictID: conflictID,
                     kind: finding.kind,

@@ -17,10 +17,11 @@ struct CopyRecorder {
     }
     private var known: [StoredCopy] = []
 
-    init(_ store: StoreWriter, _ configuration: IngestConfiguration, _ helper: HelperThread) {
+    init(_ store: StoreWriter, _ configuration: IngestConfiguration, _ helper: HelperThread) throws
+    {
         self.store = store
         self.helper = helper
-        conflicts = ConflictWriter(store)
+        conflicts = try ConflictWriter(store)
         comparison = ContentComparison(rules: configuration.comparison)
         self.configuration = configuration
     }

@@ -100,7 +100,13 @@ extension EventStore {
                 throw error
             case .batch(let prepared, let input, let bytes):
                 if prepared.batch.count > 0 {
+                    let start = ContinuousClock.now
                     let result = try await owner.write(prepared, run: run)
+                    StoreMetrics.ingested(
+                        result.outcomes,
+                        from: report.origin,
+                        in: .now - start
+                    )
                     report.add(result, input: input)
                     pace.note(records: prepared.batch.count, microseconds: result.microseconds)
                 }

@@ -19,6 +19,9 @@ struct IngestConfiguration: Sendable {
     var deliveryAttributes: Set<String>
     /// Names of delivery paths, which cannot be sources.
     var origins: Set<String>
+    /// By delivery path: the share of mismatches in a batch above which it counts as a failed call.
+    private var mismatchLimits: [String: Double]
+    private var standardMismatchLimit: Double
     /// Categories whose open conflicts hold replay.
     var heldCategories: [String]
 
@@ -40,12 +43,22 @@ struct IngestConfiguration: Sendable {
         }
         severities = settings.categories.map(\.severity.rawValue)
         comparison = settings.comparison
+        mismatchLimits = [:]
+        for origin in settings.origins { mismatchLimits[origin.name] = origin.mismatchThreshold }
+        standardMismatchLimit =
+            settings[category: settings.defaultCategory]?.mismatchThreshold ?? 0
         heldCategories = settings.categories.filter(\.holdsWhileOpen).map(\.name)
         deliveryAttributes = identity.deliveryAttributes
         var names = Set(settings.origins.map(\.name))
         let rows = try connection.prepare("SELECT name FROM origins WHERE name <> 'local'")
         while try rows.step() { names.insert(rows.text(at: 0)) }
         origins = names
+    }
+
+    /// The share of mismatches in a batch of a delivery path above which it counts as a failed call of its breaker: the
+    /// origin's own threshold, else that of the default category.
+    func mismatchLimit(of origin: String) -> Double {
+        mismatchLimits[origin] ?? standardMismatchLimit
     }
 
     /// Whether events of a category get an HMAC once a key is registered.

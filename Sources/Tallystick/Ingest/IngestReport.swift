@@ -46,6 +46,12 @@ public struct OutcomeCounts: Sendable, Equatable {
     /// All inputs, whatever their outcome.
     public var total: Int { appended + duplicate + confirmed + conflicting + quarantined }
 
+    static func + (left: Self, right: Self) -> Self {
+        var sum = left
+        sum += right
+        return sum
+    }
+
     static func += (left: inout Self, right: Self) {
         for outcome in IngestOutcome.allCases { left[outcome] += right[outcome] }
     }

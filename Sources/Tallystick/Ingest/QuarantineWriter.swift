@@ -15,11 +15,13 @@ struct QuarantineWriter {
 
     /// Records a rejected input, unless the same bytes of the origin are there already.
     ///
+    /// - parameter severity: of a category.
     /// - returns: how a report names it, but for its path.
     func record(
         _ rejected: RejectedInput,
         _ arena: UnsafeRawBufferPointer,
-        at now: Int64
+        at now: Int64,
+        severity: (String) -> String
     ) throws -> IngestReport.QuarantinedInput {
         let input = NewQuarantine(
             origin: origin,
@@ -34,7 +36,7 @@ struct QuarantineWriter {
         )
         let id =
             try store.quarantine.id(of: input)
-            ?? keep(input, rejected, arena.slice(rejected.bytes), now)
+            ?? keep(input, rejected, arena.slice(rejected.bytes), now, severity)
         return IngestReport.QuarantinedInput(
             id: id,
             path: "",
@@ -50,7 +52,8 @@ struct QuarantineWriter {
         _ input: NewQuarantine,
         _ rejected: RejectedInput,
         _ content: UnsafeRawBufferPointer,
-        _ now: Int64
+        _ now: Int64,
+        _ severity: (String) -> String
     ) throws -> Int64 {
         var id: Int64 = 0
         let row = AuditRow(kind: .quarantine, recordedAt: now, actor: actor, reason: input.code)
@@ -59,10 +62,11 @@ struct QuarantineWriter {
         let sequence = try store.addAudit(row, tables: tables) { sequence in
             id = try store.quarantine.add(input, content: content, auditSequence: sequence)
             guard let mismatch = rejected.mismatch else { return }
-            try store.conflicts.add(
+            try store.add(
                 NewMismatch(
                     kind: .transit,
-                    severity: "medium",
+                    severity: severity(mismatch.category),
+                    category: mismatch.category,
                     origin: origin,
                     source: mismatch.source,
                     eventID: mismatch.eventID,

@@ -6,238 +6,319 @@ extension EventStore {
     /// Recomputes every checksum, leaf and tile, and compares indexes and derived rows with what they are
     /// derived from.
     ///
-    /// Covers what the store held when the call began. Reads in short transactions.
+    /// Covers what the store held when the call began. Reads in short transactions, so that writers and
+    /// checkpoints go on. A run that is out of time, or cancelled, returns a cursor to go on from; a
+    /// complete one returns a cursor from which the next checks only what is added from now on. A handle that
+    /// writes puts events and copies that fail on record, as mismatches of the kind `at_rest`, each once.
     ///
     /// - returns: what was found; see ``VerifyReport/isIntact``.
-    /// - throws: `StoreError` when the file cannot be read at all.
+    /// - throws: `StoreError` when the file cannot be read at all; `invalidArgument` for a cursor that is none,
+    ///   `historyDiffers` for one of another store or of history that this store does not have.
     public func verify(_ options: VerifyOptions = VerifyOptions()) async throws(StoreError)
         -> VerifyReport
     {
-        let (path, storeOptions) = (path, self.options)
+        let (path, storeID, storeOptions) = (path, storeID, self.options)
         let stop = StopFlag()
-        return try await Self.attempt("verify", path) {
+        let start = ContinuousClock.now
+        let report = try await Self.attempt("verify", path) {
             try await withTaskCancellationHandler {
                 try await runOnThread {
-                    try Verification(path, storeOptions, options, stop).run()
+                    try Verification(path, storeID, storeOptions, options, stop).run()
                 }
             } onCancel: {
                 stop.set()
             }
         }
+        StoreMetrics.verified(report, in: .now - start)
+        await recordDamage(of: report)
+        return report
     }
 }
 
-/// One run of verification.
+/// One run of verification: pins the ends of the logs, shares the work out, and sums up.
 final class Verification: Sendable {
     private let path: String
     private let storeOptions: StoreOptions
     private let options: VerifyOptions
     private let stop: StopFlag
+    private let deadline: UInt64?
+    let heads: LogHeads
+    private let storedHeads: StoredHeads.Result
+    private let againstFindings: [VerifyReport.Finding]
+    /// What an earlier, complete run checked: the same sizes, all or less.
+    private let base: [LogName: Int64]
+    private let sums: KeySums
+    private let storeID: String
+    /// Ids of names when the run began.
+    private let lastName: [Dictionary: Int64]
+    private let isResumed: Bool
     private let state: Mutex<State>
 
     private struct State {
-        var next: Int64
-        /// Ends of chunks that are done, though one before them is not.
-        var done: Set<Int64> = []
-        var donePrefix: Int64
+        var lanes = VerifyLanes()
         var report = VerifyReport()
-        var identitySum: UInt64 = 0
-        var revisionSum: UInt64 = 0
+        /// Sums over the keys of events less those of index rows: zero where the two agree.
+        var differences: [IndexTable: UInt64] = [:]
+        var usedNames: [Dictionary: IDSet] = [:]
         var failure: StoreError?
     }
 
     init(
         _ path: String,
+        _ storeID: String,
         _ storeOptions: StoreOptions,
         _ options: VerifyOptions,
         _ stop: StopFlag
     ) throws {
         self.path = path
+        self.storeID = storeID
         self.storeOptions = storeOptions
         self.options = options
         self.stop = stop
-        let start = try Self.position(ofCursor: options.cursor)
-        state = Mutex(State(next: start, donePrefix: start))
-    }
-
-    private static func position(ofCursor cursor: String?) throws -> Int64 {
-        guard let cursor else { return 0 }
-        guard cursor.hasPrefix("events:"), let position = Int64(cursor.dropFirst(7)), position >= 0,
-            position % VerifyLimits.chunk == 0
-        else {
-            throw StoreError(
-                .invalidArgument,
-                during: "verify",
-                on: "cursor '\(cursor)'",
-                "this is no cursor of a verification",
-                hint: "Use the cursor that 'tally verify' printed"
-            )
+        deadline = options.duration.map { ProgressGuard.now() &+ $0.nanoseconds }
+        let cursor = try options.cursor.map {
+            try VerifyCursor($0, storeID: storeID, storeOptions.checksummer.ring)
         }
-        return position
-    }
-
-    func run() throws -> VerifyReport {
         let connection = try StoreFile.openForReading(path, storeOptions)
         // One snapshot for the ends of the three logs; rows up to there never change.
-        try connection.execute("BEGIN")
+        try connection.begin()
         let merkle = try MerkleRows(in: connection)
-        var heads: [LogName: Int64] = [:]
-        var logs: [LogName: MerkleLog?] = [:]
-        for name in LogName.allCases {
-            heads[name] = try merkle.size(of: name)
-            logs[name] = try merkle.log(name)
+        let current = try LogHeads(in: connection, merkle)
+        heads = try cursor.map { try $0.heads(within: current, merkle) } ?? current
+        let stored = StoredHeads(
+            in: connection,
+            storeID: storeID,
+            storeOptions.checksummer.ring
+        )
+        storedHeads = try stored.check()
+        let comparison = try HeadComparison(in: connection, storeID: storeID)
+        againstFindings = try options.against.flatMap {
+            try comparison.findings($0, record: "note")
         }
-        let logVerifier = try LogVerifier(in: connection)
-        var report = VerifyReport()
-        // What the index tables hold is taken off what the events will add: equal sums leave nothing.
-        let indexes = try logVerifier.indexSums()
-        state.withLock {
-            $0.identitySum &-= indexes.identity
-            $0.revisionSum &-= indexes.revision
+        base = cursor?.base ?? [:]
+        isResumed = cursor != nil
+        sums = KeySums(hash: cursor.map { ByteSum(seed: $0.seed) } ?? ByteSum())
+        let stray = StrayRows(in: connection)
+        var lastName: [Dictionary: Int64] = [:]
+        for dictionary in Dictionary.allCases {
+            lastName[dictionary] = try stray.last(dictionary.idColumn, of: dictionary.table)
+        }
+        self.lastName = lastName
+        var initial = State()
+        initial.lanes = try Self.lanes(options.scope, heads, base, stray)
+        initial.differences = cursor?.differences ?? [:]
+        initial.report.earlierFindings = cursor?.findings ?? 0
+        if let cursor, !cursor.isComplete, !initial.lanes.resume(from: cursor.keys) {
+            throw VerifyCursor.malformed
         }
         try connection.execute("COMMIT")
+        state = Mutex(initial)
+    }
 
-        if options.scope == .audit {
-            try logVerifier.checkTiles(heads.filter { $0.key == .audit }, &report)
-            try logVerifier.checkAudit(heads[.audit] ?? 0, &report)
-            for (what, name) in [("events", LogName.events), ("copies", .copies)] {
-                report.notChecked.append(
-                    .init(
-                        what: what,
-                        records: heads[name] ?? 0,
-                        reason: "only the audit trail was asked for"
-                    )
-                )
+    private static func lanes(
+        _ scope: VerifyOptions.Scope,
+        _ heads: LogHeads,
+        _ base: [LogName: Int64],
+        _ stray: StrayRows
+    ) throws -> VerifyLanes {
+        var lanes = VerifyLanes()
+        func range(_ lane: VerifyLane, _ log: LogName, _ step: Int64) {
+            let first = base[log] ?? 0
+            lanes.addRange(lane, after: first, through: heads.size(log), step: step)
+        }
+        if scope == .everything {
+            for table in IndexTable.allCases {
+                lanes.addKeyed(.index(table), records: heads.size(.events))
             }
-            describeTree(heads, logs, &report)
-            return report
+            range(.events, .events, VerifyLimits.chunk)
         }
-        let size = heads[.events] ?? 0
-        try checkEvents(size)
-        let (sums, prefix, partial) = state.withLock {
-            (($0.identitySum, $0.revisionSum), $0.donePrefix, $0.report)
-        }
-        report = partial
-        if prefix < size {
-            report.cursor = "events:\(prefix)"
-            report.notChecked.append(
-                .init(what: "events", records: size - prefix, reason: "the time was used up")
-            )
-            report.notChecked.append(
-                .init(what: "copies", records: heads[.copies] ?? 0, reason: "the time was used up")
-            )
-            report.notChecked.append(
-                .init(
-                    what: "audit_rows",
-                    records: heads[.audit] ?? 0,
-                    reason: "the time was used up"
+        for log in LogName.allCases where scope == .everything || log == .audit {
+            var (level, first, count) = (0, base[log] ?? 0, heads.size(log))
+            while count >= Int64(MerkleLog.tileWidth) {
+                (first, count) = (
+                    first / Int64(MerkleLog.tileWidth), count / Int64(MerkleLog.tileWidth)
                 )
-            )
-        } else {
-            if options.cursor != nil {
-                report.notChecked.append(
-                    .init(
-                        what: "indexes",
-                        records: size,
-                        reason: "only a run from the beginning compares them"
-                    )
-                )
-            } else if sums != (0, 0) {
-                try logVerifier.findIndexDifferences(&report)
+                let lane = VerifyLane.tiles(log, level: level)
+                lanes.addRange(lane, after: first, through: count, step: VerifyLimits.tileChunk)
+                level += 1
             }
-            try logVerifier.checkTiles(heads, &report)
-            try logVerifier.checkCopies(heads[.copies] ?? 0, &report)
-            try logVerifier.checkAudit(heads[.audit] ?? 0, &report)
         }
-        if report.checksumsWithoutKey > 0 {
-            report.notChecked.append(
-                .init(
-                    what: "checksums",
-                    records: report.checksumsWithoutKey,
-                    reason: "they are HMACs whose keys were not given"
-                )
-            )
+        lanes.addKeyed(.strayTiles, records: try stray.last("rowid", of: "merkle_tiles"))
+        if scope == .everything { range(.copies, .copies, VerifyLimits.chunk) }
+        range(.audit, .audit, VerifyLimits.auditChunk)
+        for table in DetailTable.allCases {
+            let records = try stray.last(table.primaryKey, of: table.name)
+            lanes.addKeyed(.details(table), records: records)
         }
+        for table in StateTable.allCases {
+            let records = try stray.last(table.key, of: table.rawValue)
+            lanes.addKeyed(.states(table), records: records)
+        }
+        return lanes
+    }
+
+    // MARK: The run
+
+    func run() throws -> VerifyReport {
+        try workInParallel()
+        if state.withLock({ $0.lanes.isDone }), options.scope == .everything { try conclude() }
+        var report = state.withLock { $0.report }
+        for finding in heads.findings + storedHeads.findings + againstFindings {
+            report.add(finding)
+        }
+        report.heads = storedHeads.heads
         report.findings.sort { ($0.position ?? .max, $0.record) < ($1.position ?? .max, $1.record) }
-        describeTree(heads, logs, &report)
+        describeTree(&report)
+        describeRest(&report)
         return report
     }
 
-    private func describeTree(
-        _ heads: [LogName: Int64],
-        _ logs: [LogName: MerkleLog?],
-        _ report: inout VerifyReport
-    ) {
-        func root(_ name: LogName) -> String { (logs[name] ?? nil)?.root.hex ?? "unknown" }
-        report.sizes = (heads[.events] ?? 0, heads[.copies] ?? 0, heads[.audit] ?? 0)
-        report.roots = (root(.events), root(.copies), root(.audit))
-        for name in LogName.allCases where (logs[name] ?? nil) == nil {
-            report.add(
-                .init(
-                    record: "merkle_tiles \(name.rawValue)",
-                    finding: "tile",
-                    expected: "tiles and a tail for \(heads[name] ?? 0) leaves",
-                    actual: "tiles or tail rows are missing or left over"
-                )
-            )
-        }
-    }
-
-    /// Shares the events out to workers, chunk by chunk.
-    private func checkEvents(_ size: Int64) throws {
-        let deadline = options.duration.map { duration -> UInt64 in
-            let (seconds, attoseconds) = duration.components
-            return ProgressGuard.now() &+ UInt64(clamping: seconds) &* 1_000_000_000
-                &+ UInt64(clamping: attoseconds / 1_000_000_000)
-        }
+    private func workInParallel() throws {
         let threads = (0..<max(1, options.workers)).map { _ in HelperThread() }
-        let completions = threads.map { thread in
-            thread.start { self.work(size, deadline) }
-        }
+        let completions = threads.map { thread in thread.start { self.work() } }
         for completion in completions { completion.wait() }
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
 
-    private func work(_ size: Int64, _ deadline: UInt64?) {
+    private var isOutOfTime: Bool {
+        stop.isSet || deadline.map { ProgressGuard.now() > $0 } ?? false
+    }
+
+    private func work() {
         do {
-            let verifier = try EventVerifier(path, storeOptions, size: size)
-            while let first = takeChunk(size, deadline) {
+            let worker = try VerifyWorker(path, storeOptions, sums, indexed: indexedPositions)
+            while !isOutOfTime, let chunk = take() {
                 var report = VerifyReport()
-                let last = min(size, first + VerifyLimits.chunk)
-                try verifier.check(after: first, through: last, &report)
-                finish(first, last, report, size)
+                var differences: [IndexTable: UInt64] = [:]
+                let next = try worker.run(chunk, &report, &differences)
+                finish(chunk, next, report, differences)
             }
-            state.withLock {
-                $0.identitySum &+= verifier.identitySum
-                $0.revisionSum &+= verifier.revisionSum
+            state.withLock { state in
+                for dictionary in Dictionary.allCases {
+                    state.usedNames[dictionary, default: IDSet()].formUnion(
+                        worker.usedNames(dictionary)
+                    )
+                }
             }
         } catch {
             state.withLock { $0.failure = StoreError(error, during: "verify", on: path) }
         }
     }
 
-    private func takeChunk(_ size: Int64, _ deadline: UInt64?) -> Int64? {
-        if stop.isSet { return nil }
-        if let deadline, ProgressGuard.now() > deadline { return nil }
-        return state.withLock { state in
-            guard state.next < size, state.failure == nil else { return nil }
-            defer { state.next += VerifyLimits.chunk }
-            return state.next
-        }
+    /// Positions whose index rows are added up.
+    private var indexedPositions: Range<Int64> {
+        let first = (base[.events] ?? 0) + 1
+        return first..<max(first, heads.size(.events) + 1)
     }
 
-    private func finish(_ first: Int64, _ last: Int64, _ report: VerifyReport, _ size: Int64) {
+    private func take() -> VerifyLanes.Chunk? {
+        state.withLock { $0.failure == nil ? $0.lanes.take() : nil }
+    }
+
+    private func finish(
+        _ chunk: VerifyLanes.Chunk,
+        _ next: [SQLValue]?,
+        _ report: VerifyReport,
+        _ differences: [IndexTable: UInt64]
+    ) {
         let done = state.withLock { state in
-            state.report.events += report.events
-            state.report.checksumsWithoutKey += report.checksumsWithoutKey
-            for finding in report.findings { state.report.add(finding) }
-            state.report.findingCount += report.findingCount - report.findings.count
-            state.done.insert(first)
-            while state.done.remove(state.donePrefix) != nil {
-                state.donePrefix = min(size, state.donePrefix + VerifyLimits.chunk)
+            state.report.merge(report)
+            for (table, difference) in differences {
+                state.differences[table, default: 0] &+= difference
             }
+            state.lanes.finish(chunk, next: next)
             return state.report.events
         }
-        options.onProgress?(done, size)
+        options.onProgress?(done, heads.size(.events))
+    }
+
+    /// What can only be said when everything was read: names the rows in which sums differ, and unused names.
+    private func conclude() throws {
+        let worker = try VerifyWorker(path, storeOptions, sums, indexed: indexedPositions)
+        var report = VerifyReport()
+        let (differences, used) = state.withLock { ($0.differences, $0.usedNames) }
+        for table in IndexTable.allCases where differences[table] ?? 0 != 0 {
+            try worker.nameDifferences(
+                table,
+                after: base[.events] ?? 0,
+                through: heads.size(.events),
+                until: { self.isOutOfTime },
+                &report
+            )
+        }
+        for dictionary in Dictionary.allCases {
+            try worker.checkNames(
+                dictionary,
+                through: lastName[dictionary] ?? 0,
+                // A run that went on from another did not see what that one read.
+                used: isResumed ? nil : used[dictionary] ?? IDSet(),
+                until: { self.isOutOfTime },
+                &report
+            )
+        }
+        state.withLock { $0.report.merge(report) }
+    }
+
+    // MARK: The report
+
+    private func describeTree(_ report: inout VerifyReport) {
+        func root(_ name: LogName) -> String { heads.roots[name]?.hex ?? "unknown" }
+        report.sizes = (heads.size(.events), heads.size(.copies), heads.size(.audit))
+        report.roots = (root(.events), root(.copies), root(.audit))
+    }
+
+    private func describeRest(_ report: inout VerifyReport) {
+        let lanes = state.withLock { $0.lanes }
+        report.isComplete = lanes.isDone
+        func leave(_ what: String, _ records: Int64, _ reason: String) {
+            if records > 0 {
+                report.notChecked.append(.init(what: what, records: records, reason: reason))
+            }
+        }
+        for rest in lanes.rest { leave(rest.name, rest.records, "the time was used up") }
+        leave("tree_heads", storedHeads.withoutKey, "they carry HMACs whose keys were not given")
+        leave("checksums", report.checksumsWithoutKey, "they are HMACs whose keys were not given")
+        if options.scope == .audit {
+            for log in [LogName.events, .copies] {
+                leave(log.rawValue, heads.size(log), "only the audit trail was asked for")
+            }
+            return
+        }
+        if isResumed {
+            let earlier = "an earlier run checked them"
+            let rest = lanes.rest.reduce(into: [:]) { $0[$1.name] = $1.records }
+            let checked: [(LogName, String, Int64)] = [
+                (.events, "events", report.events), (.copies, "copies", report.copies),
+                (.audit, "audit_rows", report.auditRows),
+            ]
+            for (log, name, count) in checked {
+                leave(name, heads.size(log) - count - (rest[name] ?? 0), earlier)
+            }
+            let names = lastName.values.reduce(0, +)
+            leave("names", names, "only a run in one piece finds names that nothing uses")
+        }
+        let found = report.findingCount + report.earlierFindings
+        guard !report.isComplete || found == 0 else { return }
+        report.cursor =
+            VerifyCursor(
+                storeID: storeID,
+                heads: heads,
+                base: base,
+                seed: sums.hash.seed,
+                differences: state.withLock { $0.differences },
+                findings: found,
+                keys: report.isComplete ? nil : lanes.keys
+            ).text(sealedWith: storeOptions.checksummer.ring)
+    }
+}
+
+extension Duration {
+    /// Not less than zero, nor more than fits.
+    var nanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        let (whole, overflow) = UInt64(clamping: seconds).multipliedReportingOverflow(
+            by: 1_000_000_000
+        )
+        return overflow ? .max / 2 : whole &+ UInt64(clamping: attoseconds / 1_000_000_000)
     }
 }

@@ -1,3 +1,5 @@
+public import TallystickCore
+
 /// What a verification found.
 public struct VerifyReport: Sendable {
     /// A difference between a record and its proof.
@@ -7,7 +9,8 @@ public struct VerifyReport: Sendable {
         public var position: Int64?
         public var source: String?
         public var eventID: String?
-        /// `content`, `downgrade`, `key`, `leaf`, `tile`, `index`, `sequence`, `schema` or `derived`.
+        /// `content`, `leaf`, `tile`, `index`, `sequence`, `key`, `downgrade`, `derived`, and against heads `store`,
+        /// `truncation`, `fork` and `head`.
         public var finding: String
         public var expected: String
         public var actual: String
@@ -31,18 +34,53 @@ public struct VerifyReport: Sendable {
     public var findings: [Finding] = []
     /// All findings.
     public var findingCount = 0
+    /// Findings of the runs that this one went on from.
+    public var earlierFindings = 0
     /// Leaves of the three logs.
     public var sizes: (events: Int64, copies: Int64, audit: Int64) = (0, 0, 0)
     /// Roots of the three logs, in hexadecimal.
     public var roots: (events: String, copies: String, audit: String) = ("", "", "")
-    /// Where a verification that ran out of time goes on; nil when it was complete.
+    /// Stored heads that were checked.
+    public var heads: Int64 = 0
+    /// Whether everything was checked, by this run or those that it went on from.
+    public var isComplete = false
+    /// Where the next verification goes on: after a complete one with what is added from now on; nil after a
+    /// complete one that found something.
     public var cursor: String?
 
-    public var isIntact: Bool { findingCount == 0 }
+    /// Whether neither this run nor those that it went on from found anything.
+    public var isIntact: Bool { findingCount + earlierFindings == 0 }
 
     mutating func add(_ finding: Finding) {
         findingCount += 1
         if findings.count < VerifyLimits.findings { findings.append(finding) }
+    }
+
+    /// Adds a finding for rows that are missing, if there are any.
+    mutating func addMissing(_ table: String, _ keys: Range<Int64>) {
+        guard let first = keys.first else { return }
+        let last = keys.upperBound - 1
+        add(
+            Finding(
+                record: first == last ? "\(table) \(first)" : "\(table) \(first) to \(last)",
+                position: table == "events" ? first : nil,
+                finding: "sequence",
+                expected: first == last ? "a row" : "\(keys.count) rows",
+                actual: "no row"
+            )
+        )
+    }
+
+    /// Takes in what a part of the work found.
+    mutating func merge(_ part: VerifyReport) {
+        events += part.events
+        copies += part.copies
+        auditRows += part.auditRows
+        tiles += part.tiles
+        checksumsWithoutKey += part.checksumsWithoutKey
+        notChecked += part.notChecked
+        for finding in part.findings { add(finding) }
+        findingCount += part.findingCount - part.findings.count
     }
 }
 
@@ -58,8 +96,10 @@ public struct VerifyOptions: Sendable {
     public var scope = Scope.everything
     /// After this time the verification stops and returns a cursor.
     public var duration: Duration?
-    /// A cursor of an earlier verification of the same store.
+    /// The cursor of an earlier verification of the same store.
     public var cursor: String?
+    /// Heads that were kept elsewhere: the store must have grown out of each of them.
+    public var against: [TreeHead] = []
     /// How many threads work; by default two.
     public var workers = 2
     /// Called now and then with the events checked, and all events.
@@ -72,6 +112,12 @@ public struct VerifyOptions: Sendable {
 public enum VerifyLimits {
     /// How many findings a report lists.
     public static let findings = 1000
-    /// Events that a worker takes at a time: whole tiles, and one short read transaction.
+    /// Bytes of a cursor that is accepted.
+    public static let cursorBytes = 1 << 20
+    /// Rows that a worker takes at a time, in one short read transaction: for events, whole tiles.
     static let chunk: Int64 = 40 * 256
+    /// Tiles that a worker takes at a time.
+    static let tileChunk: Int64 = 256
+    /// Audit rows, which are slower, that a worker takes at a time.
+    static let auditChunk: Int64 = 4096
 }

@@ -39,8 +39,8 @@ private struct Doctor {
 
     func examine() throws -> [Diagnosis] {
         [
-            try schema(), sqlite(), try log(), disk(), permissions(), try reader(), try integrity(),
-            try tiles(),
+            try schema(), sqlite(), try log(), disk(), permissions(), folder(), names(),
+            try reader(), try integrity(), try tiles(),
         ]
     }
 
@@ -119,22 +119,64 @@ private struct Doctor {
         )
     }
 
+    /// Whoever may write in the folder may put another file in the store's place.
+    private func folder() -> Diagnosis {
+        let folder =
+            path.contains("/") ? path.prefix(upTo: path.lastIndex(of: "/") ?? path.endIndex) : "."
+        let name = folder.isEmpty ? "/" : String(folder)
+        var status = stat()
+        guard stat(name, &status) == 0 else {
+            return Diagnosis(
+                subject: "folder",
+                level: .problem,
+                finding: String(cString: strerror(errno))
+            )
+        }
+        let isSticky = status.st_mode & S_ISVTX != 0
+        let isShared = status.st_mode & 0o022 != 0 && !isSticky
+        let isForeign = status.st_uid != geteuid() && status.st_uid != 0
+        return Diagnosis(
+            subject: "folder",
+            level: isShared || isForeign ? .problem : .good,
+            finding: "mode \(String(status.st_mode & 0o7777, radix: 8)), owner \(status.st_uid)"
+                + (isShared ? "; others may replace the store in it: chmod go-w" : "")
+                + (isForeign ? "; it belongs to another user" : "")
+        )
+    }
+
+    /// A second name (hard link) has a write-ahead log of its own.
+    private func names() -> Diagnosis {
+        var status = stat()
+        let count = lstat(path, &status) == 0 ? status.st_nlink : 1
+        return Diagnosis(
+            subject: "names",
+            level: count == 1 ? .good : .problem,
+            finding: count == 1
+                ? "the file has one name"
+                : "the file has \(count) names (hard links): writing under one damages it for the other"
+        )
+    }
+
     /// A reader that holds an old snapshot keeps the log from being written back completely.
     private func reader() throws -> Diagnosis {
-        guard access(path, W_OK) == 0, let writer = try? StoreFile.openForWriting(path, options)
-        else {
+        guard access(path, W_OK) == 0 else {
             return Diagnosis(
                 subject: "readers",
                 level: .note,
                 finding: "not looked at: the store is read-only"
             )
         }
-        let guardian = try Connection(path: path, mode: .readWrite, firesTriggers: false)
-        try guardian.execute("BEGIN IMMEDIATE")
-        let row = try writer.prepare("PRAGMA wal_checkpoint(PASSIVE)").first {
-            ($0.int64(at: 1), $0.int64(at: 2))
+        let row: (Int64, Int64)?
+        do throws(SQLiteError) {
+            row = try checkpoint()
+        } catch {
+            guard error.isBusy else { throw error }
+            return Diagnosis(
+                subject: "readers",
+                level: .note,
+                finding: "not looked at: another process is writing"
+            )
         }
-        try guardian.execute("ROLLBACK")
         guard let (frames, written) = row, frames > written else {
             return Diagnosis(
                 subject: "readers",
@@ -147,6 +189,26 @@ private struct Doctor {
             level: .note,
             finding: "a reader holds \(frames - written) of \(frames) pages of the log back"
         )
+    }
+
+    /// Pages in the log, and how many of them are written back now; nil where there is no log. A second connection
+    /// holds the write lock meanwhile, as for every checkpoint.
+    private func checkpoint() throws(SQLiteError) -> (frames: Int64, written: Int64)? {
+        func connect() throws(SQLiteError) -> Connection {
+            try Connection(
+                path: path,
+                mode: .readWrite,
+                busyTimeoutMilliseconds: StoreFile.milliseconds(.seconds(1)),
+                firesTriggers: false
+            )
+        }
+        let (writer, guardian) = (try connect(), try connect())
+        try guardian.execute("BEGIN IMMEDIATE")
+        let row = try writer.prepare("PRAGMA wal_checkpoint(PASSIVE)").first {
+            ($0.int64(at: 1), $0.int64(at: 2))
+        }
+        try guardian.execute("ROLLBACK")
+        return row.flatMap { $0.0 < 0 ? nil : $0 }
     }
 
     private func integrity() throws -> Diagnosis {

@@ -5,11 +5,23 @@ extension EventStore {
     /// Copies the store to a new file, as of one moment, while others go on using it. The copy is complete
     /// when the call returns, and has no write-ahead log.
     ///
-    /// - throws: `StoreError`: `storeExists` when there is a file already; nothing is left behind on failure.
-    public func backup(to destination: String) async throws(StoreError) {
-        let (path, options) = (path, options)
-        try await Self.attempt("back the store up", destination) {
-            try await runOnThread { try BackupFile.write(path, to: destination, options) }
+    /// - parameter verifies: whether the copy is read back and proved to equal the store at that moment: every
+    ///   checksum, leaf, tile, index and derived row of it holds, and its three roots are the store's.
+    /// - returns: what the verification of the copy found; nil where none was asked for.
+    /// - throws: `StoreError`: `storeExists` when there is a file already; `integrity` when the copy does not equal
+    ///   the store. Nothing is left behind on failure.
+    @discardableResult
+    public func backup(
+        to destination: String,
+        verifies: Bool = false
+    ) async throws(StoreError) -> VerifyReport? {
+        let (path, storeID, options) = (path, storeID, options)
+        return try await Self.attempt("back the store up", destination) {
+            try await runOnThread {
+                let heads = try BackupFile.write(path, to: destination, options)
+                guard verifies else { return nil }
+                return try BackupFile.verify(destination, storeID, heads, options)
+            }
         }
     }
 
@@ -36,7 +48,12 @@ extension EventStore {
 }
 
 enum BackupFile {
-    static func write(_ path: String, to destination: String, _ options: StoreOptions) throws {
+    /// - returns: the ends of the store's logs at the moment of the copy.
+    static func write(
+        _ path: String,
+        to destination: String,
+        _ options: StoreOptions
+    ) throws -> LogHeads {
         let source = try StoreFile.openForReading(path, options)
         let descriptor = open(
             destination,
@@ -56,11 +73,45 @@ enum BackupFile {
         // No database yet: closing drops no lock of SQLite's.
         close(descriptor)
         do {
-            try source.execute("BEGIN")
+            try source.begin()
             let copy = try Connection(path: destination, mode: .readWrite, firesTriggers: false)
+            let heads = try LogHeads(in: source, try MerkleRows(in: source))
             try source.backUp(to: copy)
+            return heads
         } catch {
-            for suffix in ["", "-wal", "-shm", "-journal"] { unlink(destination + suffix) }
+            remove(destination)
+            throw error
+        }
+    }
+
+    private static func remove(_ path: String) {
+        for suffix in [""] + StorePlace.companions { unlink(path + suffix) }
+    }
+
+    /// Reads a copy back; removes it when it does not equal the store at the moment that `heads` says.
+    static func verify(
+        _ copy: String,
+        _ storeID: String,
+        _ heads: LogHeads,
+        _ options: StoreOptions
+    ) throws -> VerifyReport {
+        do {
+            let run = try Verification(copy, storeID, options, VerifyOptions(), StopFlag())
+            let report = try run.run()
+            guard report.isIntact, run.heads.sizes == heads.sizes, run.heads.roots == heads.roots
+            else {
+                let first = report.findings.first.map { "\($0.record) (\($0.finding))" }
+                throw StoreError(
+                    .integrity,
+                    during: "verify the copy",
+                    on: copy,
+                    "it does not equal the store: \(first ?? "its roots are others")",
+                    hint: "Verify the store itself: a copy of a damaged store is damaged too"
+                )
+            }
+            return report
+        } catch {
+            remove(copy)
             throw error
         }
     }

@@ -5,7 +5,7 @@ import TallystickSQLite
 /// the keys that they name.
 struct StoredHeads {
     /// What was found, and what could not be told.
-    struct Result {
+    struct Result: Sendable {
         var findings: [VerifyReport.Finding] = []
         var heads: Int64 = 0
         /// Heads whose key was not given.

@@ -45,16 +45,23 @@ struct Exporter {
         var isDone = false
         while next < head, !isDone {
             if stop.isSet { throw StoreError(.interrupted, during: "export", "it was stopped") }
+            // Handed on once the page's transaction is over: whoever takes them may be slow.
+            var page: [[UInt8]] = []
+            var bytes = 0
             source.beginTransaction()
+            let limit = EventReadingLimits.pageEvents
             next += Int64(
-                try source.forEach(after: next, through: head, limit: 5_000, watermark: nil) {
+                try source.forEach(after: next, through: head, limit: limit, watermark: nil) {
                     event,
                     _ in
                     guard let event else { return true }
-                    isDone = try !onEvent(try Self.json(event, source.rows.content))
-                    return !isDone
+                    let json = try Self.json(event, source.rows.content)
+                    page.append(json)
+                    bytes += json.count
+                    return bytes < EventReadingLimits.pageBytes
                 }
             )
+            for json in page where !isDone { isDone = try !onEvent(json) }
         }
     }
 

@@ -16,8 +16,11 @@ public struct QueryLimits: Sendable {
     public var duration: Duration = .seconds(60)
     /// How many rows it may return; nil for any number.
     public var rows: Int?
-    /// Bytes of one value.
+    /// Bytes of one value, and of the values of one row.
     public var valueBytes: Int32 = 64 << 20
+    /// Bytes of memory that SQLite may use while the query runs; nil for no limit. SQLite counts the whole
+    /// process, other connections included, so a program that does other work meanwhile has to allow for it.
+    public var memoryBytes: Int64?
 
     public init() {}
 }
@@ -60,6 +63,7 @@ final class QuerySession {
     private let connection: Connection
     private let authorizer = Authorizer()
     private let guardian = ProgressGuard()
+    private let tables: QueryTables
     private let limits: QueryLimits
     private let stop: StopFlag
 
@@ -72,8 +76,10 @@ final class QuerySession {
         self.limits = limits
         self.stop = stop
         connection = try StoreFile.openForReading(path, options)
-        connection.install(authorizer)
+        tables = try QueryTables(of: connection)
+        try connection.install(authorizer)
         connection.install(guardian)
+        try connection.keepTemporaryTablesInMemory()
         connection.limit(valueBytes: limits.valueBytes)
         guardian.isCancelled = { stop.isSet }
         let (seconds, attoseconds) = limits.duration.components
@@ -88,10 +94,18 @@ final class QuerySession {
         _ onColumns: ([String]) throws -> Void,
         _ onRow: ([SQLValue]) throws -> Bool
     ) throws {
+        let before = limits.memoryBytes.map { SQLiteLibrary.limitMemory(bytes: $0) }
+        defer { if let before { SQLiteLibrary.limitMemory(bytes: before) } }
+        let tables = tables
         do {
-            try authorizer.during(.query) {
+            // The schema that was accepted is the one that the statement sees.
+            try connection.begin()
+            try authorizer.during(.query(reads: tables.mayRead)) {
                 let statement = try connection.prepareOnly(sql)
-                guard statement.isReadOnly else { throw denied("a query only reads") }
+                // REINDEX of a table without indexes writes nothing, and is no question either.
+                guard statement.isReadOnly, statement.columnCount > 0 else {
+                    throw denied("a query only reads")
+                }
                 try bind(parameters, to: statement)
                 try onColumns((0..<statement.columnCount).map { statement.columnName(at: $0) })
                 try readRows(statement, onRow)
@@ -113,6 +127,15 @@ final class QuerySession {
                 )
             }
             rows += 1
+            guard statement.rowBytes <= Int(limits.valueBytes) else {
+                throw StoreError(
+                    .limitReached,
+                    during: "query",
+                    on: "row \(rows)",
+                    "its values have more than \(limits.valueBytes) bytes together",
+                    hint: "Select fewer columns, or substr() of the long ones"
+                )
+            }
             let row = (0..<statement.columnCount).map { statement.value(at: $0) }
             guard try onRow(row) else { break }
         }
@@ -178,8 +201,20 @@ final class QuerySession {
         if error.isCorrupt || error.isBusy || error.isInputOutput {
             return StoreError(error, during: "query", on: connection.path)
         }
-        if .tooBig ~= error.code || .noMemory ~= error.code {
-            return StoreError(.limitReached, during: "query", error.message)
+        if .tooBig ~= error.code {
+            return StoreError(
+                .limitReached,
+                during: "query",
+                "a value would have more than \(limits.valueBytes) bytes"
+            )
+        }
+        if .noMemory ~= error.code {
+            return StoreError(
+                .limitReached,
+                during: "query",
+                "the memory for a query is used up",
+                hint: "Sort, group or join less at a time, or raise --max-memory"
+            )
         }
         let place = error.offset.map { " at byte \($0) of the statement" } ?? ""
         return StoreError(
@@ -192,6 +227,31 @@ final class QuerySession {
     }
 }
 
+/// What a query may read.
+private struct QueryTables {
+    /// Tables and views of the store, and what a query may use besides, in lower case.
+    private var readable: Set<String> = [
+        "json_each", "json_tree", "sqlite_schema", "sqlite_master",
+    ]
+    /// Virtual tables that SQLite brings along.
+    private var modules: Set<String> = []
+
+    init(of connection: Connection) throws {
+        let names = try connection.prepare("SELECT name FROM sqlite_schema")
+        while try names.step() { readable.insert(names.text(at: 0).lowercased()) }
+        let rows = try connection.prepare("SELECT name FROM pragma_module_list")
+        while try rows.step() { modules.insert(rows.text(at: 0).lowercased()) }
+        modules.subtract(readable)
+    }
+
+    func mayRead(_ table: String, _ column: String) -> Bool {
+        let table = table.lowercased()
+        if readable.contains(table) { return true }
+        // count(*) of a common table expression names it, but no column.
+        return column.isEmpty && !modules.contains(table) && !table.hasPrefix("pragma_")
+    }
+}
+
 extension Statement {
     func value(at index: Int32) -> SQLValue {
         switch columnType(at: index) {
@@ -200,6 +260,15 @@ extension Statement {
         case .real: .real(double(at: index))
         case .text: .text(text(at: index))
         case .blob: .blob(blob(at: index))
+        }
+    }
+
+    /// Binds values to the parameters of these names; one that the statement does not have is left out.
+    func bind(named values: [String: SQLValue]) throws(SQLiteError) {
+        for index in 1..<max(1, parameterCount + 1) {
+            guard let name = parameterName(at: index), let value = values[String(name.dropFirst())]
+            else { continue }
+            try bind(value, at: index)
         }
     }
 

@@ -1,3 +1,4 @@
+import TallystickCore
 import TallystickSQLite
 
 /// Counts of what a store holds.
@@ -9,6 +10,11 @@ public struct StoreStatistics: Sendable {
     }
 
     public var groups: [Group]
+    public var mismatches: [MismatchCount]
+    /// Over the window that was asked for.
+    public var rates: [MismatchRate]
+    /// The same as OpenMetrics, for a scrape by Prometheus.
+    public var openMetrics: String
 
     /// A count by the names of its group and itself; 0 when there is none.
     public subscript(group: String, name: String) -> Int64 {
@@ -17,32 +23,131 @@ public struct StoreStatistics: Sendable {
 }
 
 extension EventStore {
-    /// Counts events, copies, outcomes, conflicts and more.
-    public func statistics() async throws(StoreError) -> StoreStatistics {
-        let (path, options) = (path, options)
+    /// The window of ``statistics(window:)``: a day.
+    public static let statisticsWindow = Duration.seconds(86_400)
+
+    /// Counts events, copies, outcomes, conflicts, mismatches and more.
+    ///
+    /// - parameter window: the time before now over which rates of mismatches are taken.
+    public func statistics(
+        window: Duration = EventStore.statisticsWindow
+    ) async throws(StoreError) -> StoreStatistics {
+        try settings.check()
+        let (path, options, settings) = (path, options, settings.inForce.settings)
+        let storeID = storeID
         return try await Self.attempt("count", path) {
             try await runOnThread {
                 let connection = try StoreFile.openForReading(path, options)
-                try connection.execute("BEGIN")
-                return try StatisticsRows.read(from: connection)
+                try connection.begin()
+                let now = options.clock()
+                let start = now.subtractingReportingOverflow(Self.microseconds(window))
+                let rates = MismatchRateRows(
+                    connection,
+                    since: start.overflow ? 0 : start.partialValue
+                )
+                return try StatisticsRows(connection, now: now).read(
+                    rates: try rates.read(settings),
+                    storeID: storeID
+                )
             }
         }
     }
+
+    private static func microseconds(_ duration: Duration) -> Int64 {
+        let (seconds, attoseconds) = duration.components
+        let whole = seconds.multipliedReportingOverflow(by: 1_000_000)
+        return whole.overflow ? .max : whole.partialValue + attoseconds / 1_000_000_000_000
+    }
 }
 
-enum StatisticsRows {
-    static func read(from connection: Connection) throws -> StoreStatistics {
-        var groups: [StoreStatistics.Group] = []
-        for (name, sql) in queries {
-            let rows = try connection.prepare(sql)
-            var counts: [(name: String, count: Int64)] = []
-            while try rows.step() { counts.append((rows.text(at: 0), rows.int64(at: 1))) }
-            groups.append(StoreStatistics.Group(name: name, counts: counts))
-        }
-        return StoreStatistics(groups: groups)
+/// Reads counts.
+struct StatisticsRows {
+    private let connection: Connection
+    private let now: Int64
+
+    init(_ connection: Connection, now: Int64) {
+        self.connection = connection
+        self.now = now
     }
 
-    private static let queries: [(String, String)] = [
+    func read(rates: [MismatchRate], storeID: String) throws -> StoreStatistics {
+        let events = try counts(Self.eventsByOriginAndCategory, labels: 2)
+        var groups: [StoreStatistics.Group] = []
+        for (name, sql) in Self.groups {
+            let counts = try counts(sql, labels: 1).map { (name: $0.labels[0], count: $0.count) }
+            groups.append(StoreStatistics.Group(name: name, counts: counts))
+        }
+        groups.append(Self.sums(of: events, at: 1, "events_by_category"))
+        groups.append(Self.sums(of: events, at: 0, "events_by_origin"))
+        let mismatches = try counts(Self.mismatches, labels: 4)
+        var metrics = StoreMetricsText(connection, now: now)
+        try metrics.add(events: events, mismatches: mismatches, rates: rates, storeID: storeID)
+        return StoreStatistics(
+            groups: groups,
+            mismatches: mismatches.map { row in
+                MismatchCount(
+                    kind: row.labels[0],
+                    severity: row.labels[1],
+                    category: row.labels[2].isEmpty ? nil : row.labels[2],
+                    origin: row.labels[3].isEmpty ? nil : row.labels[3],
+                    count: row.count
+                )
+            },
+            rates: rates,
+            openMetrics: metrics.text.ended
+        )
+    }
+
+    /// A count with its labels.
+    typealias Labelled = (labels: [String], count: Int64)
+
+    private func counts(_ sql: String, labels: Int32) throws -> [Labelled] {
+        try Self.counts(sql, labels: labels, connection)
+    }
+
+    /// Rows of a statement whose first columns are labels, and whose last one is a count.
+    static func counts(
+        _ sql: String,
+        labels: Int32,
+        _ connection: Connection
+    ) throws -> [Labelled] {
+        let rows = try connection.prepare(sql)
+        var counts: [Labelled] = []
+        while try rows.step() {
+            counts.append(((0..<labels).map { rows.text(at: $0) }, rows.int64(at: labels)))
+        }
+        return counts
+    }
+
+    private static func sums(
+        of events: [Labelled],
+        at label: Int,
+        _ name: String
+    ) -> StoreStatistics.Group {
+        var sums: [String: Int64] = [:]
+        for row in events { sums[row.labels[label], default: 0] += row.count }
+        return StoreStatistics.Group(
+            name: name,
+            counts: sums.sorted { $0.key < $1.key }.map { (name: $0.key, count: $0.value) }
+        )
+    }
+
+    private static let eventsByOriginAndCategory = """
+        SELECT o.name, c.name, n
+        FROM (SELECT origin_id, category_id, count(*) AS n FROM events GROUP BY origin_id, category_id) AS e
+        JOIN origins AS o ON o.origin_id = e.origin_id
+        JOIN categories AS c ON c.category_id = e.category_id
+        ORDER BY o.name, c.name
+        """
+
+    private static let mismatches = """
+        SELECT kind, severity, coalesce(category, ''), coalesce(origin, ''), count(*)
+        FROM mismatches
+        GROUP BY kind, severity, category, origin
+        ORDER BY kind, severity, category, origin
+        """
+
+    private static let groups: [(String, String)] = [
         (
             "records",
             """
@@ -72,23 +177,12 @@ enum StatisticsRows {
             """
         ),
         (
-            "events_by_category",
+            "mismatches",
             """
-            SELECT c.name, count(*)
-            FROM events AS e
-            JOIN categories AS c ON c.category_id = e.category_id
-            GROUP BY c.category_id
-            ORDER BY c.name
-            """
-        ),
-        (
-            "events_by_origin",
-            """
-            SELECT o.name, count(*)
-            FROM events AS e
-            JOIN origins AS o ON o.origin_id = e.origin_id
-            GROUP BY o.origin_id
-            ORDER BY o.name
+            SELECT kind, count(*)
+            FROM mismatches
+            GROUP BY kind
+            ORDER BY kind
             """
         ),
     ]

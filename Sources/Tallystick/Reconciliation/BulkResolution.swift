@@ -171,12 +171,7 @@ struct BulkWork {
             limit: BulkResolution.page
         )
         let rows = try connection.prepare(sql)
-        for index in 1..<max(1, rows.parameterCount + 1) {
-            guard let name = rows.parameterName(at: index),
-                let value = parameters[String(name.dropFirst())]
-            else { continue }
-            try rows.bind(value, at: index)
-        }
+        try rows.bind(named: parameters)
         var ids: [Int64] = []
         while try rows.step() { ids.append(rows.int64(at: 0)) }
         return ids

@@ -14,8 +14,8 @@ struct CandidateSet {
 
 /// Reads candidate sets, on a connection that writes or on one that reads.
 struct CandidateReader {
-    private let conflicts: ConflictRows
-    private let copies: CopyRows
+    let conflicts: ConflictRows
+    let copies: CopyRows
     private let reader: EventRowReader
 
     init(_ conflicts: ConflictRows, _ copies: CopyRows, _ reader: EventRowReader) {
@@ -30,17 +30,25 @@ struct CandidateReader {
         reader = try EventRowReader(in: connection)
     }
 
-    /// The candidates of a conflict as they are now; nil when there is no such conflict.
-    func read(_ conflictID: Int64) throws -> CandidateSet? {
+    /// A moment of the store's past.
+    struct Moment {
+        /// Rows of the audit trail from this one on are left out.
+        var auditSequence = Int64.max
+        /// Copies after this one are left out.
+        var copies = Int64.max
+    }
+
+    /// The candidates of a conflict as they are now, or were; nil when there is no such conflict.
+    func read(_ conflictID: Int64, at moment: Moment = Moment()) throws -> CandidateSet? {
         guard let conflict = try conflicts.record(of: conflictID),
             let state = try conflicts.state(of: conflictID)
         else { return nil }
-        let candidates = try conflicts.candidates(of: conflictID)
+        let candidates = try conflicts.candidates(of: conflictID, before: moment.auditSequence)
         return CandidateSet(
             conflict: conflict,
             state: state,
             candidates: candidates,
-            digest: try digest(conflict, candidates)
+            digest: try digest(conflict.position, candidates, through: moment.copies)
         )
     }
 
@@ -74,14 +82,15 @@ struct CandidateReader {
 
     /// SHA-256 over a canonical JSON array of `[content digest, origin]`, sorted, one for each
     /// delivery of the event; for each candidate where the conflict is not over one event.
-    private func digest(
-        _ conflict: ConflictRecord,
-        _ candidates: [StoredCandidate]
+    func digest(
+        _ position: Int64?,
+        _ candidates: [StoredCandidate],
+        through last: Int64 = .max
     ) throws -> SHA256Digest {
         var pairs = Set(candidates.map { Self.pair($0.contentDigest, $0.origin) })
-        if let position = conflict.position {
-            for (origin, digest) in try copies.deliveries(of: position) {
-                pairs.insert(Self.pair(digest, origin))
+        if let position {
+            for delivery in try copies.deliveries(of: position, through: last) {
+                pairs.insert(Self.pair(delivery.contentDigest, delivery.origin))
             }
         }
         let sorted = pairs.sorted { $0.lexicographicallyPrecedes($1) }

@@ -25,6 +25,8 @@ struct NewDecision {
     var provenance: String?
     var actor: String
     var reason: String?
+    /// The run of reconciliation that decided, and its clock.
+    var run: (number: Int64, asOf: Int64)?
 
     var isManual: Bool { policy == Self.manualPolicy }
 }
@@ -190,11 +192,19 @@ struct ResolutionWriter {
             actor: decision.actor,
             reason: decision.reason,
             position: conflict.position,
-            conflictID: decision.conflictID
+            conflictID: decision.conflictID,
+            detail: detail(of: decision)
         )
         try store.addAudit(audit, tables: [.resolutions]) { sequence in
-            try store.resolutions.add(row, auditSequence: sequence)
+            try store.add(row, auditSequence: sequence)
         }
+    }
+
+    /// What it takes to derive the decision again: how many copies there were, and the run's clock.
+    private func detail(of decision: NewDecision) -> String {
+        let copies = "\"copies\":\(store.size(of: .copies))"
+        guard let run = decision.run else { return "{\(copies)}" }
+        return "{\"as_of\":\(run.asOf),\(copies),\"run\":\(run.number)}"
     }
 
     private func addChecksums(

@@ -13,6 +13,17 @@ struct Checkpoint: Equatable {
     var appliedDigest = ReplayDigest()
 }
 
+extension Checkpoint {
+    /// Before the first event.
+    init(_ definition: ReplayDefinition, storeID: String) {
+        self.init(
+            storeID: storeID,
+            version: definition.version,
+            definition: definition.digest.hex
+        )
+    }
+}
+
 /// Reads and writes rows of `replay_checkpoints` in the file of the projection.
 struct CheckpointRows {
     /// For files that are no stores.

@@ -9,10 +9,24 @@ struct ReplayedEvent {
     var streamID: Int64
     /// Gives the row's names, when they are asked for.
     var names: EventRowReader
-    /// What the event's content is by the resolutions that count; nil for the event as appended.
-    var replacement: EventFields?
+    /// What was decided over the event, if anything was. Behind a reference, because few events have it and
+    /// all are passed on by value.
+    var decision: DecidedEvent?
+
+    /// The resolution that says what the event's content is, if one does.
+    var resolution: VerifiedResolution? { decision?.resolution }
+    /// What the event's content is by that resolution; nil for the event as appended.
+    var replacement: EventFields? { decision?.replacement }
     /// Set where the event is a correction of one that was consumed before.
-    var correction: (resolutionID: Int64, decision: String, previousData: SQLValue)?
+    var correction: Correction? { decision?.correction }
+
+    struct Correction {
+        var resolutionID: Int64
+        var decision: String
+        /// The content that counted before; nil for none.
+        var previousContent: [UInt8]?
+        var previousData: SQLValue
+    }
 
     /// The type that counts.
     func type() throws(SQLiteError) -> String {
@@ -21,25 +35,47 @@ struct ReplayedEvent {
     }
 }
 
-/// Reads verified events in order, with the resolutions up to a watermark.
+/// What was decided over an event.
+final class DecidedEvent {
+    let resolution: VerifiedResolution
+    let replacement: EventFields?
+    let correction: ReplayedEvent.Correction?
+
+    init(
+        _ resolution: VerifiedResolution,
+        _ replacement: EventFields?,
+        correction: ReplayedEvent.Correction? = nil
+    ) {
+        self.resolution = resolution
+        self.replacement = replacement
+        self.correction = correction
+    }
+}
+
+/// Reads verified events, in order or one by one, with the resolutions up to a watermark.
 final class EventSource {
     let connection: Connection
     let rows: EventRowReader
+    let resolutions: VerifiedResolutions
+    private let shape: EventShape
     private let merkle: MerkleRows
     private let checksums: RowChecksums
+    private var leaves: LeafHashes
+    /// For events out of order, so that `leaves` keeps its tile.
+    private var scatteredLeaves: LeafHashes
     private let range: Statement
-    private let resolutions: Statement
-    private let corrections: Statement
-    private var tile: (index: Int64, hashes: [SHA256Digest]) = (-1, [])
-    private var tail: [Int64: SHA256Digest] = [:]
     /// The tree over the events read so far.
     private(set) var consumed = MerkleFrontier()
 
     init(_ connection: Connection, _ checksummer: Checksummer) throws {
         self.connection = connection
         rows = try EventRowReader(in: connection)
+        shape = try EventShape(in: connection)
         checksums = try RowChecksums(rows, in: connection, checksummer, judgingDemands: false)
         merkle = try MerkleRows(in: connection)
+        leaves = LeafHashes(of: .events, merkle)
+        scatteredLeaves = LeafHashes(of: .events, merkle)
+        resolutions = try VerifiedResolutions(in: connection, merkle)
         range = try connection.prepare(
             """
             SELECT \(EventColumn.list)
@@ -49,59 +85,40 @@ final class EventSource {
             LIMIT ?3
             """
         )
-        resolutions = try connection.prepare(
-            """
-            SELECT position, resolution_id, decision, content
-            FROM resolutions
-            WHERE position > ?1 AND position <= ?2 AND resolution_id <= ?3
-            ORDER BY resolution_id
-            """
-        )
-        corrections = try connection.prepare(
-            """
-            SELECT resolution_id, position, after_position
-            FROM resolutions
-            WHERE resolution_id > ?1 AND resolution_id <= ?2 AND position IS NOT NULL
-            ORDER BY resolution_id
-            """
-        )
     }
 
     func head() throws -> Int64 { try merkle.size(of: .events) }
 
-    func lastResolution() throws -> Int64 {
-        try connection.prepare("SELECT coalesce(max(resolution_id), 0) FROM resolutions")
-            .optionalInt64() ?? 0
+    /// Changes whenever another connection has written to the store.
+    func storeVersion() throws -> Int64 {
+        try connection.cached("PRAGMA data_version").optionalInt64() ?? 0
     }
 
-    /// The first position after `position` whose event is held back by an open conflict.
-    func firstHeld(after position: Int64, categories: [String]) throws -> Int64? {
+    /// The first position after `position` whose event is held back by a conflict.
+    ///
+    /// - parameter watermark: conflicts that a later resolution decided hold too; nil: only open ones do.
+    func firstHeld(
+        after position: Int64,
+        categories: [String],
+        watermark: Int64?
+    ) throws -> Int64? {
         guard !categories.isEmpty else { return nil }
-        let statement = try connection.prepare(
+        let statement = try connection.cached(
             """
             SELECT min(c.position)
             FROM conflict_states AS s
             JOIN conflicts AS c ON c.conflict_id = s.conflict_id
-            WHERE s.state = 'open' AND c.position > ?1 AND c.category = ?2
+            WHERE (s.state = 'open' OR s.resolution_id > ?3) AND c.position > ?1 AND c.category = ?2
             """
         )
         var first: Int64?
         for category in categories {
             try statement.bind(position, at: 1)
             try statement.bindText(category, at: 2)
+            try statement.bind(watermark ?? .max, at: 3)
             if let held = try statement.optionalInt64() { first = min(first ?? held, held) }
         }
         return first
-    }
-
-    /// Whether a resolution after a watermark concerns an event up to a position.
-    func hasCorrection(after watermark: Int64, through position: Int64) throws -> Bool {
-        let statement = try connection.prepare(
-            "SELECT 1 FROM resolutions WHERE resolution_id > ?1 AND position <= ?2 LIMIT 1"
-        )
-        try statement.bind(watermark, at: 1)
-        try statement.bind(position, at: 2)
-        return try statement.optionalInt64() != nil
     }
 
     /// Goes to where a checkpoint stands, and makes sure that the store's history up to there is the one it
@@ -109,17 +126,21 @@ final class EventSource {
     ///
     /// - throws: `historyDiffers`.
     func resume(from checkpoint: Checkpoint, _ storeID: String) throws {
-        tile = (-1, [])
-        consumed = try frontier(size: min(checkpoint.position, try head()))
+        beginTransaction()
+        let head = try head()
+        consumed = try leaves.frontier(size: min(checkpoint.position, head))
         let reason: String
         if checkpoint.storeID != storeID {
             reason = "the checkpoint was made by another store (\(checkpoint.storeID))"
-        } else if try checkpoint.position > head() {
+        } else if checkpoint.position > head {
             reason =
-                "the checkpoint is at position \(checkpoint.position); the store ends at \(try head())"
+                "the checkpoint is at position \(checkpoint.position); the store ends at \(head)"
         } else if consumed.root != checkpoint.root {
             reason =
                 "the store's events up to position \(checkpoint.position) are not those that were consumed"
+        } else if try checkpoint.watermark > resolutions.last() {
+            reason =
+                "the checkpoint knows resolution \(checkpoint.watermark); the store's last is \(try resolutions.last())"
         } else {
             return
         }
@@ -131,70 +152,16 @@ final class EventSource {
         )
     }
 
-    /// The tree over the first `size` events, from tiles.
-    private func frontier(size: Int64) throws -> MerkleFrontier {
-        let width = Int64(MerkleLog.tileWidth)
-        let log = try merkle.log(.events)
-        guard log != nil else {
-            throw StoreError(
-                .integrity,
-                during: "read the tree",
-                on: "log events",
-                "tiles or tail rows are missing",
-                hint: "Run 'tally verify'"
-            )
-        }
-        var frontier = MerkleFrontier()
-        // From the highest level down: whole subtrees first.
-        var level = MerkleLog.levels(size: size) - 1
-        var leaves: Int64 = 0
-        while level > 0 {
-            let under = MerkleLog.leaves(level)
-            while leaves + under <= size {
-                let index = leaves / under
-                let hashes = try merkle.tile(of: .events, level: level, index: index / width) ?? []
-                guard index % width < hashes.count else { throw missingTile(level, index / width) }
-                frontier.append(subtree: hashes[Int(index % width)], leaves: under)
-                leaves += under
-            }
-            level -= 1
-        }
-        while leaves < size {
-            guard let hash = try leafHash(leaves) else { throw missingTile(0, leaves / width) }
-            frontier.append(hash)
-            leaves += 1
-        }
-        return frontier
+    /// Forgets what holds for one read transaction only.
+    func beginTransaction() {
+        leaves.forget()
+        scatteredLeaves.forget()
+        resolutions.beginTransaction()
     }
 
-    private func missingTile(_ level: Int, _ index: Int64) -> StoreError {
-        StoreError(
-            .integrity,
-            during: "read the tree",
-            on: "merkle_tiles events/\(level)/\(index)",
-            "the tile is missing",
-            hint: "Run 'tally verify'"
-        )
-    }
+    // MARK: In order
 
-    private func leafHash(_ index: Int64) throws -> SHA256Digest? {
-        let width = Int64(MerkleLog.tileWidth)
-        if tile.index != index / width {
-            let hashes = try merkle.tile(of: .events, level: 0, index: index / width)
-            tile = (index / width, hashes ?? [])
-            if hashes == nil {
-                tail = [:]
-                for (index, hash) in try merkle.tail(of: .events) { tail[index] = hash }
-            }
-        }
-        let offset = Int(index % width)
-        return offset < tile.hashes.count ? tile.hashes[offset] : tail[index]
-    }
-
-    /// Forgets tail hashes read in an earlier transaction, which may have become a tile.
-    func beginTransaction() { tile = (-1, []) }
-
-    /// What `forEach` hands on: an event, its content's digest, and the resolution that excluded it, if any.
+    /// What `forEach` hands on: an event, or nil where a resolution excludes it, and what was consumed.
     typealias Body = (ReplayedEvent?, ConsumedEvent) throws -> Bool
 
     /// What a digest needs of a consumed event.
@@ -218,20 +185,20 @@ final class EventSource {
         watermark: Int64?,
         _ body: Body
     ) throws -> Int {
-        let effective = try effectiveContents(position, last, watermark)
-        try checksums.prepare(
-            after: position,
-            through: position + min(last - position, Int64(limit))
-        )
+        let end = last - position > Int64(limit) ? position + Int64(limit) : last
+        let effective = try prepare(after: position, through: end, watermark: watermark)
         try range.bind(position, at: 1)
-        try range.bind(last, at: 2)
+        try range.bind(end, at: 2)
         try range.bind(Int64(limit), at: 3)
         var expected = position
         var count = 0
         do {
             while try range.step() {
                 expected += 1
-                let (event, consumed, leaf) = try verified(expected, effective)
+                guard range.int64(at: EventColumn.position) == expected else {
+                    throw Self.damaged(expected, "the event is missing")
+                }
+                let (event, consumed, leaf) = try verified(range, effective[expected], &leaves)
                 let goesOn = try body(event, consumed)
                 self.consumed.append(leaf)
                 count += 1
@@ -246,158 +213,157 @@ final class EventSource {
         return count
     }
 
-    private struct Effective {
-        var resolutionID: Int64
-        var isExcluded: Bool
-        var content: [UInt8]?
+    // MARK: One by one
+
+    /// Reads what `verified` needs besides the rows of the positions after `first` up to `last`.
+    ///
+    /// - parameter watermark: nil where events are wanted as appended.
+    /// - returns: the resolutions that count for them.
+    func prepare(
+        after first: Int64,
+        through last: Int64,
+        watermark: Int64?
+    ) throws -> [Int64: VerifiedResolution] {
+        try checksums.prepare(after: first, through: last)
+        return try resolutions.effective(after: first, through: last, watermark: watermark)
     }
 
-    private func effectiveContents(
-        _ first: Int64,
-        _ last: Int64,
-        _ watermark: Int64?
-    ) throws -> [Int64: Effective] {
-        guard let watermark, watermark > 0 else { return [:] }
-        try resolutions.bind(first, at: 1)
-        try resolutions.bind(last, at: 2)
-        try resolutions.bind(watermark, at: 3)
-        var contents: [Int64: Effective] = [:]
-        while try resolutions.step() {
-            let text = resolutions.isNull(at: 3) ? nil : resolutions.blob(at: 3)
-            contents[resolutions.int64(at: 0)] = Effective(
-                resolutionID: resolutions.int64(at: 1),
-                isExcluded: resolutions.text(at: 2) == Decision.exclude.rawValue,
-                content: text
-            )
-        }
-        try resolutions.reset()
-        return contents
+    /// Verifies the event of a statement's current row, which selects `EventColumn.list` first, and whose position
+    /// is among those prepared.
+    ///
+    /// - returns: the event, or nil where the resolution excludes it, and what was consumed.
+    func verified(
+        _ row: Statement,
+        _ resolution: VerifiedResolution?
+    ) throws -> (event: ReplayedEvent?, consumed: ConsumedEvent) {
+        let (event, consumed, _) = try verified(row, resolution, &scatteredLeaves)
+        return (event, consumed)
     }
+
+    /// Hands on the event at a position, as of a watermark.
+    ///
+    /// - parameter watermark: nil for the event as appended.
+    func withEvent(
+        at position: Int64,
+        watermark: Int64?,
+        _ body: (ReplayedEvent?) throws -> Void
+    ) throws {
+        let effective = try prepare(after: position - 1, through: position, watermark: watermark)
+        let found: Void? = try rows.withRow(at: position) { row in
+            try body(try verified(row, effective[position]).event)
+        }
+        if found == nil { throw Self.damaged(position, "the event is missing") }
+    }
+
+    /// Hands on the event that a resolution corrects, as it counts from then on.
+    func withCorrected(
+        _ resolution: VerifiedResolution,
+        _ body: (ReplayedEvent) throws -> Void
+    ) throws {
+        let before = try resolutions.before(resolution)
+        _ = try prepare(
+            after: resolution.position - 1,
+            through: resolution.position,
+            watermark: nil
+        )
+        let found: Void? = try rows.withRow(at: resolution.position) { row in
+            let (appended, consumed) = try verified(row, nil)
+            guard var event = appended else { return }
+            try refuseOtherContent(resolution, consumed.content)
+            var previous: [UInt8]? = rows.content
+            if let before { previous = before.isExclusion ? nil : before.content ?? previous }
+            let correction = ReplayedEvent.Correction(
+                resolutionID: resolution.resolutionID,
+                decision: resolution.decision,
+                previousContent: previous,
+                previousData: try previous.map { try EventFields(content: $0).data } ?? .null
+            )
+            var fields = try resolution.content.map { try EventFields(content: $0) }
+            if resolution.isExclusion {
+                // Nothing counts: the event's attributes say which one it was.
+                fields = try EventFields(content: rows.content)
+                fields?.data = .null
+            }
+            event.decision = DecidedEvent(resolution, fields, correction: correction)
+            try body(event)
+        }
+        if found == nil { throw Self.damaged(resolution.position, "the event is missing") }
+    }
+
+    // MARK: Proofs
 
     private func verified(
-        _ expected: Int64,
-        _ effective: [Int64: Effective]
+        _ row: Statement,
+        _ resolution: VerifiedResolution?,
+        _ leaves: inout LeafHashes
     ) throws -> (ReplayedEvent?, ConsumedEvent, SHA256Digest) {
-        let position = range.int64(at: EventColumn.position)
-        guard position == expected else { throw damaged(expected, "the event is missing") }
-        guard try rows.readContent(range) else { throw damaged(position, "a name is missing") }
+        let position = row.int64(at: EventColumn.position)
+        if let fault = shape.fault(in: row) { throw Self.damaged(position, fault) }
+        guard try rows.readContent(row) else {
+            throw Self.damaged(position, "a name is missing")
+        }
         let digest = SHA256Digest(hashing: rows.content)
-        switch checksums.judge(range, digest: digest) {
+        switch checksums.judge(row, digest: digest) {
         // Without the key the leaf alone speaks for the content.
         case .holds, .notChecked: break
         case .finding:
-            throw damaged(position, "its content does not have the checksum stored with it")
+            throw Self.damaged(position, "its content does not have the checksum stored with it")
         }
-        guard let leaf = try rows.leafHash(range, content: digest) else {
-            throw damaged(position, "a name is missing")
+        guard let leaf = try rows.leafHash(row, content: digest) else {
+            throw Self.damaged(position, "a name is missing")
         }
-        guard try leafHash(position - 1) == leaf else {
-            throw damaged(position, "it does not have the leaf hash in the tree")
+        guard try leaves.hash(at: position - 1) == leaf else {
+            throw Self.damaged(position, "it does not have the leaf hash in the tree")
         }
         var consumed = ConsumedEvent(
             position: position,
-            revision: range.int64(at: EventColumn.revision),
-            streamID: range.int64(at: EventColumn.stream),
+            revision: row.int64(at: EventColumn.revision),
+            streamID: row.int64(at: EventColumn.stream),
             content: digest
         )
         var event = ReplayedEvent(
-            row: range,
+            row: row,
             position: position,
             streamID: consumed.streamID,
             names: rows
         )
-        guard let resolved = effective[position] else { return (event, consumed, leaf) }
-        if resolved.isExcluded {
-            consumed.excludedBy = resolved.resolutionID
+        guard let resolution else { return (event, consumed, leaf) }
+        if resolution.isExclusion {
+            consumed.excludedBy = resolution.resolutionID
             return (nil, consumed, leaf)
         }
-        if let content = resolved.content {
-            consumed.content = SHA256Digest(hashing: content)
-            event.replacement = try EventFields(content: content)
+        if let content = resolution.content, let digest = resolution.contentDigest {
+            consumed.content = digest
+            event.decision = DecidedEvent(resolution, try EventFields(content: content))
+        } else {
+            try refuseOtherContent(resolution, digest)
+            event.decision = DecidedEvent(resolution, nil)
         }
         return (event, consumed, leaf)
     }
 
-    private func damaged(_ position: Int64, _ reason: String) -> StoreError {
+    /// A decision for the event as appended names the digest of its content.
+    private func refuseOtherContent(
+        _ resolution: VerifiedResolution,
+        _ appended: SHA256Digest
+    ) throws {
+        guard resolution.content == nil, !resolution.isExclusion,
+            let digest = resolution.contentDigest, digest != appended
+        else { return }
+        throw Self.damaged(
+            resolution.position,
+            "it is not the content that resolution \(resolution.resolutionID) decided for"
+        )
+    }
+
+    private static func damaged(_ position: Int64, _ reason: String) -> StoreError {
         StoreError(
             .integrity,
             during: "read an event",
             on: "position \(position)",
             reason,
-            hint: "The event was not applied. Run 'tally verify' to see what was changed"
+            hint: "The event was not applied. Run 'tally verify' to see what was changed",
+            position: position > 0 ? position : nil
         )
-    }
-
-    // MARK: Corrections
-
-    /// The resolution that comes next in the log after a watermark, and the head when it was made.
-    func nextCorrection(after watermark: Int64) throws -> (
-        resolutionID: Int64, afterPosition: Int64
-    )? {
-        try corrections.bind(watermark, at: 1)
-        try corrections.bind(Int64.max, at: 2)
-        return try corrections.first {
-            (resolutionID: $0.int64(at: 0), afterPosition: $0.int64(at: 2))
-        }
-    }
-
-    /// A resolution as a replay consumes it.
-    struct Correction {
-        var resolutionID: Int64
-        var position: Int64
-        var decision: String
-        /// What the event's content is from now on; nil for the event as appended, or none.
-        var content: [UInt8]?
-        /// Of that content; zeros where the event is excluded.
-        var digest: SHA256Digest
-        /// The content before; nil for the event as appended.
-        var previous: [UInt8]?
-    }
-
-    func correction(_ resolutionID: Int64) throws -> Correction {
-        let statement = try connection.cached(
-            """
-            SELECT r.position, r.decision, r.content, r.content_sha256,
-                (SELECT p.content FROM resolutions AS p
-                    WHERE p.position = r.position AND p.resolution_id < r.resolution_id
-                    ORDER BY p.resolution_id DESC LIMIT 1)
-            FROM resolutions AS r
-            WHERE r.resolution_id = ?1
-            """
-        )
-        try statement.bind(resolutionID, at: 1)
-        let correction = try statement.first { row in
-            Correction(
-                resolutionID: resolutionID,
-                position: row.int64(at: 0),
-                decision: row.text(at: 1),
-                content: row.isNull(at: 2) ? nil : row.blob(at: 2),
-                digest: SHA256Digest(hex: row.text(at: 3)) ?? .zero,
-                previous: row.isNull(at: 4) ? nil : row.blob(at: 4)
-            )
-        }
-        guard let correction else { throw damaged(0, "resolution \(resolutionID) is missing") }
-        return correction
-    }
-
-    /// Hands on the event that a resolution corrects.
-    func withCorrected(_ correction: Correction, _ body: (ReplayedEvent) throws -> Void) throws {
-        let found: Void? = try rows.withRow(at: correction.position) { row in
-            let appended =
-                row.columnType(at: EventColumn.data) == .null
-                ? .null : row.value(at: EventColumn.data)
-            let previous =
-                try correction.previous.map { try EventFields(content: $0).data } ?? appended
-            var event = ReplayedEvent(
-                row: row,
-                position: correction.position,
-                streamID: row.int64(at: EventColumn.stream),
-                names: rows
-            )
-            event.replacement = try correction.content.map { try EventFields(content: $0) }
-            event.correction = (correction.resolutionID, correction.decision, previous)
-            try body(event)
-        }
-        if found == nil { throw damaged(correction.position, "the event is missing") }
     }
 }

@@ -4,9 +4,10 @@ import TallystickSQLite
 extension EventStore {
     /// Replays events into a SQL projection, from where the last run stopped up to the head.
     ///
-    /// Every event is verified against its checksum and the Merkle tree before it is applied. The checkpoint
-    /// is stored in the same transaction and file as the projection's own writes, so that a run can be
-    /// killed at any moment and resumed. A cancelled task finishes its transaction and returns `paused`.
+    /// Every event is verified against its checksum and the Merkle tree before it is applied, and every decision
+    /// against the audit trail's. The checkpoint is stored in the same transaction and file as the projection's
+    /// own writes, so that a run can be killed at any moment and resumed. A cancelled task finishes its
+    /// transaction and returns `paused`.
     ///
     /// - parameter definition: the bytes of a projection file.
     /// - throws: `StoreError`: `projectionInvalid`, `projectionChanged`, `historyDiffers`, `integrity`, `busy`.
@@ -14,62 +15,52 @@ extension EventStore {
         projection definition: [UInt8],
         options: ReplayOptions = ReplayOptions()
     ) async throws(StoreError) -> ReplayOutcome {
-        let file: ProjectionFile
-        do throws(ProjectionFileError) {
-            file = try ProjectionFile(definition)
-        } catch {
-            throw StoreError(
-                .projectionInvalid,
-                during: "read the projection",
-                on: "line \(error.line)",
-                error.message
-            )
-        }
-        let (path, storeID, storeOptions, held) = (
-            path, storeID, self.options, settings.configuration.heldCategories
-        )
-        let owner = owner
-        let stop = StopFlag()
-        return try await Self.attempt("replay", path) {
-            try await withTaskCancellationHandler {
-                try await runOnThread {
-                    let engine = try ReplayEngine(
-                        path,
-                        storeID: storeID,
-                        storeOptions,
-                        file,
-                        options,
-                        heldCategories: held,
-                        stop: stop,
-                        auditSkip: { position, reason in
-                            try Self.waitFor {
-                                try await owner.auditSkip(
-                                    of: file.name,
-                                    position: position,
-                                    reason: reason,
-                                    actor: options.actor
-                                )
-                            }
-                        }
-                    )
-                    return try engine.run()
-                }
-            } onCancel: {
-                stop.set()
-            }
-        }
+        try await run(try Self.unbound(definition), options, follows: false)
+    }
+
+    /// Replays like ``replay(projection:options:)``, and at the head waits for more, until the task is
+    /// cancelled; then it returns `paused`.
+    public func follow(
+        projection definition: [UInt8],
+        options: ReplayOptions = ReplayOptions()
+    ) async throws(StoreError) -> ReplayOutcome {
+        try await run(try Self.unbound(definition), options, follows: true)
     }
 
     /// Applies parked events again, in order; those that still fail stay parked with the rest of their stream.
     ///
-    /// - returns: how many events were applied, and how many stay parked.
+    /// - returns: how many events and corrections were applied, and how many stay parked.
     public func retryParked(
         projection definition: [UInt8],
         options: ReplayOptions = ReplayOptions()
     ) async throws(StoreError) -> (applied: Int, parked: Int) {
-        let file: ProjectionFile
+        try await retryParked(try Self.unbound(definition), options)
+    }
+
+    /// Removes a replay: its tables, checkpoint and parked events.
+    ///
+    /// - throws: `StoreError` with `notFound`.
+    public func dropReplay(_ name: String) async throws(StoreError) {
+        let removal = ReplayRemoval(path: path, options: options)
+        try await Self.attempt("drop the replay", path) {
+            try await runOnThread { try removal.remove(name) }
+        }
+    }
+
+    // MARK: Running
+
+    /// A projection before it has a connection.
+    struct UnboundProjection: Sendable {
+        var definition: ReplayDefinition
+        var makeDriver: DriverFactory
+    }
+
+    private static func unbound(_ bytes: [UInt8]) throws(StoreError) -> UnboundProjection {
         do throws(ProjectionFileError) {
-            file = try ProjectionFile(definition)
+            let file = try ProjectionFile(bytes)
+            return UnboundProjection(definition: SQLProjection.definition(of: file)) {
+                SQLProjection(file, in: $0, $1)
+            }
         } catch {
             throw StoreError(
                 .projectionInvalid,
@@ -78,76 +69,75 @@ extension EventStore {
                 error.message
             )
         }
-        let (path, storeID, storeOptions) = (path, storeID, self.options)
-        return try await Self.attempt("retry parked events", path) {
-            try await runOnThread {
-                let engine = try ReplayEngine(
-                    path,
-                    storeID: storeID,
-                    storeOptions,
-                    file,
-                    options,
-                    heldCategories: [],
-                    stop: StopFlag(),
-                    auditSkip: { _, _ in }
-                )
-                return try engine.retryParked()
-            }
+    }
+
+    func run(
+        _ projection: UnboundProjection,
+        _ options: ReplayOptions,
+        follows: Bool
+    ) async throws(StoreError) -> ReplayOutcome {
+        let outcome = try await recordingRefusals { () throws(StoreError) in
+            try await runEngine(projection, options, follows: follows)
+        }
+        StoreMetrics.replayed(projection.definition.name, to: outcome.position)
+        return outcome
+    }
+
+    private func runEngine(
+        _ projection: UnboundProjection,
+        _ options: ReplayOptions,
+        follows: Bool
+    ) async throws(StoreError) -> ReplayOutcome {
+        try await withSetting("replay", projection.definition, options) { setting in
+            var setting = setting
+            setting.follows = follows
+            return try ReplayEngine(setting, projection.makeDriver).run()
         }
     }
 
-    /// Removes a replay: its tables, checkpoint and parked events.
-    public func dropReplay(_ name: String) async throws(StoreError) {
-        let (path, storeOptions) = (path, self.options)
-        try await Self.attempt("drop the replay", path) {
-            try await runOnThread {
-                let connection = try StoreFile.openForWriting(path, storeOptions)
-                let rows = ReplayRows(in: connection)
-                try connection.execute("BEGIN IMMEDIATE")
-                let known = try connection.prepare(
-                    "SELECT target, target_path FROM replays WHERE replay = ?1"
-                )
-                try known.bindText(name, at: 1)
-                guard let target = try known.first({ ($0.text(at: 0), $0.textIfPresent(at: 1)) })
-                else {
-                    try connection.execute("ROLLBACK")
-                    throw StoreError(
-                        .notFound,
-                        during: "drop the replay",
-                        on: "replay '\(name)'",
-                        "there is no such replay",
-                        hint: "See 'tally replay list'"
-                    )
-                }
-                if target.0 == "store" { try rows.drop(objectsOf: name) }
-                try rows.forget(objectsOf: name)
-                try CheckpointRows(in: connection).remove(name)
-                try rows.removeParked(name)
-                try rows.forget(name)
-                try connection.execute("COMMIT")
-                guard let other = target.1 else { return }
-                let file = try ProjectionTarget.open(other, storeOptions)
-                let fileRows = ReplayRows(in: file)
-                try file.execute("BEGIN IMMEDIATE")
-                try fileRows.drop(objectsOf: name)
-                try CheckpointRows(in: file).remove(name)
-                try fileRows.removeParked(name)
-                try file.execute("COMMIT")
-            }
+    func retryParked(
+        _ projection: UnboundProjection,
+        _ options: ReplayOptions
+    ) async throws(StoreError) -> (applied: Int, parked: Int) {
+        try await withSetting("retry parked events", projection.definition, options) { setting in
+            try ReplayEngine(setting, projection.makeDriver).retryParked()
         }
     }
 
-    /// Waits, on a thread that may block, for work of an actor.
-    private static func waitFor(_ body: @escaping @Sendable () async throws -> Void) throws {
-        let answers = BlockingQueue<Result<Void, any Error>>()
-        Task {
-            do {
-                try await body()
-                answers.put(.success(()))
-            } catch {
-                answers.put(.failure(error))
+    /// Runs `body` on a thread of its own; a cancelled task sets the setting's stop flag.
+    func withSetting<Result: Sendable>(
+        _ operation: String,
+        _ definition: ReplayDefinition,
+        _ replay: ReplayOptions,
+        _ body: @escaping @Sendable (ReplaySetting) throws -> Result
+    ) async throws(StoreError) -> Result {
+        let (owner, settings) = (owner, settings)
+        let setting = ReplaySetting(
+            path: path,
+            storeID: storeID,
+            storeOptions: options,
+            options: replay,
+            definition: definition,
+            heldCategories: { settings.configuration.heldCategories },
+            stop: StopFlag(),
+            place: ReplayDestination(replay.target),
+            auditSkip: { place, reason in
+                let skip = ProjectionSkip(
+                    definition: definition,
+                    place: place,
+                    reason: reason,
+                    actor: replay.actor
+                )
+                try waitFor { try await owner.auditSkip(skip) }
+            },
+            checkpointStore: { try waitFor { try await owner.checkpointLog() } }
+        )
+        return try await Self.attempt(operation, path) {
+            try await withTaskCancellationHandler {
+                try await runOnThread { try body(setting) }
+            } onCancel: {
+                setting.stop.set()
             }
         }
-        try answers.next()?.get()
     }
 }

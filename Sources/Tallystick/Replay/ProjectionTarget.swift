@@ -25,7 +25,8 @@ enum ProjectionTarget {
             let connection = try Connection(
                 path: path,
                 mode: .readWrite,
-                busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout)
+                busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout),
+                firesTriggers: false
             )
             let id = try connection.prepare("PRAGMA application_id").optionalInt64() ?? 0
             guard id != StoreFile.applicationID else {
@@ -39,9 +40,58 @@ enum ProjectionTarget {
             }
             try connection.execute(CheckpointRows.table)
             try connection.execute(ReplayRows.parkedTable)
+            try refuseOtherTables(connection)
+            try ProjectionSchema.checkCheckpointTables(of: connection)
             return connection
         } catch {
             throw StoreError(error, during: "open the projection's file", on: path)
+        }
+    }
+}
+
+extension ProjectionTarget {
+    /// Opens the file of a projection that is there.
+    ///
+    /// - throws: `StoreError` with `notFound` when it is gone.
+    static func openForReading(_ path: String, _ options: StoreOptions) throws -> Connection {
+        guard access(path, F_OK) == 0 else {
+            throw StoreError(
+                .notFound,
+                during: "open the projection's file",
+                on: path,
+                "there is no file",
+                hint: "Run the replay with --into and the file's path of now, or drop it"
+            )
+        }
+        do {
+            return try Connection(
+                path: path,
+                mode: .readOnly,
+                busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout)
+            )
+        } catch {
+            throw StoreError(error, during: "open the projection's file", on: path)
+        }
+    }
+}
+
+extension ProjectionTarget {
+    /// A file of somebody else may have tables of the same names.
+    private static func refuseOtherTables(_ connection: Connection) throws {
+        do throws(any Error) {
+            _ = try CheckpointRows(in: connection)
+            _ = try ReplayRows(in: connection).parkedCount("")
+        } catch {
+            guard let failure = error as? SQLiteError, ResultCode.error ~= failure.code else {
+                throw error
+            }
+            throw StoreError(
+                .invalidArgument,
+                during: "open the projection's file",
+                on: connection.path,
+                "a table in it has the name of one of ours, and is another one: \(failure.message)",
+                hint: "Choose another file for --into"
+            )
         }
     }
 }

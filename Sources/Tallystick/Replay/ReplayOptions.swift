@@ -21,7 +21,7 @@ public enum PoisonPolicy: String, Sendable, CaseIterable {
 /// How a replay runs.
 public struct ReplayOptions: Sendable {
     public var target = ReplayTarget.store
-    /// Events a transaction; a transaction also ends after about a second.
+    /// Events and corrections a transaction, 1 to 10,000; a transaction also ends after about a second.
     public var batch = 10_000
     /// The last position to consume; nil for the head.
     public var until: Position?
@@ -30,6 +30,8 @@ public struct ReplayOptions: Sendable {
     public var rebuild = false
     /// Starts again from the first event whatever the checkpoint says.
     public var alwaysRebuilds = false
+    /// Reads everything that was consumed again, verified, and compares it with the checkpoint, before going on.
+    public var verifiesHistory = false
     public var actor = "local"
     /// Called after each transaction: position and head.
     public var onProgress: (@Sendable (Int64, Int64) -> Void)?
@@ -43,23 +45,36 @@ public struct ReplayOutcome: Sendable, Equatable {
     /// is held. `paused`: stopped because the task was cancelled.
     public enum Status: String, Sendable { case complete, halted, paused }
 
-    public var status: Status
+    public var status = Status.complete
     public var replay: String
-    public var position: Int64
-    public var head: Int64
+    public var position: Int64 = 0
+    public var head: Int64 = 0
     /// Events consumed by this run.
-    public var consumed: Int64
-    /// Statements of the projection ran for so many of them.
-    public var applied: Int64
-    public var parked: Int64
-    public var skipped: Int64
-    public var resolutionWatermark: Int64
+    public var consumed: Int64 = 0
+    /// The projection had something to do for so many of them, and of the corrections.
+    public var applied: Int64 = 0
+    /// Events and corrections that are set aside now.
+    public var parked: Int64 = 0
+    /// Left out by this run.
+    public var skipped: Int64 = 0
+    public var resolutionWatermark: Int64 = 0
     /// Chains over what was consumed, and over what was done with it.
-    public var digest: String
-    public var appliedDigest: String
+    public var digest = ""
+    public var appliedDigest = ""
     /// Root of the tree over the events consumed.
-    public var root: String
-    public var rebuilt: Bool
+    public var root = ""
+    /// Whether the projection was built anew.
+    public var rebuilt = false
     /// Why the replay halted.
     public var reason: String?
+
+    init(replay: String) { self.replay = replay }
+
+    mutating func take(_ checkpoint: Checkpoint) {
+        position = checkpoint.position
+        resolutionWatermark = checkpoint.watermark
+        digest = checkpoint.digest.value.hex
+        appliedDigest = checkpoint.appliedDigest.value.hex
+        root = checkpoint.root.hex
+    }
 }

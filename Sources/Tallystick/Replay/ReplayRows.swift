@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Keeps `replays`, `parked_events` and `projection_objects` of the file that holds a projection.
+/// Keeps `parked_events` and `projection_objects` of the file that holds a projection.
 struct ReplayRows {
     /// For files that are no stores.
     static let parkedTable = """
@@ -21,6 +21,8 @@ struct ReplayRows {
 
     init(in connection: Connection) { self.connection = connection }
 
+    // MARK: Parked events
+
     func parkedStreams(_ replay: String) throws(SQLiteError) -> Set<Int64> {
         let rows = try connection.cached(
             "SELECT DISTINCT stream_id FROM parked_events WHERE replay = ?1"
@@ -33,56 +35,108 @@ struct ReplayRows {
     }
 
     func park(
-        _ event: EventSource.ConsumedEvent,
+        _ place: ReplayPlace,
+        ofStream streamID: Int64,
         _ replay: String,
         error: String,
         at time: Int64
     ) throws(SQLiteError) {
         let insert = try connection.cached(
             """
-            INSERT INTO parked_events (replay, position, stream_id, error, attempts, parked_at)
-            VALUES (?1, ?2, ?3, ?4, 1, ?5)
+            INSERT INTO parked_events (
+                replay, position, resolution_id, stream_id, error, attempts, parked_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)
             """
         )
         try insert.bindText(replay, at: 1)
-        try insert.bind(event.position, at: 2)
-        try insert.bind(event.streamID, at: 3)
-        try insert.bindText(error, at: 4)
-        try insert.bind(time, at: 5)
+        try insert.bind(place.position, at: 2)
+        try insert.bind(place.resolutionID, at: 3)
+        try insert.bind(streamID, at: 4)
+        try insert.bindText(error, at: 5)
+        try insert.bind(time, at: 6)
         try insert.run()
     }
 
-    func parked(_ replay: String) throws(SQLiteError) -> [(position: Int64, streamID: Int64)] {
+    func parkedCount(_ replay: String) throws(SQLiteError) -> Int64 {
+        let count = try connection.cached("SELECT count(*) FROM parked_events WHERE replay = ?1")
+        try count.bindText(replay, at: 1)
+        return try count.optionalInt64() ?? 0
+    }
+
+    /// What is parked, by position; corrections of an event after it.
+    func parked(_ replay: String) throws(SQLiteError) -> [(place: ReplayPlace, streamID: Int64)] {
         let rows = try connection.cached(
-            "SELECT position, stream_id FROM parked_events WHERE replay = ?1 ORDER BY position"
+            """
+            SELECT position, resolution_id, stream_id
+            FROM parked_events
+            WHERE replay = ?1
+            ORDER BY position, resolution_id
+            """
         )
         try rows.bindText(replay, at: 1)
-        var parked: [(position: Int64, streamID: Int64)] = []
-        while try rows.step() { parked.append((rows.int64(at: 0), rows.int64(at: 1))) }
+        var parked: [(place: ReplayPlace, streamID: Int64)] = []
+        while try rows.step() {
+            let place = ReplayPlace(position: rows.int64(at: 0), resolutionID: rows.int64(at: 1))
+            parked.append((place, rows.int64(at: 2)))
+        }
         try rows.reset()
         return parked
     }
 
-    func unpark(_ position: Int64, _ replay: String) throws(SQLiteError) {
+    /// What is parked, by position, without the names that only the store knows.
+    func parkedDetails(_ replay: String) throws(SQLiteError) -> [ParkedEvent] {
+        let rows = try connection.cached(
+            """
+            SELECT position, resolution_id, error, attempts, parked_at
+            FROM parked_events
+            WHERE replay = ?1
+            ORDER BY position, resolution_id
+            """
+        )
+        try rows.bindText(replay, at: 1)
+        var parked: [ParkedEvent] = []
+        while try rows.step() {
+            let resolution = rows.int64(at: 1)
+            parked.append(
+                ParkedEvent(
+                    position: Position(rows.int64(at: 0)),
+                    resolutionID: resolution == 0 ? nil : resolution,
+                    stream: "",
+                    source: "",
+                    id: "",
+                    type: "",
+                    error: rows.text(at: 2),
+                    attempts: rows.int64(at: 3),
+                    parkedAt: rows.int64(at: 4)
+                )
+            )
+        }
+        try rows.reset()
+        return parked
+    }
+
+    func unpark(_ place: ReplayPlace, _ replay: String) throws(SQLiteError) {
         let delete = try connection.cached(
-            "DELETE FROM parked_events WHERE replay = ?1 AND position = ?2"
+            "DELETE FROM parked_events WHERE replay = ?1 AND position = ?2 AND resolution_id = ?3"
         )
         try delete.bindText(replay, at: 1)
-        try delete.bind(position, at: 2)
+        try delete.bind(place.position, at: 2)
+        try delete.bind(place.resolutionID, at: 3)
         try delete.run()
     }
 
-    func failRetry(_ position: Int64, _ replay: String, error: String) throws(SQLiteError) {
+    func failRetry(_ place: ReplayPlace, _ replay: String, error: String) throws(SQLiteError) {
         let update = try connection.cached(
             """
             UPDATE parked_events
-            SET attempts = attempts + 1, error = ?3
-            WHERE replay = ?1 AND position = ?2
+            SET attempts = attempts + 1, error = ?4
+            WHERE replay = ?1 AND position = ?2 AND resolution_id = ?3
             """
         )
         try update.bindText(replay, at: 1)
-        try update.bind(position, at: 2)
-        try update.bindText(error, at: 3)
+        try update.bind(place.position, at: 2)
+        try update.bind(place.resolutionID, at: 3)
+        try update.bindText(error, at: 4)
         try update.run()
     }
 
@@ -91,6 +145,24 @@ struct ReplayRows {
         try delete.bindText(replay, at: 1)
         try delete.run()
     }
+
+    /// Takes what is parked over from the attached file `scratch`.
+    func copyParkedFromScratch(_ replay: String) throws(SQLiteError) {
+        try removeParked(replay)
+        let copy = try connection.prepare(
+            """
+            INSERT INTO main.parked_events (
+                replay, position, resolution_id, stream_id, error, attempts, parked_at)
+            SELECT replay, position, resolution_id, stream_id, error, attempts, parked_at
+            FROM scratch.parked_events
+            WHERE replay = ?1
+            """
+        )
+        try copy.bindText(replay, at: 1)
+        try copy.run()
+    }
+
+    // MARK: Objects
 
     /// The tables, views and indexes that belong to a projection by name, tables first.
     func objects(of projection: String, schema: String = "main") throws(SQLiteError) -> [(
@@ -107,7 +179,7 @@ struct ReplayRows {
         var objects: [(type: String, name: String, sql: String)] = []
         while try rows.step() {
             let name = rows.text(at: 1)
-            if SQLProjection.owns(projection, name) {
+            if ProjectionNames.owns(projection, name) {
                 objects.append((rows.text(at: 0), name, rows.text(at: 2)))
             }
         }
@@ -138,79 +210,43 @@ struct ReplayRows {
     /// Drops a projection's tables and views.
     func drop(objectsOf projection: String) throws(SQLiteError) {
         for object in try objects(of: projection) where object.type != "index" {
-            let quoted = object.name.split(separator: "\"", omittingEmptySubsequences: false)
-                .joined(separator: "\"\"")
-            try connection.execute("DROP \(object.type == "view" ? "VIEW" : "TABLE") \"\(quoted)\"")
+            try connection.execute(
+                "DROP \(object.type == "view" ? "VIEW" : "TABLE") \(Self.quoted(object.name))"
+            )
         }
     }
 
-    /// What people see of a replay, in the store.
-    struct Status {
-        var replay: String
-        var target: ReplayTarget
-        var file: ProjectionFile
-        var status: String
-        var checkpoint: Checkpoint
-        var parked: Int64
-        var rate: Double?
-        var error: String?
+    /// Fills a projection's tables from those of the attached file `scratch`, rowids included.
+    func copyTablesFromScratch(of projection: String) throws(SQLiteError) {
+        for object in try objects(of: projection) where object.type == "table" {
+            let table = Self.quoted(object.name)
+            let columns = try storedColumns(of: object.name).joined(separator: ", ")
+            try connection.execute(
+                "INSERT INTO main.\(table) (\(columns)) SELECT \(columns) FROM scratch.\(table)"
+            )
+        }
     }
 
-    func set(_ status: Status, at time: Int64) throws(SQLiteError) {
-        let upsert = try connection.cached(
-            """
-            INSERT INTO replays (
-                replay, target, target_path, projection_version, definition_sha256, on_correction, status,
-                parked, events_per_second, last_error, hint_position, hint_resolution, hint_digest,
-                hint_applied_digest, started_at, updated_at)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)
-            ON CONFLICT (replay) DO UPDATE SET
-                target = excluded.target,
-                target_path = excluded.target_path,
-                projection_version = excluded.projection_version,
-                definition_sha256 = excluded.definition_sha256,
-                on_correction = excluded.on_correction,
-                status = excluded.status,
-                parked = excluded.parked,
-                events_per_second = coalesce(excluded.events_per_second, events_per_second),
-                last_error = excluded.last_error,
-                hint_position = excluded.hint_position,
-                hint_resolution = excluded.hint_resolution,
-                hint_digest = excluded.hint_digest,
-                hint_applied_digest = excluded.hint_applied_digest,
-                updated_at = excluded.updated_at
-            """
+    /// The columns of a table that hold values, `rowid` first where there is one; none is generated.
+    private func storedColumns(of table: String) throws(SQLiteError) -> [String] {
+        let names = try connection.prepare(
+            "SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid"
         )
-        try upsert.bindText(status.replay, at: 1)
-        if case .file(let path) = status.target {
-            try upsert.bindText("file", at: 2)
-            try upsert.bindText(path, at: 3)
-        } else {
-            try upsert.bindText("store", at: 2)
-            try upsert.bindNull(at: 3)
-        }
-        try upsert.bind(status.file.version, at: 4)
-        try upsert.bindText(status.file.digest.hex, at: 5)
-        try upsert.bindText(status.file.onCorrection.rawValue, at: 6)
-        try upsert.bindText(status.status, at: 7)
-        try upsert.bind(status.parked, at: 8)
-        if let rate = status.rate {
-            try upsert.bind(rate, at: 9)
-        } else {
-            try upsert.bindNull(at: 9)
-        }
-        try upsert.bindOptional(status.error, at: 10)
-        try upsert.bind(status.checkpoint.position, at: 11)
-        try upsert.bind(status.checkpoint.watermark, at: 12)
-        try upsert.bindText(status.checkpoint.digest.value.hex, at: 13)
-        try upsert.bindText(status.checkpoint.appliedDigest.value.hex, at: 14)
-        try upsert.bind(time, at: 15)
-        try upsert.run()
+        try names.bindText(table, at: 1)
+        var columns: [String] = []
+        while try names.step() { columns.append(names.text(at: 0)) }
+        let isWithoutRowid = try connection.prepare(
+            "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?1"
+        )
+        try isWithoutRowid.bindText(table, at: 1)
+        let hidesRowid = columns.contains { $0.lowercased() == "rowid" }
+        let hasRowid = try isWithoutRowid.optionalInt64() == 0 && !hidesRowid
+        return (hasRowid ? ["rowid"] : []) + columns.map(Self.quoted)
     }
 
-    func forget(_ replay: String) throws(SQLiteError) {
-        let delete = try connection.cached("DELETE FROM replays WHERE replay = ?1")
-        try delete.bindText(replay, at: 1)
-        try delete.run()
+    /// An identifier as SQL writes it.
+    private static func quoted(_ name: String) -> String {
+        let parts = name.split(separator: "\"", omittingEmptySubsequences: false)
+        return "\"" + parts.joined(separator: "\"\"") + "\""
     }
 }

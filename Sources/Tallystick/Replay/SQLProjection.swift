@@ -2,8 +2,8 @@ import TallystickCore
 import TallystickSQLite
 
 /// A SQL projection, prepared on the connection that holds its tables.
-final class SQLProjection {
-    let file: ProjectionFile
+final class SQLProjection: ProjectionDriver {
+    private let file: ProjectionFile
     private let connection: Connection
     private let authorizer: Authorizer
     /// In which sections run.
@@ -19,22 +19,24 @@ final class SQLProjection {
         var parameters: [(index: Int32, name: String)]
     }
 
+    static func definition(of file: ProjectionFile) -> ReplayDefinition {
+        ReplayDefinition(
+            name: file.name,
+            version: file.version,
+            digest: file.digest,
+            onCorrection: file.onCorrection
+        )
+    }
+
     init(_ file: ProjectionFile, in connection: Connection, _ authorizer: Authorizer) {
         self.file = file
         self.connection = connection
         self.authorizer = authorizer
         let name = file.name
-        phase = .projection(owns: { Self.owns(name, $0) }, mayDefine: false)
+        phase = .projection(owns: { ProjectionNames.owns(name, $0) }, mayDefine: false)
     }
 
-    /// Whether a table or index belongs to a projection by its name.
-    static func owns(_ projection: String, _ name: String) -> Bool {
-        let name = name.lowercased()
-        return name == projection || name.hasPrefix(projection + "_")
-            || name.hasPrefix("sqlite_autoindex_\(projection)_")
-    }
-
-    private func owns(_ name: String) -> Bool { Self.owns(file.name, name) }
+    private func owns(_ name: String) -> Bool { ProjectionNames.owns(file.name, name) }
 
     /// Creates the projection's tables.
     func setUp() throws {
@@ -105,8 +107,6 @@ final class SQLProjection {
     }
 
     /// Runs the sections for an event; false when none is for its type.
-    ///
-    /// - throws: `PoisonEvent` when a statement fails for a reason that lies in the event.
     func apply(_ event: ReplayedEvent) throws -> Bool {
         let type = try event.type()
         if event.correction != nil {
@@ -151,7 +151,6 @@ final class SQLProjection {
                         throw error
                     }
                     throw PoisonEvent(
-                        position: event.position,
                         reason: "line \(prepared.line): \(authorizer.denial ?? error.message)"
                     )
                 }
@@ -222,10 +221,4 @@ final class SQLProjection {
         // The row stays where it is until the statement was run.
         try statement.bindOptionalText(row.bytesIfPresent(at: column), at: index)
     }
-}
-
-/// An event that a projection cannot apply.
-struct PoisonEvent: Error {
-    var position: Int64
-    var reason: String
 }

@@ -138,6 +138,16 @@ struct SettingsWriter {
             }
             let own = try base.settings()
             let new = try Self.read(file, onto: replaces ? nil : own)
+            guard try store.configurations.knowsOverrideOrigin(of: new) else {
+                throw StoreError(
+                    .badInput,
+                    during: operation,
+                    on: "override_origin",
+                    "there is no origin '\(new.overrideOrigin ?? "")': none of that name is configured,"
+                        + " and none ever delivered anything",
+                    hint: "Name one of 'origins'"
+                )
+            }
             let changes = own.changes(to: new)
             guard !changes.isEmpty else {
                 return AppliedSettings(version: base.version, changes: [])

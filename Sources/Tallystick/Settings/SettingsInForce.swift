@@ -33,9 +33,10 @@ struct SettingsInForce: Sendable {
                 newest: newest.version
             )
         }
+        let result: SettingsInForce
         do throws(SettingsOverrides.Failure) {
             let (settings, names) = try overrides.applied(to: own)
-            return SettingsInForce(
+            result = SettingsInForce(
                 version: settings.canonical == newest.content ? newest.version : 0,
                 settings: settings,
                 base: base.version,
@@ -51,6 +52,16 @@ struct SettingsInForce: Sendable {
                 hint: "Correct the variable, or unset it; nothing was changed"
             )
         }
+        guard try rows.knowsOverrideOrigin(of: result.settings) else {
+            throw StoreError(
+                .invalidArgument,
+                during: "read the settings",
+                on: result.overrides.joined(separator: ", "),
+                "there is no origin '\(result.settings.overrideOrigin ?? "")' for override_origin",
+                hint: "Correct the variable, or unset it; nothing was changed"
+            )
+        }
+        return result
     }
 }
 
@@ -58,22 +69,18 @@ struct SettingsInForce: Sendable {
 final class SettingsBox: Sendable {
     private let state: Mutex<(inForce: SettingsInForce, configuration: IngestConfiguration)>
 
+    /// Why the stored settings could not be read. A handle that only reads is opened all the same, so that a
+    /// verification can name what was changed.
+    private let failure: StoreError?
+
     /// The settings as a connection that reads finds them.
     init(
         _ identity: StoreIdentity,
         _ options: StoreOptions,
         _ connection: Connection
     ) throws {
-        let rows = try ConfigurationRows(in: connection)
-        guard let inForce = try SettingsInForce.read(rows, options.overrides) else {
-            throw StoreError(
-                .integrity,
-                during: "read the settings",
-                on: "configurations",
-                "there are no settings",
-                hint: "Run 'tally verify'"
-            )
-        }
+        let (inForce, failure) = try Self.read(options, connection)
+        self.failure = failure
         let configuration = try IngestConfiguration(
             inForce,
             identity,
@@ -81,6 +88,37 @@ final class SettingsBox: Sendable {
             from: connection
         )
         state = Mutex((inForce: inForce, configuration: configuration))
+    }
+
+    private static func read(
+        _ options: StoreOptions,
+        _ connection: Connection
+    ) throws -> (SettingsInForce, StoreError?) {
+        do {
+            let rows = try ConfigurationRows(in: connection)
+            if let inForce = try SettingsInForce.read(rows, options.overrides) {
+                return (inForce, nil)
+            }
+            throw StoreError(
+                .integrity,
+                during: "read the settings",
+                on: "configurations",
+                "there are no settings",
+                hint: "Run 'tally verify'"
+            )
+        } catch let error as StoreError
+            where error.code == .integrity && options.access == .readOnly
+        {
+            let standard = SettingsInForce(version: 0, settings: .standard, base: 0, newest: 0)
+            return (standard, error)
+        }
+    }
+
+    /// Makes sure that the settings are those that the store keeps.
+    ///
+    /// - throws: `StoreError` with `integrity`.
+    func check() throws(StoreError) {
+        if let failure { throw failure }
     }
 
     var inForce: SettingsInForce { state.withLock { $0.inForce } }

@@ -12,6 +12,8 @@ enum AuditKind: String {
     case resolution
     case quarantine
     case quarantineRelease = "quarantine_release"
+    case breaker
+    case breakerOverride = "breaker_override"
     case projectionSkip = "projection_skip"
     /// A key is registered, rotated or retired.
     case key
@@ -146,7 +148,8 @@ enum AuditDetail {
 /// Builds the leaf of an audit row from the stored rows, for whoever writes or verifies it.
 struct AuditLeafReader {
     private let trail: Statement
-    private let details: [(table: DetailTable, rows: Statement)]
+    private let trailShape: RowShape
+    private let details: [(table: DetailTable, rows: Statement, shape: RowShape)]
     private static let trailColumns = [
         "actor", "audit_sequence", "conflict_id", "detail", "kind", "position", "reason",
         "recorded_at",
@@ -160,7 +163,8 @@ struct AuditLeafReader {
             WHERE audit_sequence = ?1
             """
         )
-        var details: [(table: DetailTable, rows: Statement)] = []
+        trailShape = try RowShape(of: Self.trailColumns, in: "audit_trail", connection)
+        var details: [(table: DetailTable, rows: Statement, shape: RowShape)] = []
         for table in DetailTable.allCases {
             let rows = try connection.prepare(
                 """
@@ -170,7 +174,8 @@ struct AuditLeafReader {
                 ORDER BY \(table.primaryKey)
                 """
             )
-            details.append((table, rows))
+            let shape = try RowShape(of: table.columns, in: table.name, connection)
+            details.append((table, rows, shape))
         }
         self.details = details
     }
@@ -178,16 +183,19 @@ struct AuditLeafReader {
     /// Writes the leaf of a row to `leaf`; false when there is no such row.
     ///
     /// - parameter tables: the detail tables to look into; a verifier looks into all of them.
+    /// - parameter onFault: told of columns with values of another type, which the leaf may not show.
     func write(
         sequence: Int64,
         tables: some Collection<DetailTable> = DetailTable.allCases,
-        to leaf: inout [UInt8]
+        to leaf: inout [UInt8],
+        onFault: (String) -> Void = { _ in }
     ) throws(SQLiteError) -> Bool {
         try trail.bind(sequence, at: 1)
         guard try trail.step() else {
             try trail.reset()
             return false
         }
+        if let fault = trailShape.fault(in: trail) { onFault("audit_trail: \(fault)") }
         var members = CanonicalMembers(into: &leaf)
         for (index, column) in Self.trailColumns.enumerated() {
             if column > "leaf" && !members.hasLeaf { members.addLeaf("audit/1") }
@@ -195,7 +203,7 @@ struct AuditLeafReader {
         }
         try trail.reset()
         var hasRows = false
-        for (table, rows) in details where tables.contains(table) {
+        for (table, rows, shape) in details where tables.contains(table) {
             try rows.bind(sequence, at: 1)
             var isFirst = true
             while try rows.step() {
@@ -205,6 +213,7 @@ struct AuditLeafReader {
                     members.raw(",")
                 }
                 (isFirst, hasRows) = (false, true)
+                if let fault = shape.fault(in: rows) { onFault("\(table.name): \(fault)") }
                 members.beginObject()
                 for (index, column) in table.columns.enumerated() {
                     members.add(column, from: rows, at: Int32(index))

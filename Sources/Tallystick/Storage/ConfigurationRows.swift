@@ -38,6 +38,8 @@ struct ConfigurationRows {
     private let selectBase: Statement
     private let selectVersion: Statement
     private let selectAfter: Statement
+    private let selectOrigin: Statement
+    private let selectStart: Statement
 
     init(in connection: Connection) throws(SQLiteError) {
         insert = try connection.prepare(
@@ -60,7 +62,16 @@ struct ConfigurationRows {
         selectNewest = try select("ORDER BY c.version DESC LIMIT 1")
         selectBase = try select("WHERE a.actor <> ?1 ORDER BY c.version DESC LIMIT 1")
         selectVersion = try select("WHERE c.version = ?1")
+        selectOrigin = try connection.prepare("SELECT 1 FROM origins WHERE name = ?1")
         selectAfter = try select("WHERE c.version > ?1 ORDER BY c.version LIMIT 1")
+        selectStart = try connection.prepare(
+            """
+            SELECT CASE WHEN a.kind = 'store_created' THEN 0 ELSE a.detail ->> 'after_position' END
+            FROM configurations AS c
+            JOIN audit_trail AS a ON a.audit_sequence = c.audit_sequence
+            WHERE c.version = ?1
+            """
+        )
     }
 
     func add(_ content: [UInt8], version: Int64, auditSequence: Int64) throws(SQLiteError) {
@@ -93,6 +104,22 @@ struct ConfigurationRows {
     func next(after version: Int64) throws(SQLiteError) -> StoredConfiguration? {
         try selectAfter.bind(version, at: 1)
         return try selectAfter.first(Self.read)
+    }
+
+    /// Whether every decision can take what `override_origin` names: a configured origin, or one that delivered.
+    func knowsOverrideOrigin(of settings: StoreSettings) throws(SQLiteError) -> Bool {
+        guard let name = settings.overrideOrigin else { return true }
+        if settings.origins.contains(where: { $0.name.utf8.elementsEqual(name.utf8) }) {
+            return true
+        }
+        try selectOrigin.bindText(name, at: 1)
+        return try selectOrigin.optionalInt64() != nil
+    }
+
+    /// The head when a version came; nil where its audit row does not say.
+    func start(of version: Int64) throws(SQLiteError) -> Int64? {
+        try selectStart.bind(version, at: 1)
+        return try selectStart.optionalInt64()
     }
 
     private static func read(_ row: Statement) -> StoredConfiguration {

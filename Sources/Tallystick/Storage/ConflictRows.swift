@@ -41,7 +41,9 @@ struct ConflictRows {
     private let selectCandidates: Statement
     private let selectState: Statement
     private let selectRecord: Statement
+    private let selectMismatch: Statement
     private let selectLast: Statement
+    private let selectKind: Statement
 
     init(in connection: Connection) throws(SQLiteError) {
         insertConflict = try connection.prepare(
@@ -106,7 +108,7 @@ struct ConflictRows {
             """
             SELECT candidate, origin, copy_id, content_sha256
             FROM conflict_candidates
-            WHERE conflict_id = ?1
+            WHERE conflict_id = ?1 AND audit_sequence < ?2
             ORDER BY candidate
             """
         )
@@ -124,11 +126,39 @@ struct ConflictRows {
             WHERE conflict_id = ?1
             """
         )
+        selectMismatch = try connection.prepare(
+            """
+            SELECT 1
+            FROM mismatches
+            WHERE kind = ?1 AND position IS ?2 AND copy_id IS ?3
+            LIMIT 1
+            """
+        )
         selectLast = try connection.prepare("SELECT coalesce(max(conflict_id), 0) FROM conflicts")
+        selectKind = try connection.prepare(
+            """
+            SELECT conflict_id
+            FROM conflicts
+            WHERE position = ?1 AND kind = ?2 AND origin IS ?3
+            LIMIT 1
+            """
+        )
     }
 
     func nextConflictID() throws(SQLiteError) -> Int64 {
         try (selectLast.optionalInt64() ?? 0) + 1
+    }
+
+    /// Whether there was ever a conflict of a kind over the event at a position, and an origin.
+    func hasConflict(
+        at position: Int64,
+        _ kind: ConflictKind,
+        origin: String?
+    ) throws(SQLiteError) -> Bool {
+        try selectKind.bind(position, at: 1)
+        try selectKind.bindText(kind.rawValue, at: 2)
+        try selectKind.bindOptional(origin, at: 3)
+        return try selectKind.optionalInt64() != nil
     }
 
     func add(_ conflict: NewConflict, auditSequence: Int64) throws(SQLiteError) {
@@ -177,6 +207,14 @@ struct ConflictRows {
         try insertMismatch.bindText(mismatch.actual, at: 12)
         try insertMismatch.bindOptional(mismatch.differsIn, at: 13)
         try insertMismatch.run()
+    }
+
+    /// Whether a mismatch of a kind is on record for an event or a copy.
+    func hasMismatch(_ kind: MismatchKind, _ record: DamagedRecord) throws(SQLiteError) -> Bool {
+        try selectMismatch.bindText(kind.rawValue, at: 1)
+        try selectMismatch.bindOptional(record.position, at: 2)
+        try selectMismatch.bindOptional(record.copyID, at: 3)
+        return try selectMismatch.optionalInt64() != nil
     }
 
     func setState(_ state: ConflictState, of conflictID: Int64) throws(SQLiteError) {
@@ -231,8 +269,13 @@ struct ConflictRows {
         return record ?? nil
     }
 
-    func candidates(of conflictID: Int64) throws(SQLiteError) -> [StoredCandidate] {
+    /// - parameter sequence: candidates of this audit row and later ones are left out.
+    func candidates(
+        of conflictID: Int64,
+        before sequence: Int64 = .max
+    ) throws(SQLiteError) -> [StoredCandidate] {
         try selectCandidates.bind(conflictID, at: 1)
+        try selectCandidates.bind(sequence, at: 2)
         var candidates: [StoredCandidate] = []
         while try selectCandidates.step() {
             candidates.append(

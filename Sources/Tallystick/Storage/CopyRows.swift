@@ -17,6 +17,14 @@ struct StoredCopy {
     var hasContent: Bool
 }
 
+/// A row of `copies` with the name of its origin.
+struct FurtherDelivery {
+    var copyID: Int64
+    var origin: String
+    var agreement: Agreement
+    var contentDigest: SHA256Digest
+}
+
 /// Adds and reads rows of `copies`.
 struct CopyRows {
     private let insert: Statement
@@ -44,10 +52,10 @@ struct CopyRows {
         selectContent = try connection.prepare("SELECT content FROM copies WHERE copy_id = ?1")
         selectDeliveries = try connection.prepare(
             """
-            SELECT o.name, c.content_sha256
+            SELECT c.copy_id, o.name, c.agreement, c.content_sha256
             FROM copies AS c
             JOIN origins AS o ON o.origin_id = c.origin_id
-            WHERE c.position = ?1
+            WHERE c.position = ?1 AND c.copy_id <= ?2
             ORDER BY c.copy_id
             """
         )
@@ -92,14 +100,25 @@ struct CopyRows {
     }
 
     /// Who delivered which further content of the event at a position, in order of arrival.
+    ///
+    /// - parameter last: copies after this one are left out.
     func deliveries(
-        of position: Int64
-    ) throws(SQLiteError) -> [(origin: String, contentDigest: SHA256Digest)] {
+        of position: Int64,
+        through last: Int64 = .max
+    ) throws(SQLiteError) -> [FurtherDelivery] {
         try selectDeliveries.bind(position, at: 1)
-        var deliveries: [(origin: String, contentDigest: SHA256Digest)] = []
+        try selectDeliveries.bind(last, at: 2)
+        var deliveries: [FurtherDelivery] = []
         while try selectDeliveries.step() {
-            let digest = selectDeliveries.withBytes(at: 1) { SHA256Digest(bytes: $0) }
-            deliveries.append((selectDeliveries.text(at: 0), digest ?? .zero))
+            deliveries.append(
+                FurtherDelivery(
+                    copyID: selectDeliveries.int64(at: 0),
+                    origin: selectDeliveries.text(at: 1),
+                    agreement: Agreement(rawValue: selectDeliveries.text(at: 2)) ?? .conflicting,
+                    contentDigest: selectDeliveries.withBytes(at: 3) { SHA256Digest(bytes: $0) }
+                        ?? .zero
+                )
+            )
         }
         try selectDeliveries.reset()
         return deliveries
@@ -110,5 +129,39 @@ struct CopyRows {
         try selectContent.bind(copyID, at: 1)
         let content = try selectContent.first { $0.isNull(at: 0) ? nil : $0.blob(at: 0) }
         return content ?? nil
+    }
+}
+
+/// The columns of whole rows of `copies`, in the order in which they are selected.
+enum CopyColumn {
+    static let names = [
+        "copy_id", "position", "origin_id", "recorded_at", "agreement", "content_sha256",
+        "differs_in", "content", "delivery_attributes",
+    ]
+    static let copyID: Int32 = 0
+    static let position: Int32 = 1
+    static let originID: Int32 = 2
+    static let recordedAt: Int32 = 3
+    static let agreement: Int32 = 4
+    static let digest: Int32 = 5
+    static let differsIn: Int32 = 6
+    static let content: Int32 = 7
+    static let delivery: Int32 = 8
+    static let originName: Int32 = 9
+}
+
+extension CopyRows {
+    /// Selects whole rows after ?1, up to ?2, as `CopyColumn` says.
+    static func whole(in connection: Connection) throws(SQLiteError) -> Statement {
+        let columns = CopyColumn.names.map { "c.\($0)" }.joined(separator: ", ")
+        return try connection.prepare(
+            """
+            SELECT \(columns), o.name
+            FROM copies AS c
+            LEFT JOIN origins AS o ON o.origin_id = c.origin_id
+            WHERE c.copy_id > ?1 AND c.copy_id <= ?2
+            ORDER BY c.copy_id
+            """
+        )
     }
 }

@@ -149,6 +149,17 @@ final class EventRowReader {
         }
     }
 
+    /// The ids of a dictionary that the rows read so far use.
+    func used(_ dictionary: Dictionary) -> IDSet {
+        switch dictionary {
+        case .sources: sources.used
+        case .streams: streams.used
+        case .types: types.used
+        case .categories: categories.used
+        case .origins: origins.used
+        }
+    }
+
     /// The stream's name of a row whose leaf was computed, as UTF-8.
     func withStreamName(of row: Statement, _ body: (UnsafeRawBufferPointer) -> Void) {
         streams.withName(row.int64(at: EventColumn.stream)) { name in

@@ -24,6 +24,7 @@ struct MerkleRows {
     private let insertTail: Statement
     private let deleteTail: Statement
     private let selectTail: Statement
+    private let countTiles: Statement
     private let selectHead: [LogName: Statement]
 
     init(in connection: Connection) throws(SQLiteError) {
@@ -53,6 +54,9 @@ struct MerkleRows {
             ORDER BY leaf_index
             """
         )
+        countTiles = try connection.prepare(
+            "SELECT count(*) FROM merkle_tiles WHERE log = ?1 AND level = 0"
+        )
         var selectHead: [LogName: Statement] = [:]
         for log in LogName.allCases {
             selectHead[log] = try connection.prepare(
@@ -65,6 +69,12 @@ struct MerkleRows {
     /// How many leaves a log has by its table.
     func size(of log: LogName) throws(SQLiteError) -> Int64 {
         try selectHead[log]?.optionalInt64() ?? 0
+    }
+
+    /// How many complete tiles of leaf hashes are stored.
+    func completeTiles(of log: LogName) throws(SQLiteError) -> Int64 {
+        try countTiles.bindText(log.rawValue, at: 1)
+        return try countTiles.optionalInt64() ?? 0
     }
 
     /// A log as it is stored.
@@ -87,12 +97,14 @@ struct MerkleRows {
         return MerkleLog(size: size, incomplete: incomplete)
     }
 
-    /// The hashes of a stored tile; nil when there is none, or its size is no multiple of 32.
+    /// The hashes of a stored tile; nil when there is none, or it is no BLOB of whole hashes.
     func tile(of log: LogName, level: Int, index: Int64) throws(SQLiteError) -> [SHA256Digest]? {
         try selectTile.bindText(log.rawValue, at: 1)
         try selectTile.bind(Int64(level), at: 2)
         try selectTile.bind(index, at: 3)
-        return try selectTile.first { $0.withBytes(at: 0, Self.hashes) } ?? nil
+        return try selectTile.first { row in
+            row.columnType(at: 0) == .blob ? row.withBytes(at: 0, Self.hashes) : nil
+        } ?? nil
     }
 
     private static func hashes(_ bytes: UnsafeRawBufferPointer) -> [SHA256Digest]? {
@@ -111,11 +123,27 @@ struct MerkleRows {
         try selectTail.bindText(log.rawValue, at: 1)
         var tail: [(index: Int64, hash: SHA256Digest)] = []
         while try selectTail.step() {
-            let hash = selectTail.withBytes(at: 1) { SHA256Digest(bytes: $0) } ?? .zero
-            tail.append((selectTail.int64(at: 0), hash))
+            let isBlob = selectTail.columnType(at: 1) == .blob
+            let hash = isBlob ? selectTail.withBytes(at: 1) { SHA256Digest(bytes: $0) } : nil
+            tail.append((selectTail.int64(at: 0), hash ?? .zero))
         }
         try selectTail.reset()
         return tail
+    }
+
+    /// Removes a tile that should not be there.
+    func removeTile(
+        _ tile: MerkleLog.Tile,
+        of log: LogName,
+        in connection: Connection
+    ) throws(SQLiteError) {
+        let delete = try connection.cached(
+            "DELETE FROM merkle_tiles WHERE log = ?1 AND level = ?2 AND tile = ?3"
+        )
+        try delete.bindText(log.rawValue, at: 1)
+        try delete.bind(Int64(tile.level), at: 2)
+        try delete.bind(tile.index, at: 3)
+        try delete.run()
     }
 
     /// Stores what an append changed.

@@ -19,10 +19,12 @@ struct NameCache {
     private var fits: Bool?
 
     private struct Slot {
-        /// The id that is here, or -1.
+        /// The id that is here, its complement where it was read beside another one and never asked for, or -1.
         var id: Int64 = -1
         var range = ByteRange.none
     }
+    /// The ids that were ever asked for.
+    private(set) var used = IDSet()
 
     init(_ dictionary: Dictionary, in connection: Connection) throws(SQLiteError) {
         rows = try DictionaryRows(dictionary, in: connection)
@@ -39,6 +41,15 @@ struct NameCache {
     }
 
     private mutating func fetch(_ id: Int64) throws(SQLiteError) -> Bool {
+        let slot = Int(truncatingIfNeeded: id) & mask
+        if slots[slot].id != ~id { try read(id) }
+        guard slots[slot].id == ~id else { return false }
+        slots[slot].id = id
+        used.insert(id)
+        return true
+    }
+
+    private mutating func read(_ id: Int64) throws(SQLiteError) {
         if arena.count > Self.arenaLimit {
             arena.removeAll(keepingCapacity: true)
             for index in slots.indices { slots[index].id = -1 }
@@ -46,15 +57,14 @@ struct NameCache {
         if fits == nil { fits = try rows.lastID() <= Int64(slots.count) }
         let block = fits == true ? id & ~(Self.blockSize - 1)...id | (Self.blockSize - 1) : id...id
         try rows.forEachName(in: block) { id, name in keep(name, id) }
-        return slots[Int(truncatingIfNeeded: id) & mask].id == id
     }
 
     private mutating func keep(_ name: UnsafeRawBufferPointer, _ id: Int64) {
         let slot = Int(truncatingIfNeeded: id) & mask
-        guard slots[slot].id != id else { return }
+        guard slots[slot].id != id, slots[slot].id != ~id else { return }
         let start = arena.count
         CanonicalJSON.writeString(name, to: &arena)
-        slots[slot] = Slot(id: id, range: ByteRange(start: start, count: arena.count - start))
+        slots[slot] = Slot(id: ~id, range: ByteRange(start: start, count: arena.count - start))
     }
 
     @inline(__always)
@@ -69,5 +79,34 @@ struct NameCache {
         if texts.count >= Self.textLimit { texts.removeAll(keepingCapacity: true) }
         texts[id] = text
         return text
+    }
+}
+
+/// A set of ids of a dictionary, which are given from 1 on without gaps.
+struct IDSet {
+    /// Ids from here on are not kept: no dictionary grows that large.
+    static let limit: Int64 = 1 << 28
+
+    private var words: [UInt64] = []
+
+    mutating func insert(_ id: Int64) {
+        guard (0..<Self.limit).contains(id) else { return }
+        let word = Int(id / 64)
+        if word >= words.count {
+            words.append(contentsOf: repeatElement(0, count: max(64, 2 * word) - words.count))
+        }
+        words[word] |= 1 << UInt64(id % 64)
+    }
+
+    func contains(_ id: Int64) -> Bool {
+        guard id >= 0, id / 64 < words.count else { return false }
+        return words[Int(id / 64)] & 1 << UInt64(id % 64) != 0
+    }
+
+    mutating func formUnion(_ other: IDSet) {
+        if other.words.count > words.count {
+            words.append(contentsOf: repeatElement(0, count: other.words.count - words.count))
+        }
+        for index in other.words.indices { words[index] |= other.words[index] }
     }
 }

@@ -25,6 +25,14 @@ extension Statement {
         return value
     }
 
+    /// Every row, read by `read`. The statement is reset.
+    func all<Value>(_ read: (Statement) -> Value) throws(SQLiteError) -> [Value] {
+        var values: [Value] = []
+        while try step() { values.append(read(self)) }
+        try reset()
+        return values
+    }
+
     /// The first column of the first row as an integer; nil when there is no row, or it is NULL.
     func optionalInt64() throws(SQLiteError) -> Int64? {
         try first { $0.int64IfPresent(at: 0) } ?? nil

@@ -12,7 +12,7 @@ enum StoreFile {
 
     /// Opens a connection that writes.
     static func openForWriting(_ path: String, _ options: StoreOptions) throws -> Connection {
-        try checkExists(path)
+        try StorePlace.check(path, forWriting: true)
         let connection = try Connection(
             path: path,
             mode: .readWrite,
@@ -42,7 +42,7 @@ enum StoreFile {
             }
             try SchemaMigrator.migrate(connection, clock: options.clock)
         }
-        try SchemaMigrator.checkObjects(of: connection, path)
+        try watchSchema(of: connection, path)
         try bringWriteAheadLogBack(connection, path)
         try connection.execute("PRAGMA cache_size = -\(StoreLimits.cacheKibibytes)")
         try connection.execute("PRAGMA journal_size_limit = \(StoreLimits.logBytes)")
@@ -68,14 +68,14 @@ enum StoreFile {
 
     /// Opens a connection that reads.
     static func openForReading(_ path: String, _ options: StoreOptions) throws -> Connection {
-        try checkExists(path)
+        try StorePlace.check(path, forWriting: false)
         let connection = try Connection(
             path: path,
             mode: .readOnly,
             busyTimeoutMilliseconds: milliseconds(options.busyTimeout)
         )
         try recognise(connection, path)
-        try SchemaMigrator.checkObjects(of: connection, path)
+        try watchSchema(of: connection, path)
         return connection
     }
 
@@ -157,39 +157,6 @@ enum StoreFile {
         return words.withUnsafeBytes { Hex.string($0) }
     }
 
-    private static func checkExists(_ path: String) throws {
-        var status = stat()
-        guard lstat(path, &status) == 0 else {
-            let missing = errno == ENOENT || errno == ENOTDIR
-            throw StoreError(
-                missing ? .noStore : .notPermitted,
-                during: "open the store",
-                on: path,
-                missing ? "there is no file" : String(cString: strerror(errno)),
-                hint: missing ? "Create it with 'tally init \(path)'" : "Check its permissions"
-            )
-        }
-        switch status.st_mode & S_IFMT {
-        case S_IFREG: return
-        case S_IFLNK:
-            throw StoreError(
-                .notPermitted,
-                during: "open the store",
-                on: path,
-                "symbolic links are refused",
-                hint: "Name the file itself"
-            )
-        default:
-            throw StoreError(
-                .notAStore,
-                during: "open the store",
-                on: path,
-                "this is no regular file",
-                hint: "Check the path"
-            )
-        }
-    }
-
     /// Makes sure that a file is a store, of a schema that this release knows.
     private static func recognise(_ connection: Connection, _ path: String) throws {
         let id: Int64
@@ -208,6 +175,15 @@ enum StoreFile {
             )
         }
         let schema = try version(of: connection)
+        guard schema > 0 else {
+            throw StoreError(
+                .schemaAltered,
+                during: "open the store",
+                on: path,
+                "its user_version is \(schema), which no release wrote",
+                hint: "Someone changed it; restore a backup, or undo the change"
+            )
+        }
         guard schema <= newestSchema else {
             throw StoreError(
                 .schemaNewer,
@@ -217,6 +193,11 @@ enum StoreFile {
                 hint: "Use the release that wrote it, or a newer one"
             )
         }
+    }
+
+    /// Checks the schema now, and again at the beginning of each transaction that finds it changed.
+    private static func watchSchema(of connection: Connection, _ path: String) throws {
+        try connection.watchSchema { connection in try SchemaCheck.check(connection, path) }
     }
 
     static func version(of connection: Connection) throws -> Int {

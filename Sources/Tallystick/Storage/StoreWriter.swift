@@ -1,3 +1,4 @@
+import Logging
 import TallystickCore
 import TallystickSQLite
 
@@ -35,6 +36,8 @@ final class StoreWriter {
     private(set) var generation = 0
     /// How long the last transaction that was committed held the write lock.
     private(set) var transactionMicroseconds: Int64 = 0
+    private var observations = Observations()
+    private let logger: Logger
     private var follower: SettingsFollower
     /// Whether another process may have recorded settings.
     private var mayHaveNewSettings = true
@@ -51,6 +54,7 @@ final class StoreWriter {
         log = LogKeeper(path, connection, guardian: guardian, options)
         clock = options.clock
         limits = options.writerLimits
+        logger = options.logger
         merkle = try MerkleRows(in: connection)
         events = try EventInsertion(in: connection)
         reader = try EventRowReader(in: connection)
@@ -100,7 +104,7 @@ final class StoreWriter {
         if let poison { throw poison }
         let saved = (logs, follower)
         do {
-            try connection.execute("BEGIN IMMEDIATE")
+            try connection.begin(immediate: true)
         } catch {
             throw StoreError(error, during: operation, on: path)
         }
@@ -119,6 +123,8 @@ final class StoreWriter {
             try connection.execute("COMMIT")
             transactionMicroseconds = SystemClock.monotonicMicroseconds() - started
             publishSettings(unless: saved.1.inForce)
+            observations.tell(logger)
+            observations = Observations()
             log.committed()
             return result
         } catch {
@@ -133,6 +139,7 @@ final class StoreWriter {
         mayHaveNewSettings = true
         knownKeys = nil
         pending.removeAll()
+        observations = Observations()
         generation += 1
     }
 
@@ -313,6 +320,24 @@ final class StoreWriter {
         }
         append(CollectionOfOne(MerkleHash.leaf(leaf)), to: .audit)
         return sequence
+    }
+
+    /// Adds a mismatch to the audit row that is being written; it is told once it is on disk.
+    func add(_ mismatch: NewMismatch, auditSequence: Int64) throws {
+        try conflicts.add(mismatch, auditSequence: auditSequence)
+        observations.add(mismatch)
+    }
+
+    /// Adds a conflict to the audit row that is being written; it is told once it is on disk.
+    func add(_ conflict: NewConflict, auditSequence: Int64) throws {
+        try conflicts.add(conflict, auditSequence: auditSequence)
+        observations.add(conflict)
+    }
+
+    /// Adds a resolution to the audit row that is being written; it is told once it is on disk.
+    func add(_ resolution: NewResolution, auditSequence: Int64) throws {
+        try resolutions.add(resolution, auditSequence: auditSequence)
+        observations.add(resolution)
     }
 }
 

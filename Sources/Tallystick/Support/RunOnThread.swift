@@ -9,3 +9,17 @@ func runOnThread<Result: Sendable>(
         }
     }
 }
+
+/// Waits, on a thread that may block, for work that suspends.
+func waitFor(_ body: @escaping @Sendable () async throws -> Void) throws {
+    let answers = BlockingQueue<Result<Void, any Error>>()
+    Task {
+        do {
+            try await body()
+            answers.put(.success(()))
+        } catch {
+            answers.put(.failure(error))
+        }
+    }
+    try answers.next()?.get()
+}

@@ -1,37 +1,46 @@
 import ArgumentParser
 import Tallystick
+import TallystickCore
 
 struct Audit: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Read and check the trail of decisions.",
+        abstract: "Read, check and export the trail of decisions.",
         discussion: """
             EXAMPLES
               tally audit events.db
+              tally audit list events.db --kind resolution --actor ann@host
               tally audit show events.db 12
               tally audit verify events.db
+              tally audit export events.db --output trail.ndjson
             """,
-        subcommands: [List.self, Show.self, Verify.self],
+        subcommands: [List.self, Show.self, Verify.self, Replay.self, Export.self],
         defaultSubcommand: List.self
     )
 
     struct List: TallyCommand {
         static let title = "audit list"
         static let configuration = CommandConfiguration(
-            abstract: "List the audit trail.",
-            discussion: "EXAMPLE\n  tally audit list events.db"
+            abstract: "List the audit trail, or the rows of it that fit filters.",
+            discussion: """
+                EXAMPLES
+                  tally audit list events.db
+                  tally audit list events.db --kind resolution --policy manual --since 2026-03-01T00:00:00Z
+                  tally audit list events.db --source /payments --event 4711
+                """
         )
         @Argument(help: "The store.")
         var store: String
+        @OptionGroup var filter: AuditFilterOptions
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
             _ = try await Lists.print(
-                .audit,
+                .audit(try filter.value()),
                 of: store,
                 rows,
                 brief: [
-                    "audit_sequence", "recorded_at", "kind", "actor", "reason?", "position",
-                    "conflict_id?",
+                    "audit_sequence", "recorded_at", "kind", "actor", "summary", "reason?",
+                    "position?", "conflict_id?",
                 ]
             )
             return Exit.done
@@ -41,7 +50,7 @@ struct Audit: AsyncParsableCommand {
     struct Show: TallyCommand {
         static let title = "audit show"
         static let configuration = CommandConfiguration(
-            abstract: "Show an audit row with its details.",
+            abstract: "Show an audit row with every row of its details, and whether it is proved.",
             discussion: "EXAMPLE\n  tally audit show events.db 12"
         )
         @Argument(help: "The store.")
@@ -51,7 +60,15 @@ struct Audit: AsyncParsableCommand {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            guard try await Lists.print(.auditRow(sequence), of: store, rows) > 0 else {
+            var options = StoreOptions()
+            options.access = .readOnly
+            let opened = try await EventStore.open(at: store, options: options)
+            let entries = AuditEntries()
+            try await opened.audit(sequence: sequence) {
+                entries.add($0)
+                return true
+            }
+            guard let entry = entries.first else {
                 throw StoreError(
                     .notFound,
                     during: "show the audit row",
@@ -60,7 +77,18 @@ struct Audit: AsyncParsableCommand {
                     hint: "See 'tally audit list'"
                 )
             }
-            return Exit.done
+            switch rows.chosen {
+            case .json, .ndjson:
+                let file = try OutputFile(path: rows.output, sparing: store)
+                try file.write(AuditEntries.json(entry) + [0x0A])
+                try file.finish()
+            case .table, .csv:
+                let writer = try rows.writer(sparing: store)
+                try writer.begin(["record", "column", "value"])
+                for row in try AuditEntries.rows(entry) { try writer.add(row) }
+                try writer.end()
+            }
+            return entry.isProved ? Exit.done : Exit.integrity
         }
     }
 
@@ -88,6 +116,57 @@ struct Audit: AsyncParsableCommand {
             VerifyOutput.add(done, to: &result)
             try result.print(report) { VerifyOutput.lines(done) }
             return result.exit
+        }
+    }
+
+    struct Export: TallyCommand {
+        static let title = "audit export"
+        static let configuration = CommandConfiguration(
+            abstract:
+                "Write audit rows with all their details and their leaf hashes, one JSON object a line.",
+            discussion: """
+                Each line has the leaf as the article on the file format describes it, and its hash: SHA-256 of a zero
+                byte and the leaf. The last line has the size and the root of the whole tree. Exit 2 when the tree
+                holds another hash for a row.
+
+                EXAMPLES
+                  tally audit export events.db --output trail.ndjson
+                  tally audit export events.db --kind resolution --since 2026-03-01T00:00:00Z
+                """
+        )
+        @Argument(help: "The store.")
+        var store: String
+        @OptionGroup var filter: AuditFilterOptions
+        @Option(
+            help: "Write to this file, which appears when it is complete.",
+            completion: .file()
+        )
+        var output: String?
+
+        func execute() async throws -> Int32 {
+            var options = StoreOptions()
+            options.access = .readOnly
+            let opened = try await EventStore.open(at: store, options: options)
+            let shared = SharedFile(try OutputFile(path: output, sparing: store))
+            let unproved = Counter()
+            do {
+                let tree = try await opened.audit(try filter.value()) { entry in
+                    if !entry.isProved { unproved.add() }
+                    try shared.file.write(AuditEntries.json(entry) + [0x0A])
+                    return true
+                }
+                try shared.file.write(AuditEntries.json(tree) + [0x0A])
+            } catch {
+                shared.file.abandon()
+                throw error
+            }
+            try shared.file.finish()
+            guard unproved.value > 0 else { return Exit.done }
+            Terminal.note(
+                "tally audit export: \(unproved.value) rows do not have the leaf hash in the tree"
+            )
+            Terminal.note("hint: run 'tally audit verify'")
+            return Exit.integrity
         }
     }
 }

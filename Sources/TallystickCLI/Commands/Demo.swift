@@ -4,11 +4,11 @@ import Tallystick
 struct Demo: TallyCommand {
     static let title = "demo"
     static let configuration = CommandConfiguration(
-        abstract: "Show the main job on fixtures, from ingest to a decision.",
+        abstract: "Show the main job on fixtures, from ingest to decisions and their proof.",
         discussion: """
             Builds a store from two origins of a dual-write migration, kills a replay half-way, resumes it, \
             shows that its digests are those of an uninterrupted run, puts a conflict side by side, resolves \
-            it, and verifies everything. Run it in the project's folder.
+            it, lets policies decide the rest, and verifies everything. Run it in the project's folder.
 
             EXAMPLES
               tally demo
@@ -29,11 +29,12 @@ struct Demo: TallyCommand {
         let inputs = ["websocket", "realtime"].map {
             (origin: $0, path: "\(fixtures)/events/\($0).ndjson")
         }
-        for path in [projection] + inputs.map(\.path) { _ = try SmallFile.read(path) }
+        let settings = "\(fixtures)/settings.json"
+        for path in [projection, settings] + inputs.map(\.path) { _ = try SmallFile.read(path) }
         let folder = try DemoFolder(keep)
         let stage = DemoStage(folder.path)
         let store = folder.path + "/demo.db"
-        try stage.run(["init", store])
+        try stage.run(["init", store, "--config", settings])
         for input in inputs {
             try stage.run(["ingest", store, input.path, "--origin", input.origin])
         }
@@ -41,6 +42,7 @@ struct Demo: TallyCommand {
         try stage.run(["ingest", store, inputs[1].path, "--origin", inputs[1].origin])
         try replay(stage, store, projection, folder.path)
         try decide(stage, store, projection)
+        try reconcile(stage, store, projection)
         try stage.say("And all of it can be proved: checksums, leaves, trees, indexes.")
         try stage.run(["verify", store])
         if keep != nil { try stage.say("The store is \(store).") }
@@ -95,5 +97,35 @@ struct Demo: TallyCommand {
         ])
         try stage.run(["replay", store, projection])
         try stage.run(["query", store, counts])
+    }
+
+    /// Policies decide what the settings leave to them, on record like people's decisions.
+    private func reconcile(_ stage: DemoStage, _ store: String, _ projection: String) throws {
+        try stage.say("Policies can decide the rest. A dry run says what they would do:")
+        let predicted = try stage.run(["reconcile", store, "--dry-run"], orExit: Exit.differences)
+        try stage.say("The run does exactly that. What the settings leave to people stays open.")
+        let done = try stage.run(["reconcile", store], orExit: Exit.differences)
+        guard Self.digests(predicted) == Self.digests(done), !Self.digests(done).isEmpty else {
+            throw StoreError(.bug, during: "compare the runs", "their decisions differ")
+        }
+        try stage.say("What was decided, and why:")
+        try stage.run([
+            "query", store,
+            """
+            SELECT policy, reason, decision, winner_origin, count(*) AS decisions
+            FROM resolution_trail GROUP BY 1, 2, 3, 4
+            """,
+        ])
+        try stage.say("The audit trail has every step, and each decision can be derived again:")
+        try stage.run([
+            "query", store,
+            "SELECT kind, actor, count(*) AS rows FROM audit_trail GROUP BY 1, 2 ORDER BY 3 DESC",
+        ])
+        try stage.run(["audit", "replay", store])
+        try stage.say("Projections follow these decisions too:")
+        try stage.run(["replay", store, projection])
+        try stage.run([
+            "query", store, "SELECT service, code, errors, requests_lost FROM error_counts",
+        ])
     }
 }

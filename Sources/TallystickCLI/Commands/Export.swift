@@ -36,7 +36,7 @@ struct Export: TallyCommand {
             if isArray { try shared.file.write("[") }
             try await opened.export(after: Position(after)) { event in
                 if isArray { try shared.file.write(count.value == 0 ? "\n" : ",\n") }
-                try shared.file.write(event)
+                try shared.file.writeJSON(event)
                 if !isArray { try shared.file.write("\n") }
                 count.add()
                 return true

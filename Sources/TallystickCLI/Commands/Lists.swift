@@ -59,11 +59,3 @@ final class Counter: Sendable {
     func add() { state.withLock { $0 += 1 } }
     var value: Int { state.withLock { $0 } }
 }
-
-/// The position read last, set by another thread.
-final class LastPosition: Sendable {
-    private let state: Mutex<Int64>
-    init(_ position: Int64) { state = Mutex(position) }
-    func set(_ position: Int64) { state.withLock { $0 = max($0, position) } }
-    var value: Int64 { state.withLock { $0 } }
-}

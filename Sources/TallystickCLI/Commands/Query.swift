@@ -1,4 +1,6 @@
 import ArgumentParser
+import Glibc
+import Synchronization
 import Tallystick
 
 struct Query: TallyCommand {
@@ -33,16 +35,27 @@ struct Query: TallyCommand {
     var maxTime: String = "60s"
     @Option(help: "How many rows it may return.")
     var maxRows: Int?
+    @Option(help: "How much memory SQLite may use for it, in MiB.")
+    var maxMemory: Int64 = 256
     @OptionGroup var rows: RowOptions
+
+    func validate() throws {
+        guard 1...1_048_576 ~= maxMemory else {
+            throw ValidationError("--max-memory is a number of MiB from 1 to 1048576")
+        }
+    }
 
     func execute() async throws -> Int32 {
         var limits = QueryLimits()
         limits.duration = try Durations.parse(maxTime)
         limits.rows = maxRows
+        limits.memoryBytes = maxMemory << 20
         var options = StoreOptions()
         options.access = .readOnly
         let opened = try await EventStore.open(at: store, options: options)
         let shared = SharedRows(try rows.writer(sparing: store))
+        let watch = Task.detached { await shared.endProcess(after: limits.duration) }
+        defer { watch.cancel() }
         do {
             try await opened.query(
                 sql,
@@ -50,7 +63,7 @@ struct Query: TallyCommand {
                 limits: limits,
                 onColumns: { try shared.writer.begin($0) },
                 onRow: {
-                    try shared.writer.add($0)
+                    try shared.add($0)
                     return true
                 }
             )
@@ -100,8 +113,38 @@ struct Query: TallyCommand {
 /// A writer that one other thread uses.
 ///
 /// Unchecked Sendable: rows are added by the query's thread alone while it runs, and the command touches the
-/// writer only before and after.
+/// writer only before and after, but for `endProcess`, after which nothing runs.
 final class SharedRows: @unchecked Sendable {
     let writer: RowWriter
+    private let isPrinting = Atomic<Bool>(false)
+
     init(_ writer: RowWriter) { self.writer = writer }
+
+    func add(_ row: [SQLValue]) throws(StoreError) {
+        isPrinting.store(true, ordering: .sequentiallyConsistent)
+        defer { isPrinting.store(false, ordering: .sequentiallyConsistent) }
+        try writer.add(row)
+    }
+
+    /// Ends the process when SQLite is still busy a second after the time for a query is used up.
+    ///
+    /// SQLite looks at the time between steps only: preparing a statement, or one call of a function such as
+    /// instr() on long text, can take for ever. The process only reads, so nothing is lost with it.
+    func endProcess(after duration: Duration) async {
+        do {
+            try await Task.sleep(for: duration + .seconds(1))
+            // A reader that takes its time is not SQLite's.
+            while isPrinting.load(ordering: .sequentiallyConsistent) {
+                try await Task.sleep(for: .seconds(1))
+            }
+        } catch {
+            // Cancelled: the query has ended.
+            return
+        }
+        writer.abandon()
+        Terminal.note(
+            "tally query: the time for a query is used up, in a single step [limit_reached]"
+        )
+        _exit(Exit.incomplete)
+    }
 }

@@ -45,69 +45,125 @@ struct Read: TallyCommand {
     ]
 
     func execute() async throws -> Int32 {
-        var reading = StoreListing.Reading()
+        var reading = EventReading()
         reading.asRecorded = asRecorded
         reading.stream = stream
         reading.type = type
         reading.category = category
         reading.backwards = backwards
         reading.limit = limit
-        (reading.afterPosition, reading.afterTime) = try Self.bound(after, "--after")
-        (reading.beforePosition, reading.beforeTime) = try Self.bound(before, "--before")
-        guard follow else {
-            _ = try await Lists.print(.events(reading), of: store, rows, brief: Self.brief)
-            return Exit.done
-        }
-        guard !backwards else {
+        (reading.after, reading.afterTime) = try Self.bound(after, "--after")
+        (reading.before, reading.beforeTime) = try Self.bound(before, "--before")
+        if let limit, limit < 0 { throw ValidationError("--limit must not be negative") }
+        guard !follow || !backwards else {
             throw ValidationError("--follow reads forwards; leave --backwards out")
         }
-        try await follow(&reading)
-        return Exit.done
-    }
-
-    /// Reads, waits and reads on until the task is cancelled.
-    private func follow(_ reading: inout StoreListing.Reading) async throws {
         var options = StoreOptions()
         options.access = .readOnly
         let opened = try await EventStore.open(at: store, options: options)
-        let shared = SharedRows(try rows.writer(sparing: store, brief: Self.brief))
-        let seen = LastPosition(reading.afterPosition ?? 0)
-        var isFirst = true
-        while !Task.isCancelled {
-            let begins = isFirst
-            do {
-                try await opened.list(
-                    .events(reading),
-                    onColumns: { if begins { try shared.writer.begin($0) } },
-                    onRow: {
-                        try shared.writer.add($0)
-                        if case .integer(let position)? = $0.first { seen.set(position) }
-                        return true
-                    }
-                )
-            } catch {
-                guard error.code == .interrupted else { throw error }
-                break
-            }
-            isFirst = false
-            try shared.writer.flush()
-            reading.afterPosition = seen.value
-            do {
-                try await Task.sleep(for: .milliseconds(100))
-            } catch {
-                break
+        let writer = try rows.writer(sparing: store, brief: Self.brief)
+        do {
+            try writer.begin(EventColumns.names(asRecorded: asRecorded))
+            let last = try await print(opened.events(reading), to: writer)
+            if follow { try await follow(reading, since: last, opened, writer) }
+        } catch {
+            guard follow, (error as? StoreError)?.code == .interrupted else {
+                writer.abandon()
+                throw error
             }
         }
-        try shared.writer.end()
+        try writer.end()
+        return Exit.done
     }
 
-    static func bound(_ text: String?, _ option: String) throws -> (position: Int64?, time: String?)
-    {
+    /// How far printing came.
+    private struct Printed {
+        var count: Int64 = 0
+        var last: Position?
+    }
+
+    /// - parameter isLive: whether each event is to be seen at once.
+    private func print(
+        _ events: EventSequence,
+        to writer: RowWriter,
+        isLive: Bool = false
+    ) async throws -> Printed {
+        var printed = Printed()
+        for try await event in events {
+            try writer.add(EventColumns.row(event, asRecorded: asRecorded))
+            if isLive { try writer.flush() }
+            printed.count += 1
+            printed.last = event.position
+        }
+        return printed
+    }
+
+    /// Waits for what comes after the events printed so far, until the task is cancelled.
+    private func follow(
+        _ reading: EventReading,
+        since printed: Printed,
+        _ store: EventStore,
+        _ writer: RowWriter
+    ) async throws {
+        try writer.flush()
+        var reading = reading
+        reading.follows = true
+        if let last = printed.last { reading.after = .position(last) }
+        reading.limit = reading.limit.map { $0 - printed.count }
+        _ = try await print(store.events(reading), to: writer, isLive: true)
+    }
+
+    private static func bound(
+        _ text: String?,
+        _ option: String
+    ) throws -> (place: EventReading.Place?, time: String?) {
         guard let text else { return (nil, nil) }
-        if let position = Int64(text) { return (position, nil) }
+        if let position = Int64(text) { return (.position(Position(position)), nil) }
         guard RFC3339Instant(text) != nil else {
             throw ValidationError("\(option): '\(text)' is neither a position nor an RFC 3339 time")
         }
         return (nil, text)
+    }
+}
+
+/// Events as rows, with the columns of the views `effective_events` and `event_log`.
+private enum EventColumns {
+    static func names(asRecorded: Bool) -> [String] {
+        let identity = [
+            "source", "event_id", "stream", "revision", "type", "category", "origin", "subject",
+            "time", "time_utc", "recorded_at", "data_content_type", "data", "attributes",
+            "checksum_algorithm",
+        ]
+        return asRecorded
+            ? ["position"] + identity + ["checksum_key_id", "checksum", "copies", "conflict_id"]
+            : ["position", "state"] + identity + ["checksum", "resolution_id"]
+    }
+
+    static func row(_ event: StoredEvent, asRecorded: Bool) -> [SQLValue] {
+        func text(_ text: String?) -> SQLValue { text.map { .text($0) } ?? .null }
+        func integer(_ number: Int64?) -> SQLValue { number.map { .integer($0) } ?? .null }
+        let identity: [SQLValue] = [
+            .text(event.source), .text(event.id), .text(event.stream),
+            .integer(event.revision.rawValue), .text(event.type), .text(event.category),
+            .text(event.origin), text(event.subject), text(event.time),
+            text(event.time.flatMap(milliseconds)),
+            .text(RFC3339.string(microseconds: event.recordedAt)), text(event.dataContentType),
+            event.sqlData, .text(event.attributes ?? "{}"), .text(event.checksumAlgorithm),
+        ]
+        let position = SQLValue.integer(event.position.rawValue)
+        return asRecorded
+            ? [position] + identity + [
+                text(event.checksumKeyID), .text(event.checksum), integer(event.copies),
+                integer(event.conflictID),
+            ]
+            : [position, .text(event.state.rawValue)] + identity + [
+                .text(event.checksum), integer(event.resolutionID),
+            ]
+    }
+
+    /// A time in UTC, to the millisecond as the views show it.
+    private static func milliseconds(_ time: String) -> String? {
+        guard let microseconds = RFC3339.microseconds(time) else { return nil }
+        return String(RFC3339.string(microseconds: microseconds).dropLast(4)) + "Z"
     }
 }

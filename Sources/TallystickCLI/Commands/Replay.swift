@@ -14,6 +14,8 @@ struct Replay: AsyncParsableCommand {
             EXAMPLES
               tally replay events.db service_health.sql
               tally replay events.db service_health.sql --into health.db
+              tally replay events.db mailer --exec ./send-mails
+              tally replay events.db --to - > events.ndjson
               tally replay status events.db service_health
             """,
         subcommands: [
@@ -21,70 +23,6 @@ struct Replay: AsyncParsableCommand {
         ],
         defaultSubcommand: Run.self
     )
-
-    struct Run: TallyCommand {
-        static let title = "replay"
-        static let configuration = CommandConfiguration(
-            abstract: "Replay from the checkpoint to the head.",
-            discussion: "EXAMPLE\n  tally replay run events.db service_health.sql --batch 5000"
-        )
-        @Argument(help: "The store.")
-        var store: String
-        @Argument(help: "The projection file.")
-        var projection: String
-        @Option(help: "Project into this SQLite file instead of the store.")
-        var into: String?
-        @Option(help: "Events a transaction.")
-        var batch: Int = 10_000
-        @Option(help: "Stop after this position.")
-        var until: Int64?
-        @Option(help: "What to do with an event that cannot be applied: halt, park or skip.")
-        var onPoison: Poison = .halt
-        @Flag(help: "Start again where the checkpoint does not fit the store's history.")
-        var rebuild = false
-        @Option(help: "Who runs it.")
-        var actor: String?
-        @OptionGroup var keys: KeyOptions
-        @OptionGroup var progress: ProgressOptions
-        @OptionGroup var report: ReportOptions
-
-        func execute() async throws -> Int32 {
-            guard batch > 0 else { throw ValidationError("--batch must be at least 1") }
-            let started = Clock.nanoseconds()
-            let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(
-                at: store,
-                keys: keys.source,
-                options: .command()
-            )
-            var options = ReplayOptions()
-            if let into { options.target = .file(into) }
-            options.batch = batch
-            options.until = until.map { Position($0) }
-            options.onPoison = PoisonPolicy(rawValue: onPoison.rawValue) ?? .halt
-            options.rebuild = rebuild
-            options.actor = actor ?? Actor.current
-            let bar = progress.bar(unit: "events")
-            options.onProgress = { bar.update($0, of: $1) }
-            let done: ReplayOutcome
-            do {
-                done = try await opened.replay(projection: definition, options: options)
-            } catch {
-                bar.finish()
-                await opened.close()
-                throw error
-            }
-            bar.finish()
-            await opened.close()
-            let exit = done.status == .complete ? Exit.done : Exit.incomplete
-            if let reason = done.reason { Terminal.note("tally replay: halted: \(reason)") }
-            if done.status == .paused {
-                Terminal.note("tally replay: stopped; run the same command to go on")
-            }
-            try ReplayReport.print(done, opened, exit, started, report)
-            return exit
-        }
-    }
 
     struct List: TallyCommand {
         static let title = "replay list"
@@ -148,7 +86,25 @@ struct Replay: AsyncParsableCommand {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            _ = try await Lists.print(.parked(replay), of: store, rows)
+            var options = StoreOptions()
+            options.access = .readOnly
+            let opened = try await EventStore.open(at: store, options: options)
+            let parked = try await opened.parkedEvents(of: replay)
+            let writer = try rows.writer(sparing: store)
+            try writer.begin([
+                "position", "resolution_id", "source", "event_id", "stream", "type", "error",
+                "attempts", "parked_at",
+            ])
+            for event in parked {
+                try writer.add([
+                    .integer(event.position.rawValue),
+                    event.resolutionID.map { .integer($0) } ?? .null, .text(event.source),
+                    .text(event.id), .text(event.stream), .text(event.type), .text(event.error),
+                    .integer(event.attempts),
+                    .text(RFC3339.string(microseconds: event.parkedAt)),
+                ])
+            }
+            try writer.end()
             return Exit.done
         }
     }
@@ -165,17 +121,12 @@ struct Replay: AsyncParsableCommand {
         var projection: String
         @Option(help: "The SQLite file that the projection is in, when it is not the store.")
         var into: String?
-        @OptionGroup var keys: KeyOptions
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(
-                at: store,
-                keys: keys.source,
-                options: .command()
-            )
+            let opened = try await EventStore.open(at: store)
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             let done = try await opened.retryParked(projection: definition, options: options)
@@ -202,7 +153,7 @@ struct Replay: AsyncParsableCommand {
         var replay: String
 
         func execute() async throws -> Int32 {
-            let opened = try await EventStore.open(at: store, options: .command())
+            let opened = try await EventStore.open(at: store)
             try await opened.dropReplay(replay)
             await opened.close()
             return Exit.done
@@ -221,23 +172,25 @@ struct Replay: AsyncParsableCommand {
         var projection: String
         @Option(help: "The SQLite file that the projection is in, when it is not the store.")
         var into: String?
-        @OptionGroup var keys: KeyOptions
+        @Option(help: "What to do with an event that cannot be applied: halt, park or skip.")
+        var onPoison: Poison = .halt
+        @Option(help: "Who runs it.")
+        var actor: String?
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(
-                at: store,
-                keys: keys.source,
-                options: .command()
-            )
+            let opened = try await EventStore.open(at: store)
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             options.alwaysRebuilds = true
+            options.onPoison = PoisonPolicy(rawValue: onPoison.rawValue) ?? .halt
+            options.actor = actor ?? Actor.current
             let done = try await opened.replay(projection: definition, options: options)
             await opened.close()
             let exit = done.status == .complete ? Exit.done : Exit.incomplete
+            if let reason = done.reason { Terminal.note("tally replay rebuild: halted: \(reason)") }
             try ReplayReport.print(done, opened, exit, started, report)
             return exit
         }
@@ -255,7 +208,8 @@ enum ReplayReport {
         _ store: EventStore,
         _ exit: Int32,
         _ started: UInt64,
-        _ options: ReportOptions
+        _ options: ReportOptions,
+        command: CommandSink? = nil
     ) throws {
         var result = Report("replay", on: store, started: started)
         result.exit = exit
@@ -273,6 +227,7 @@ enum ReplayReport {
         result.add("root", .text(done.root))
         result.add("rebuilt", .flag(done.rebuilt))
         result.add("reason", .optional(done.reason))
+        if let code = command?.lastCode { result.add("command_exit", .number(Int64(code))) }
         try result.print(options) {
             [
                 "\(done.replay)  \(done.status.rawValue) at position \(done.position) of \(done.head)",

@@ -5,42 +5,118 @@ import TallystickCore
 struct Stats: TallyCommand {
     static let title = "stats"
     static let configuration = CommandConfiguration(
-        abstract: "Count what a store holds.",
+        abstract: "Count what a store holds, and how often origins disagree.",
         discussion: """
+            Rates are the share of an origin's recent deliveries that disagreed; the threshold is the origin's, else
+            the category's, of the settings.
+
             EXAMPLES
               tally stats events.db
-              tally stats events.db --json
+              tally stats events.db --json --window 7d
+              tally stats events.db --format openmetrics --output /var/lib/node_exporter/tally.prom
             """
     )
 
+    /// How the counts are printed.
+    enum Format: String, CaseIterable, ExpressibleByArgument {
+        case table, json, openmetrics
+    }
+
     @Argument(help: "The store.")
     var store: String
-    @OptionGroup var report: ReportOptions
+    @Option(help: "The time before now over which rates are taken, such as 90s, 15m, 2h or 1d.")
+    var window = "1d"
+    @Option(help: "How it is printed; table on a terminal, json in a pipe.")
+    var format: Format?
+    @Flag(name: .customShort("t"), help: "The same as --format table.")
+    var table = false
+    @Flag(help: "The same as --format json.")
+    var json = false
+    @Option(
+        help: "Write to this file, which appears when it is complete.",
+        completion: .file()
+    )
+    var output: String?
+
+    func validate() throws {
+        try OneFormat.check([("--format", format != nil), ("-t", table), ("--json", json)])
+        guard SettingsDuration(window) != nil else {
+            throw ValidationError("--window is a duration such as 90s, 15m, 2h or 1d")
+        }
+    }
 
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
         let opened = try await EventStore.open(at: store, options: .command(.readOnly))
-        let stats = try await opened.statistics()
+        let milliseconds = SettingsDuration(window)?.milliseconds ?? 0
+        let stats = try await opened.statistics(window: .milliseconds(milliseconds))
+        if format == .openmetrics {
+            let file = try OutputFile(path: output, sparing: store)
+            try file.write(stats.openMetrics)
+            try file.finish()
+            return Exit.done
+        }
         var result = Report("stats", on: opened, started: started)
         for group in stats.groups {
             result.add(group.name, .object(group.counts.map { ($0.name, .number($0.count)) }))
         }
-        try result.print(report) {
-            var lines = ["store \(opened.storeID)"]
-            for group in stats.groups where !group.counts.isEmpty {
-                lines.append("")
-                lines.append(group.name)
-                let width = group.counts.map(\.name.count).max() ?? 0
-                for (name, count) in group.counts {
-                    let number = String(count)
-                    lines.append(
-                        "  " + name + String(repeating: " ", count: width - name.count + 2)
-                            + String(repeating: " ", count: max(0, 10 - number.count)) + number
-                    )
-                }
-            }
-            return lines
-        }
+        result.add("mismatches_by_sort", .list(stats.mismatches.map(Self.json)))
+        result.add("rate_window_seconds", .number(Double(milliseconds) / 1000))
+        result.add("mismatch_rates", .list(stats.rates.map(Self.json)))
+        var options = ReportOptions()
+        options.format = format.flatMap { ReportFormat(rawValue: $0.rawValue) }
+        (options.table, options.json, options.output) = (table, json, output)
+        try result.print(options) { lines(stats, opened.storeID) }
         return Exit.done
+    }
+
+    private static func json(_ count: MismatchCount) -> JSONValue {
+        .object([
+            ("kind", .text(count.kind)), ("severity", .text(count.severity)),
+            ("category", .optional(count.category)), ("origin", .optional(count.origin)),
+            ("count", .number(count.count)),
+        ])
+    }
+
+    private static func json(_ rate: MismatchRate) -> JSONValue {
+        .object([
+            ("origin", .text(rate.origin)), ("category", .text(rate.category)),
+            ("deliveries", .number(rate.deliveries)), ("mismatches", .number(rate.mismatches)),
+            ("rate", .number(rate.rate)), ("threshold", .number(rate.threshold)),
+            ("exceeded", .flag(rate.isExceeded)),
+        ])
+    }
+
+    private func lines(_ stats: StoreStatistics, _ storeID: String) -> [String] {
+        var lines = ["store \(storeID)"]
+        for group in stats.groups where !group.counts.isEmpty {
+            lines += ["", group.name]
+            lines += Self.aligned(group.counts.map { ($0.name, String($0.count)) })
+        }
+        guard !stats.rates.isEmpty else { return lines }
+        lines += ["", "mismatch_rates over \(window)"]
+        lines += Self.aligned(
+            stats.rates.map { rate in
+                let mark = rate.isExceeded ? "  above its threshold" : ""
+                return (
+                    "\(rate.origin) \(rate.category)",
+                    "\(rate.mismatches) of \(rate.deliveries), \(Self.percent(rate.rate)) of at most "
+                        + "\(Self.percent(rate.threshold))\(mark)"
+                )
+            }
+        )
+        return lines
+    }
+
+    private static func aligned(_ rows: [(name: String, text: String)]) -> [String] {
+        let width = rows.map { TextWidth.of($0.name) }.max() ?? 0
+        return rows.map { name, text in
+            let number = Int64(text) == nil ? text : TextWidth.padded(text, to: 10, right: true)
+            return "  " + TextWidth.padded(name, to: width + 2) + number
+        }
+    }
+
+    private static func percent(_ share: Double) -> String {
+        "\(Double((share * 10_000).rounded()) / 100) %"
     }
 }

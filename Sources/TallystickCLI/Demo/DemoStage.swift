@@ -27,16 +27,17 @@ struct DemoStage {
 
     /// Runs a command and shows it with what it prints.
     ///
+    /// - parameter other: an exit code that is an answer too.
     /// - returns: what it printed.
     @discardableResult
-    func run(_ arguments: [String]) throws -> String {
+    func run(_ arguments: [String], orExit other: Int32 = Exit.done) throws -> String {
         try show(command: arguments)
         let (code, printed) = try DemoProcess.run(arguments + ["-t"])
         try show(printed.replacing(folder + "/", with: ""))
         guard code != Exit.incomplete else {
             throw StoreError(.interrupted, during: "run the demo", "it was stopped")
         }
-        guard code == Exit.done else {
+        guard code == Exit.done || code == other else {
             throw StoreError(
                 .bug,
                 during: "run the demo",

@@ -79,6 +79,14 @@ final class OutputFile {
 
     func write(_ text: String) throws(StoreError) { try write(text.utf8) }
 
+    /// Writes JSON; to a terminal with escapes for everything that a terminal would obey, which is the same JSON.
+    func writeJSON(_ bytes: [UInt8]) throws(StoreError) {
+        try write(isTerminal ? Terminal.escapedJSON(bytes) : bytes)
+    }
+
+    /// Whether a person sees at once what is written.
+    private(set) lazy var isTerminal = isatty(descriptor) == 1
+
     func flush() throws(StoreError) {
         var offset = 0
         while offset < buffer.count {

@@ -69,8 +69,8 @@ struct Report {
         case .json:
             var output: [UInt8] = []
             writeMembers(to: &output)
-            output.append(0x0A)
-            try file.write(output)
+            try file.writeJSON(output)
+            try file.write("\n")
         }
         try file.finish()
     }

@@ -20,7 +20,7 @@ final class RowWriter {
         columns = names
         holdsJSON = names.map(Cell.holdsJSON)
         switch format {
-        case .csv: try file.write(names.map(Cell.csv).joined(separator: ",") + "\r\n")
+        case .csv: try writeCSV(names)
         case .json: try file.write("[")
         case .table: table.begin(names)
         case .ndjson: break
@@ -31,16 +31,21 @@ final class RowWriter {
         defer { rows += 1 }
         switch format {
         case .table: try file.write(table.add(row))
-        case .csv:
-            try file.write(row.map { Cell.csv(Cell.text($0)) }.joined(separator: ",") + "\r\n")
+        case .csv: try writeCSV(row.map(Cell.text))
         case .ndjson:
-            var line = object(row)
-            line.append(0x0A)
-            try file.write(line)
+            try file.writeJSON(object(row))
+            try file.write("\n")
         case .json:
             try file.write(rows == 0 ? "\n" : ",\n")
-            try file.write(object(row))
+            try file.writeJSON(object(row))
         }
+    }
+
+    /// A line of RFC 4180; on a terminal without what it would obey.
+    private func writeCSV(_ fields: [String]) throws(StoreError) {
+        let isTerminal = file.isTerminal
+        let cells = fields.map { Cell.csv(isTerminal ? Terminal.escaped($0) : $0) }
+        try file.write(cells.joined(separator: ",") + "\r\n")
     }
 
     /// Prints what waits, so that a reader who follows sees it.

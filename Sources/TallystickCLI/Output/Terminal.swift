@@ -71,6 +71,23 @@ enum Terminal {
         return escaped
     }
 
+    /// JSON with `\u` escapes for characters of ``escaped(_:)`` that JSON allows as they are.
+    static func escapedJSON(_ bytes: [UInt8]) -> [UInt8] {
+        if bytes.allSatisfy({ $0 < 0x7F }) { return bytes }
+        var escaped = ""
+        for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
+            guard scalar.value >= 0x7F, isControl(scalar) else {
+                escaped.unicodeScalars.append(scalar)
+                continue
+            }
+            for unit in String(scalar).utf16 {
+                let digits = String(unit, radix: 16)
+                escaped += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            }
+        }
+        return Array(escaped.utf8)
+    }
+
     /// Control characters, and what is invisible or turns the direction of text. Joiners stay: scripts and
     /// emoji need them.
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {

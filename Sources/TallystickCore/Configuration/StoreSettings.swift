@@ -104,6 +104,8 @@ public struct StoreSettings: Sendable, Equatable {
     }
 
     static let standardWindow = SettingsDuration(minutes: 15)
+    /// A breaker of which no setting says anything.
+    public static let standardBreaker = Breaker(named: "default")
     static let standardWait = SettingsDuration(minutes: 1)
 
     /// The settings of a store that was told nothing else.

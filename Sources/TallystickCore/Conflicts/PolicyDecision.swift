@@ -30,6 +30,30 @@ public struct PolicyDecision: Sendable, Equatable {
     public var contentDigest: SHA256Digest?
     public var provenance: [FieldProvenance]
 
+    public init(
+        decision: Decision,
+        policy: String,
+        policyVersion: String,
+        rule: String,
+        winner: Candidate? = nil,
+        winnerOrigin: String? = nil,
+        tieBreak: String? = nil,
+        content: [UInt8]? = nil,
+        contentDigest: SHA256Digest? = nil,
+        provenance: [FieldProvenance] = []
+    ) {
+        self.decision = decision
+        self.policy = policy
+        self.policyVersion = policyVersion
+        self.rule = rule
+        self.winner = winner
+        self.winnerOrigin = winnerOrigin
+        self.tieBreak = tieBreak
+        self.content = content
+        self.contentDigest = contentDigest
+        self.provenance = provenance
+    }
+
     /// The delivery paths without which there would be no such decision: those who vouch for the winner, or for each
     /// merged field.
     ///

@@ -16,6 +16,14 @@ public struct Revision: RawRepresentable, Hashable, Comparable, Sendable, Custom
     public var description: String { String(rawValue) }
 }
 
+extension Position: ExpressibleByIntegerLiteral {
+    public init(integerLiteral value: Int64) { self.init(value) }
+}
+
+extension Revision: ExpressibleByIntegerLiteral {
+    public init(integerLiteral value: Int64) { self.init(value) }
+}
+
 /// The value of an extension attribute (CloudEvents 1.0, type system).
 public enum AttributeValue: Hashable, Sendable {
     case string(String)

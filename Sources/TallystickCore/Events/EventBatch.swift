@@ -69,6 +69,8 @@ public struct RejectedInput: Sendable {
         public var actual: String
         public var source: String
         public var eventID: String
+        /// The category that the event would have.
+        public var category: String
     }
 
     /// Stable name of the reason.

@@ -47,6 +47,12 @@ public struct EventDecoderSettings: Sendable {
         self.mapping = mapping
         self.origins = origins
     }
+
+    /// What a category's events get; a CRC-32 where nothing is said.
+    func checksum(of category: Int32) -> ChecksumAlgorithm {
+        let index = Int(category)
+        return checksums.indices.contains(index) ? checksums[index] : .crc32
+    }
 }
 
 /// Decodes CloudEvents 1.0 (JSON format) into batches.
@@ -495,7 +501,7 @@ public struct EventDecoder: Sendable {
     }
 
     private func hash(_ event: inout BatchEvent, in batch: borrowing EventBatch) {
-        let algorithm = settings.checksums[Int(event.category)]
+        let algorithm = settings.checksum(of: event.category)
         batch.arena.withUnsafeBytes { arena in
             let content = arena.slice(event.content)
             event.contentDigest = SHA256Digest(hashing: content)
@@ -542,7 +548,8 @@ public struct EventDecoder: Sendable {
                 source: node(.source).map {
                     String(decoding: JSONString.unescaped(tape.nodes[$0], in: bytes), as: UTF8.self)
                 } ?? "",
-                eventID: String(decoding: arena.slice(event.id), as: UTF8.self)
+                eventID: String(decoding: arena.slice(event.id), as: UTF8.self),
+                category: settings.classification.categories[Int(event.category)]
             )
         }
         throw rejection

@@ -67,10 +67,16 @@ struct NameTable {
 }
 
 /// Hashes of records whose sums are compared, when the records come in different orders.
-public enum ByteSum {
-    /// Seeded once a process.
-    public static func hash(_ bytes: UnsafeRawBufferPointer, _ a: UInt64, _ b: UInt64) -> UInt64 {
-        ByteHash.hash(bytes, seed: a &* 0x9E37_79B9_7F4A_7C15 ^ b &* 0xC2B2_AE3D_27D4_EB4F)
+///
+/// Whoever does not know the seed cannot prepare records whose hashes cancel out.
+public struct ByteSum: Sendable {
+    public let seed: UInt64
+
+    public init(seed: UInt64 = .random(in: .min ... .max)) { self.seed = seed }
+
+    @inline(__always)
+    public func hash(_ bytes: UnsafeRawBufferPointer, _ a: UInt64, _ b: UInt64) -> UInt64 {
+        ByteHash.mix(ByteHash.mix(ByteHash.hash(bytes, from: seed) ^ a) ^ b)
     }
 }
 
@@ -80,7 +86,12 @@ enum ByteHash {
 
     @inline(__always)
     static func hash(_ bytes: UnsafeRawBufferPointer, seed extra: UInt64 = 0) -> UInt64 {
-        var hash = seed ^ extra ^ UInt64(truncatingIfNeeded: bytes.count) &* 0x9E37_79B9_7F4A_7C15
+        hash(bytes, from: seed ^ extra)
+    }
+
+    @inline(__always)
+    static func hash(_ bytes: UnsafeRawBufferPointer, from seed: UInt64) -> UInt64 {
+        var hash = seed ^ UInt64(truncatingIfNeeded: bytes.count) &* 0x9E37_79B9_7F4A_7C15
         var index = 0
         while index + 8 <= bytes.count {
             hash = mix(hash ^ bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
@@ -95,7 +106,7 @@ enum ByteHash {
     }
 
     @inline(__always)
-    private static func mix(_ value: UInt64) -> UInt64 {
+    static func mix(_ value: UInt64) -> UInt64 {
         let product = value.multipliedFullWidth(by: 0xD6E8_FEB8_6659_FD93)
         return product.high ^ product.low
     }

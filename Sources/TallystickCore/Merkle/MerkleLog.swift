@@ -12,6 +12,12 @@ public struct MerkleLog: Sendable {
         public var index: Int64
         /// 1 to 256 hashes.
         public var hashes: [SHA256Digest]
+
+        public init(level: Int, index: Int64, hashes: [SHA256Digest]) {
+            self.level = level
+            self.index = index
+            self.hashes = hashes
+        }
     }
 
     /// What an append changes in storage.
@@ -24,6 +30,8 @@ public struct MerkleLog: Sendable {
         public var newTailStart: Int64 = 0
         /// Hashes to be added to the stored tail.
         public var newTail: [SHA256Digest] = []
+
+        public init(tiles: [Tile] = []) { self.tiles = tiles }
     }
 
     /// Leaves so far.

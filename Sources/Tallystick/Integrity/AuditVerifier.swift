@@ -1,0 +1,88 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Recomputes the leaves of the audit trail, and finds detail rows that none of them covers.
+final class AuditVerifier {
+    private let audit: AuditLeafReader
+    private let stray: StrayRows
+    private let states: DerivedStates
+    private var leaves: StoredLeaves
+    private var leaf: [UInt8] = []
+
+    init(in connection: Connection, _ states: DerivedStates) throws {
+        self.states = states
+        audit = try AuditLeafReader(in: connection)
+        stray = StrayRows(in: connection)
+        leaves = try StoredLeaves(.audit, in: connection)
+    }
+
+    /// Checks the audit rows after `first`, up to `last`.
+    func check(after first: Int64, through last: Int64, _ report: inout VerifyReport) throws {
+        for sequence in (first + 1)..<(last + 1) { try check(sequence, &report) }
+        for release in try states.releases(after: first, through: last) where !release.isKept {
+            report.add(
+                .init(
+                    record: "quarantine_states \(release.quarantineID)",
+                    finding: "derived",
+                    expected: "released, by audit row \(release.sequence)",
+                    actual: "no such state"
+                )
+            )
+        }
+    }
+
+    private func check(_ sequence: Int64, _ report: inout VerifyReport) throws {
+        var faults: [String] = []
+        guard try audit.write(sequence: sequence, to: &leaf, onFault: { faults.append($0) }) else {
+            report.addMissing("audit_trail", sequence..<sequence + 1)
+            return
+        }
+        report.auditRows += 1
+        for fault in faults {
+            report.add(
+                .init(
+                    record: "audit_trail \(sequence)",
+                    finding: "content",
+                    expected: "the table's own types",
+                    actual: fault
+                )
+            )
+        }
+        let hash = MerkleHash.leaf(leaf)
+        let stored = try leaves.hash(sequence - 1)
+        guard hash != stored else { return }
+        report.add(
+            .init(
+                record: "audit_trail \(sequence)",
+                finding: "leaf",
+                expected: stored?.hex ?? "no leaf hash is stored",
+                actual: hash.hex
+            )
+        )
+    }
+
+    /// Finds detail rows whose audit row there is not.
+    ///
+    /// - returns: the key to go on from; nil at the end.
+    func findUncovered(
+        in table: DetailTable,
+        from key: Int64,
+        _ report: inout VerifyReport
+    ) throws -> Int64? {
+        let rows = try stray.details(of: table, from: key)
+        for row in rows where !row.isCovered {
+            report.add(
+                .init(
+                    record: "\(table.name) \(row.key)",
+                    finding: "leaf",
+                    expected: "an audit row that covers it",
+                    actual: "none"
+                )
+            )
+        }
+        guard rows.count == StrayRows.chunk, let last = rows.last?.key, last < .max else {
+            return nil
+        }
+        return last + 1
+    }
+}

@@ -1,0 +1,42 @@
+import Logging
+import TallystickCore
+
+/// Damage that is found on the way is put on record where a handle writes: never by a read-only one.
+extension EventStore {
+    /// Puts events and copies on record that a verification found damaged.
+    func recordDamage(of report: VerifyReport) async {
+        let damaged = report.damagedRecords
+        guard !damaged.isEmpty else { return }
+        await record { owner throws(StoreError) in try await owner.record(damaged, as: .atRest) }
+    }
+
+    /// Runs a replay; an event that it refuses is put on record.
+    func recordingRefusals<Result: Sendable>(
+        _ body: () async throws(StoreError) -> Result
+    ) async throws(StoreError) -> Result {
+        do throws(StoreError) {
+            return try await body()
+        } catch {
+            if error.code == .integrity, let position = error.position {
+                await record { owner throws(StoreError) in
+                    try await owner.recordDamage(at: position, as: .replay)
+                }
+            }
+            throw error
+        }
+    }
+
+    /// A failure to record is told to the log: what was found matters more, and a damaged store may not take
+    /// rows any more.
+    private func record(_ body: (StoreOwner) async throws(StoreError) -> Void) async {
+        guard options.access == .readWrite else { return }
+        do throws(StoreError) {
+            try await body(owner)
+        } catch {
+            options.logger.error(
+                "damage could not be recorded",
+                metadata: ["error": "\(error.description)"]
+            )
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import TallystickCore
+import TallystickSQLite
+
+/// The ends of the three logs at one moment: what a verification covers. Rows up to there never change.
+struct LogHeads: Sendable {
+    private(set) var sizes: [LogName: Int64] = [:]
+    private(set) var roots: [LogName: SHA256Digest] = [:]
+    /// What does not fit at the ends.
+    private(set) var findings: [VerifyReport.Finding] = []
+
+    /// Rows that may follow the tree's end before the tree decides the size and not the rows.
+    private static let leapLimit: Int64 = 1_000_000
+
+    /// Reads the ends, in the transaction that is open.
+    init(in connection: Connection, _ merkle: MerkleRows) throws {
+        let stray = StrayRows(in: connection)
+        for name in LogName.allCases { try read(name, stray, merkle) }
+        for row in try stray.tailRows() {
+            findings.append(
+                .init(
+                    record: "merkle_tail \(row)",
+                    finding: "tile",
+                    expected: "a row of one of the three logs",
+                    actual: "a row of another log"
+                )
+            )
+        }
+    }
+
+    func size(_ name: LogName) -> Int64 { sizes[name] ?? 0 }
+
+    private mutating func read(
+        _ name: LogName,
+        _ stray: StrayRows,
+        _ merkle: MerkleRows
+    ) throws {
+        let rows = try merkle.size(of: name)
+        let tail = try merkle.tail(of: name)
+        let tiles = try merkle.completeTiles(of: name)
+        let tree = tiles * Int64(MerkleLog.tileWidth) + Int64(tail.count)
+        // Damage makes the two differ. A row with an absurd key must not make the check endless.
+        let size = rows > tree + Self.leapLimit ? tree : max(rows, tree)
+        sizes[name] = size
+        for key in try stray.keys(of: name, outside: size) {
+            findings.append(
+                .init(
+                    record: "\(name.table.name) \(key)",
+                    position: name == .events ? key : nil,
+                    finding: "sequence",
+                    expected: "a key from 1 to \(size)",
+                    actual: "a row without a leaf"
+                )
+            )
+        }
+        let first = size - size % Int64(MerkleLog.tileWidth)
+        let fits = tail.enumerated().allSatisfy { $0.element.index == first + Int64($0.offset) }
+        guard fits, rows == tree, let log = try merkle.log(name) else {
+            findings.append(
+                .init(
+                    record: "merkle_tail \(name.rawValue)",
+                    finding: "tile",
+                    expected: "tiles and tail rows for \(rows) rows of \(name.table.name)",
+                    actual: "\(tiles) complete tiles and \(tail.count) tail rows that do not fit"
+                )
+            )
+            return
+        }
+        roots[name] = log.root
+    }
+
+    /// Earlier ends of the same logs.
+    func cut(to sizes: [LogName: Int64], roots: [LogName: String]) -> LogHeads {
+        var cut = self
+        cut.sizes = sizes
+        cut.roots = roots.compactMapValues { SHA256Digest(hex: $0) }
+        return cut
+    }
+}

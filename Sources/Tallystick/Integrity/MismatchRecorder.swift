@@ -1,0 +1,129 @@
+import TallystickCore
+import TallystickSQLite
+
+/// A stored record that failed its proof.
+struct DamagedRecord {
+    var position: Int64?
+    var copyID: Int64?
+    /// What failed: the algorithm of the checksum, or `leaf` where the checksum holds and the leaf hash does not.
+    var algorithm: String
+    var expected: String
+    var actual: String
+}
+
+/// Puts on record that stored records failed their proofs, each of them once for each kind.
+struct MismatchRecorder {
+    /// What stands for the algorithm where a leaf hash differs.
+    static let leaf = "leaf"
+
+    private let store: StoreWriter
+
+    init(_ store: StoreWriter) { self.store = store }
+
+    /// Records damage, in the transaction that is open.
+    func record(_ damaged: [DamagedRecord], as kind: MismatchKind, actor: String) throws {
+        for record in damaged {
+            if try store.conflicts.hasMismatch(kind, record) { continue }
+            var mismatch = NewMismatch(
+                kind: kind,
+                severity: store.configuration?.severity(of: "") ?? "low",
+                position: record.position,
+                copyID: record.copyID,
+                algorithm: record.algorithm,
+                expected: record.expected,
+                actual: record.actual
+            )
+            if let position = record.position { try describe(position, &mismatch) }
+            let row = AuditRow(
+                kind: .mismatch,
+                recordedAt: store.clock(),
+                actor: actor,
+                position: record.position
+            )
+            try store.addAudit(row, tables: [.mismatches]) { sequence in
+                try store.add(mismatch, auditSequence: sequence)
+            }
+        }
+    }
+
+    private func describe(_ position: Int64, _ mismatch: inout NewMismatch) throws {
+        let described = try store.reader.withRow(at: position) { row in
+            (try store.reader.names(row), row.text(at: EventColumn.id))
+        }
+        guard let (names, id) = described else { return }
+        mismatch.category = names.category
+        mismatch.origin = names.origin
+        mismatch.source = names.source
+        mismatch.eventID = id
+        mismatch.severity =
+            store.configuration?.severity(of: names.category) ?? mismatch.severity
+    }
+
+    /// What is wrong with the event at a position; nil where its checksum and its leaf hold.
+    func damage(at position: Int64) throws -> DamagedRecord? {
+        let leaf = try store.merkle.leaf(position - 1, of: .events)
+        var found = DamagedRecord(
+            position: position,
+            algorithm: Self.leaf,
+            expected: leaf?.hex ?? "no leaf hash is stored",
+            actual: "no row"
+        )
+        let isWhole = try store.reader.withRow(at: position) { row in
+            guard try store.reader.readContent(row) else {
+                found.actual = "a name is missing"
+                return false
+            }
+            let digest = SHA256Digest(hashing: store.reader.content)
+            if let damage = checksumDamage(row, digest: digest) {
+                found = damage
+                return false
+            }
+            let hash = try store.reader.leafHash(row, content: digest)
+            found.actual = hash?.hex ?? "a name is missing"
+            return hash != nil && hash == leaf
+        }
+        return isWhole == true ? nil : found
+    }
+
+    /// What is wrong with the checksum of the event whose content was read from a row; nil where it holds, or where
+    /// only a holder of the key can tell.
+    func checksumDamage(_ row: Statement, digest: SHA256Digest? = nil) -> DamagedRecord? {
+        let digest = digest ?? SHA256Digest(hashing: store.reader.content)
+        let verdict = store.reader.judgeChecksum(row, digest: digest, with: store.checksummer)
+        switch verdict {
+        case .holds, .keyMissing: return nil
+        case .differs, .unknownAlgorithm:
+            return DamagedRecord(
+                position: row.int64(at: EventColumn.position),
+                algorithm: row.text(at: EventColumn.checksumAlgorithm),
+                expected: Hex.string(row.blob(at: EventColumn.checksum)),
+                actual: verdict.actual
+            )
+        }
+    }
+}
+
+extension VerifyReport {
+    /// Events and copies among the findings.
+    var damagedRecords: [DamagedRecord] {
+        findings.compactMap { finding in
+            let words = finding.record.split(separator: " ")
+            guard words.count == 2, let key = Int64(words[1]),
+                words[0] == "events" || words[0] == "copies"
+            else { return nil }
+            return DamagedRecord(
+                position: finding.position ?? (words[0] == "events" ? key : nil),
+                copyID: words[0] == "copies" ? key : nil,
+                algorithm: finding.finding == "content"
+                    ? Self.algorithm(ofDigits: finding.expected.utf8.count) : MismatchRecorder.leaf,
+                expected: finding.expected,
+                actual: finding.actual
+            )
+        }
+    }
+
+    /// The algorithm of a checksum of so many hexadecimal digits.
+    private static func algorithm(ofDigits count: Int) -> String {
+        (count == 8 ? ChecksumAlgorithm.crc32 : .sha256).rawValue
+    }
+}

@@ -1,0 +1,114 @@
+public import TallystickCore
+import TallystickSQLite
+
+/// An event as the store serves it, after its content was compared with its checksum, its proof, and the
+/// decision over it.
+public struct StoredEvent: Sendable, Equatable {
+    /// What stands behind the content.
+    public enum State: String, Sendable {
+        /// The event as appended; nobody disagrees.
+        case recorded
+        /// The event as appended, while a conflict over it is open.
+        case disputed
+        /// What one origin delivered, by a resolution.
+        case resolved
+        /// What a resolution put together.
+        case merged
+    }
+
+    public var position: Position
+    public var stream: String
+    public var revision: Revision
+    public var category: String
+    /// The delivery path of the first copy.
+    public var origin: String
+    /// When the first copy was recorded: microseconds since 1970-01-01T00:00:00Z.
+    public var recordedAt: Int64
+    public var id: String
+    public var source: String
+    public var type: String
+    public var subject: String?
+    /// RFC 3339, as it was given.
+    public var time: String?
+    public var dataContentType: String?
+    /// All other context attributes as a canonical JSON object; nil when there are none.
+    public var attributes: String?
+    public var data: EventData?
+    /// The event in canonical form: a CloudEvent (JSON) without delivery attributes.
+    public var content: [UInt8]
+    public var state: State
+    /// The resolution that says what the content is; nil for the event as appended.
+    public var resolutionID: Int64?
+    /// `crc32`, `sha256` or `hmac-sha256`.
+    public var checksumAlgorithm: String
+    public var checksumKeyID: String?
+    /// Of the content, in lower-case hexadecimal.
+    public var checksum: String
+    /// How many deliveries of the event are kept, the first included; nil in a replay, where it would
+    /// depend on the moment.
+    public var copies: Int64?
+    /// The newest conflict over the event; nil for none, and in a replay.
+    public var conflictID: Int64?
+}
+
+extension StoredEvent {
+    /// The data as a value of SQL: JSON as text, binary data as a blob, NULL for none.
+    public var sqlData: SQLValue {
+        switch data {
+        case .json(let bytes): .text(String(decoding: bytes, as: UTF8.self))
+        case .binary(let bytes): .blob(bytes)
+        case nil: .null
+        }
+    }
+
+    /// - parameter content: of the event as appended, canonical.
+    init(_ event: ReplayedEvent, content: [UInt8]) throws {
+        let row = event.row
+        let names = try event.names.names(row)
+        position = Position(event.position)
+        stream = names.stream
+        revision = Revision(row.int64(at: EventColumn.revision))
+        category = names.category
+        origin = names.origin
+        recordedAt = row.int64(at: EventColumn.recordedAt)
+        id = row.text(at: EventColumn.id)
+        source = names.source
+        state = .recorded
+        checksumAlgorithm = row.text(at: EventColumn.checksumAlgorithm)
+        checksumKeyID = row.textIfPresent(at: EventColumn.checksumKeyID)
+        checksum = Hex.string(row.bytes(at: EventColumn.checksum))
+        if let fields = event.replacement {
+            type = fields.type
+            subject = fields.subject
+            time = fields.time
+            dataContentType = fields.dataContentType
+            attributes = fields.attributes
+            data = EventData(fields.data)
+        } else {
+            type = names.type
+            subject = row.textIfPresent(at: EventColumn.subject)
+            time = row.textIfPresent(at: EventColumn.time)
+            dataContentType = row.textIfPresent(at: EventColumn.dataContentType)
+            attributes = row.textIfPresent(at: EventColumn.attributes)
+            data = EventData(row.value(at: EventColumn.data))
+        }
+        self.content = event.resolution?.content ?? content
+        guard let resolution = event.resolution else { return }
+        state = resolution.decision == Decision.merge.rawValue ? .merged : .resolved
+        resolutionID = resolution.resolutionID
+        if let algorithm = resolution.checksumAlgorithm, let digest = resolution.checksum {
+            (checksumAlgorithm, checksum, checksumKeyID) = (algorithm, digest, nil)
+        }
+    }
+}
+
+extension EventData {
+    /// What a column of data holds.
+    init?(_ value: SQLValue) {
+        switch value {
+        case .text(let text): self = .json(text)
+        case .blob(let bytes): self = .binary(bytes)
+        case .integer, .real, .null: return nil
+        }
+    }
+}

@@ -1,0 +1,257 @@
+import TallystickCore
+import TallystickSQLite
+
+/// What deriving every decision again found.
+public struct AuditReplayReport: Sendable, Equatable {
+    /// A decision that does not follow from what it says it was made from.
+    public struct Drift: Sendable, Equatable {
+        public var resolutionID: Int64
+        public var conflictID: Int64
+        /// What differs: `candidates`, `configuration`, `decision`, `content`, `winner_origin`, `tie_break`, `policy`,
+        /// `policy_version`, `provenance`, `evidence`.
+        public var what: String
+        /// As the decision was stored.
+        public var expected: String
+        /// As it follows from the store.
+        public var actual: String
+    }
+
+    /// Decisions derived again.
+    public var derived: Int64 = 0
+    /// Decisions of people, whose candidates and content were checked.
+    public var manual: Int64 = 0
+    /// Decisions of programs' policies, which cannot be derived again; their candidates and content were checked.
+    public var notDerivable: Int64 = 0
+    public var drifts: [Drift] = []
+    /// All drifts; ``drifts`` holds the first 1000.
+    public var driftCount = 0
+
+    mutating func add(_ drift: Drift) {
+        driftCount += 1
+        if drifts.count < 1000 { drifts.append(drift) }
+    }
+}
+
+extension EventStore {
+    /// Derives every decision again: from the candidates there were when it was made, under the configuration in force
+    /// then. Reads only.
+    public func replayAudit(
+        onProgress: (@Sendable (_ done: Int64, _ total: Int64) -> Void)? = nil
+    ) async throws(StoreError) -> AuditReplayReport {
+        let (path, storeOptions) = (path, self.options)
+        let stop = StopFlag()
+        return try await Self.attempt("derive the decisions again", path) {
+            try await withTaskCancellationHandler {
+                try await runOnThread {
+                    let connection = try StoreFile.openForReading(path, storeOptions)
+                    return try AuditReplay(connection, stop).run(onProgress)
+                }
+            } onCancel: {
+                stop.set()
+            }
+        }
+    }
+}
+
+/// Derives decisions again, one after the other.
+final class AuditReplay {
+    private static let chunk = 1000
+
+    /// A stored decision.
+    private struct Stored {
+        var resolutionID: Int64
+        var auditSequence: Int64
+        var conflictID: Int64
+        var policy: String
+        var policyVersion: String
+        var configurationVersion: Int64
+        var decision: String
+        var winnerOrigin: String?
+        var tieBreak: String?
+        var candidates: String
+        var content: SHA256Digest?
+        var contentDigest: String?
+        var provenance: String?
+        /// How many copies there were; nil where the audit row does not say.
+        var copies: Int64?
+        var asOf: Int64
+    }
+
+    private let rows: Statement
+    private let total: Statement
+    private let candidates: CandidateReader
+    private let history: ConfigurationHistory
+    private let stop: StopFlag
+    private var engines: [Int64: PolicyEngine] = [:]
+    private var report = AuditReplayReport()
+
+    init(_ connection: Connection, _ stop: StopFlag) throws {
+        rows = try connection.prepare(
+            """
+            SELECT r.resolution_id, r.audit_sequence, r.conflict_id, r.policy, r.policy_version,
+                r.configuration_version, r.decision, r.winner_origin, r.tie_break, r.candidates_digest,
+                r.content, r.content_sha256, r.provenance, a.detail ->> 'copies', a.detail ->> 'as_of'
+            FROM resolutions AS r
+            LEFT JOIN audit_trail AS a ON a.audit_sequence = r.audit_sequence
+            WHERE r.resolution_id > ?1
+            ORDER BY r.resolution_id
+            LIMIT ?2
+            """
+        )
+        total = try connection.prepare("SELECT count(*) FROM resolutions")
+        candidates = try CandidateReader(in: connection)
+        history = try ConfigurationHistory(in: connection)
+        self.stop = stop
+    }
+
+    func run(_ onProgress: ((Int64, Int64) -> Void)?) throws -> AuditReplayReport {
+        let count = try total.optionalInt64() ?? 0
+        var last: Int64 = 0
+        var done: Int64 = 0
+        while true {
+            if stop.isSet {
+                throw StoreError(
+                    .interrupted,
+                    during: "derive the decisions again",
+                    "it was stopped"
+                )
+            }
+            let batch = try read(after: last)
+            guard let end = batch.last else { return report }
+            for stored in batch { try check(stored) }
+            last = end.resolutionID
+            done += Int64(batch.count)
+            onProgress?(done, max(done, count))
+        }
+    }
+
+    private func read(after resolutionID: Int64) throws(SQLiteError) -> [Stored] {
+        try rows.bind(resolutionID, at: 1)
+        try rows.bind(Int64(Self.chunk), at: 2)
+        var found: [Stored] = []
+        while try rows.step() {
+            found.append(
+                Stored(
+                    resolutionID: rows.int64(at: 0),
+                    auditSequence: rows.int64(at: 1),
+                    conflictID: rows.int64(at: 2),
+                    policy: rows.text(at: 3),
+                    policyVersion: rows.text(at: 4),
+                    configurationVersion: rows.int64(at: 5),
+                    decision: rows.text(at: 6),
+                    winnerOrigin: rows.textIfPresent(at: 7),
+                    tieBreak: rows.textIfPresent(at: 8),
+                    candidates: rows.text(at: 9),
+                    content: rows.isNull(at: 10)
+                        ? nil : rows.withBytes(at: 10) { SHA256Digest(hashing: $0) },
+                    contentDigest: rows.textIfPresent(at: 11),
+                    provenance: rows.textIfPresent(at: 12),
+                    copies: rows.int64IfPresent(at: 13),
+                    asOf: rows.int64IfPresent(at: 14) ?? 0
+                )
+            )
+        }
+        try rows.reset()
+        return found
+    }
+
+    private func check(_ stored: Stored) throws {
+        if let content = stored.content, content.hex != stored.contentDigest {
+            add(stored, "content", stored.contentDigest, content.hex)
+        }
+        let moment = CandidateReader.Moment(
+            auditSequence: stored.auditSequence,
+            copies: stored.copies ?? .max
+        )
+        guard let set = try candidates.read(stored.conflictID, at: moment) else {
+            return add(stored, "evidence", "conflict \(stored.conflictID)", nil)
+        }
+        if set.digest.hex != stored.candidates {
+            add(stored, "candidates", stored.candidates, set.digest.hex)
+        }
+        if stored.policy == NewDecision.manualPolicy {
+            report.manual += 1
+            return
+        }
+        if stored.policy == Evaluator.latePolicy { return try checkLate(stored, set) }
+        guard let settings = history.settings(of: stored.configurationVersion) else {
+            return add(stored, "configuration", "\(stored.configurationVersion)", nil)
+        }
+        try derive(stored, set, settings, moment)
+    }
+
+    /// A copy that was missing must be there.
+    private func checkLate(_ stored: Stored, _ set: CandidateSet) throws {
+        report.derived += 1
+        guard let position = set.conflict.position, let origin = set.conflict.origin else { return }
+        let isThere = try candidates.copies.deliveries(of: position, through: stored.copies ?? .max)
+            .contains { $0.origin.utf8.elementsEqual(origin.utf8) }
+        if !isThere { add(stored, "evidence", "a copy from \(origin)", nil) }
+    }
+
+    private func derive(
+        _ stored: Stored,
+        _ set: CandidateSet,
+        _ settings: StoreSettings,
+        _ moment: CandidateReader.Moment
+    ) throws {
+        let policyCase: ConflictCase
+        do {
+            policyCase = try CaseReader(candidates, asOf: stored.asOf).conflictCase(
+                set,
+                rules: settings.comparison,
+                through: moment.copies
+            )
+        } catch let error as StoreError where error.code == .integrity {
+            return add(stored, "evidence", "the content of its candidates", error.message)
+        }
+        let engine = engines[stored.configurationVersion] ?? PolicyEngine(settings)
+        engines[stored.configurationVersion] = engine
+        var asksProgram = false
+        let outcome = engine.decide(policyCase) { _, _ in
+            asksProgram = true
+            return .passed
+        }
+        if asksProgram {
+            report.notDerivable += 1
+            return
+        }
+        report.derived += 1
+        guard case .decided(let decision) = outcome else {
+            return add(stored, "decision", stored.decision, "open")
+        }
+        compare(stored, decision)
+    }
+
+    private func compare(_ stored: Stored, _ decision: PolicyDecision) {
+        let content =
+            decision.decision == .acceptMissing ? nil : decision.contentDigest?.hex
+        let provenance =
+            decision.provenance.isEmpty
+            ? nil : String(decoding: decision.provenanceJSON, as: UTF8.self)
+        let pairs: [(String, String?, String?)] = [
+            ("policy", stored.policy, decision.policy),
+            ("policy_version", stored.policyVersion, decision.policyVersion),
+            ("decision", stored.decision, decision.decision.rawValue),
+            ("content", stored.contentDigest, content),
+            ("winner_origin", stored.winnerOrigin, decision.winnerOrigin),
+            ("tie_break", stored.tieBreak, decision.tieBreak),
+            ("provenance", stored.provenance, provenance),
+        ]
+        for (what, expected, actual) in pairs where expected != actual {
+            add(stored, what, expected, actual)
+        }
+    }
+
+    private func add(_ stored: Stored, _ what: String, _ expected: String?, _ actual: String?) {
+        report.add(
+            .init(
+                resolutionID: stored.resolutionID,
+                conflictID: stored.conflictID,
+                what: what,
+                expected: expected ?? "nothing",
+                actual: actual ?? "nothing"
+            )
+        )
+    }
+}

@@ -1,0 +1,140 @@
+public import TallystickCore
+import TallystickSQLite
+
+extension EventStore {
+    /// Compares copies, puts conflicts to their policies, and commits the decisions.
+    ///
+    /// What a run costs is in proportion to what is new. Each transaction is short; a run that was killed or stopped goes on
+    /// with the next call, and decides the same. A cancelled task finishes its transaction and returns `paused`.
+    ///
+    /// - throws: `StoreError`: `invalidArgument` where an actor or a reason is missing; `busy` where another process took
+    ///   the run over; `integrity` where a candidate, or a decision just made, is not what the audit trail says.
+    public func reconcile(
+        _ options: ReconcileOptions = ReconcileOptions()
+    ) async throws(StoreError) -> ReconcileReport {
+        try AuditText.judge(
+            actor: options.actor,
+            reason: options.reason ?? (options.overridesBreaker ? "" : "reconcile"),
+            during: "reconcile"
+        )
+        try await checkOrigins(options.origins)
+        let (path, storeOptions) = (path, self.options)
+        guard storeOptions.access == .readWrite else {
+            throw StoreError(.closed, during: "reconcile", "the store was opened read-only")
+        }
+        let stop = StopFlag()
+        return try await Self.attempt("reconcile", path) {
+            try await withTaskCancellationHandler {
+                try await runOnThread {
+                    try ReconcileEngine(path, storeOptions, options, stop: stop).work()
+                }
+            } onCancel: {
+                stop.set()
+            }
+        }
+    }
+
+    /// Where the newest run stands; nil before the first one.
+    public func reconciliationStatus() async throws(StoreError) -> ReconcileReport? {
+        let (path, storeOptions) = (path, self.options)
+        return try await Self.attempt("read the reconciliation", path) {
+            try await runOnThread {
+                let connection = try StoreFile.openForReading(path, storeOptions)
+                guard try StoreFile.version(of: connection) >= 2,
+                    let run = try RunRows(in: connection).last(includingDryRuns: true)
+                else { return nil }
+                return ReconcileReport(run, open: try WaitingRows(in: connection).open())
+            }
+        }
+    }
+
+    /// A name that is neither configured nor known is a mistake.
+    private func checkOrigins(_ origins: [String]?) async throws(StoreError) {
+        guard let origins else { return }
+        let (path, storeOptions) = (path, self.options)
+        let unknown = try await Self.attempt("reconcile", path) {
+            try await runOnThread { () -> String? in
+                let connection = try StoreFile.openForReading(path, storeOptions)
+                let history = try ConfigurationHistory(in: connection)
+                var known = Set(history.newest.settings.origins.map(\.name))
+                let rows = try connection.prepare("SELECT name FROM origins")
+                while try rows.step() { known.insert(rows.text(at: 0)) }
+                return origins.first { !known.contains($0) }
+            }
+        }
+        guard let unknown else { return }
+        throw StoreError(
+            .notFound,
+            during: "reconcile",
+            on: "origin '\(unknown)'",
+            "no copy came from it, and no setting names it",
+            hint: "See 'tally stats' for the origins that there are"
+        )
+    }
+
+    /// A breaker, for people.
+    public struct BreakerStatus: Sendable, Equatable {
+        public var kind: BreakerKind
+        public var name: String
+        public var state: CircuitBreaker.State
+        public var calls: Int
+        public var failures: Int
+        /// 0 to 1; nil while fewer calls than the minimum are known.
+        public var failureRate: Double?
+        /// When something changes by itself: microseconds since 1970.
+        public var until: Int64?
+    }
+
+    /// The breakers of which calls are known.
+    public func breakers() async throws(StoreError) -> [BreakerStatus] {
+        let (path, storeOptions) = (path, self.options)
+        return try await Self.attempt("read the breakers", path) {
+            try await runOnThread {
+                let connection = try StoreFile.openForReading(path, storeOptions)
+                guard try StoreFile.version(of: connection) >= 2 else { return [] }
+                let settings = try ConfigurationHistory(in: connection).newest.settings
+                let now = SystemClock.breakerTime(wall: storeOptions.clock())
+                return try BreakerRows(in: connection).all().map { kind, name, stored in
+                    let breaker = CircuitBreaker(
+                        BreakerBook.settings(of: name, in: settings.breakers),
+                        stored: stored
+                    )
+                    return BreakerStatus(
+                        kind: kind,
+                        name: name,
+                        state: breaker.state,
+                        calls: breaker.calls,
+                        failures: breaker.failures,
+                        failureRate: breaker.failureRate,
+                        until: breaker.remaining(at: now).map { now.wall + $0 }
+                    )
+                }
+            }
+        }
+    }
+
+    /// Sets a breaker by hand: `closed`, `open`, `forced_open` or `disabled`.
+    ///
+    /// - returns: false where it is in that state already.
+    /// - throws: `StoreError`: `invalidArgument` for `half_open`, and for a missing actor or reason.
+    @discardableResult
+    public func setBreaker(
+        _ kind: BreakerKind,
+        _ name: String,
+        to state: CircuitBreaker.State,
+        actor: String,
+        reason: String
+    ) async throws(StoreError) -> Bool {
+        try AuditText.judge(actor: actor, reason: reason, during: "set the breaker")
+        guard state != .halfOpen else {
+            throw StoreError(
+                .invalidArgument,
+                during: "set the breaker",
+                on: "half_open",
+                "only the end of a wait leads there",
+                hint: "Choose closed, open, forced_open or disabled"
+            )
+        }
+        return try await owner.setBreaker(kind, name, to: state, actor: actor, reason: reason)
+    }
+}

@@ -1,0 +1,303 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Finds out which copies should be there and are not.
+final class ExpectedCopies {
+    /// What came of judging some events.
+    struct Result {
+        var judged: Int64 = 0
+        var findings: [Finding] = []
+        /// Events that have to be judged again, and from when on.
+        var awaited: [(dueAt: Int64, position: Int64)] = []
+    }
+
+    /// An event, as far as it matters here.
+    private struct Row {
+        var position: Int64
+        var sourceID: Int64
+        var eventID: String
+        var categoryID: Int64
+        var originID: Int64
+        var recordedAt: Int64
+    }
+
+    private struct Place: Hashable {
+        var originID: Int64
+        var recordedAt: Int64
+    }
+
+    private let store: StoreWriter
+    private let history: ConfigurationHistory
+    private let scans: ScanRows
+    private let asOf: Int64
+    private let scope: RunScope
+    private let rows: Statement
+    private let row: Statement
+    private let copies: Statement
+    private let originRows: DictionaryRows
+    private var categories: NameCache
+    private var sources: NameCache
+    private var plans: [PlanKey: Plan?] = [:]
+    private var deliveries: [Place: Presence.Deliveries] = [:]
+    /// Silences found by this pass, which are not stored in a dry run.
+    private var silences: Set<Place> = []
+
+    init(
+        _ store: StoreWriter,
+        _ history: ConfigurationHistory,
+        asOf: Int64,
+        scope: RunScope
+    ) throws {
+        self.store = store
+        self.history = history
+        self.asOf = asOf
+        self.scope = scope
+        scans = try ScanRows(in: store.connection)
+        let columns = "position, source_id, event_id, category_id, origin_id, recorded_at"
+        rows = try store.connection.prepare(
+            """
+            SELECT \(columns)
+            FROM events
+            WHERE position > ?1
+            ORDER BY position
+            LIMIT ?2
+            """
+        )
+        row = try store.connection.prepare("SELECT \(columns) FROM events WHERE position = ?1")
+        copies = try store.connection.prepare(
+            """
+            SELECT position, origin_id
+            FROM copies
+            WHERE position >= ?1 AND position <= ?2
+            ORDER BY position
+            """
+        )
+        originRows = try DictionaryRows(.origins, in: store.connection)
+        categories = try NameCache(.categories, in: store.connection)
+        sources = try NameCache(.sources, in: store.connection)
+    }
+
+    /// Judges the events after a position whose windows can have closed.
+    ///
+    /// - returns: nil where there is none.
+    func scan(after position: Int64, limit: Int64) throws -> (last: Int64, result: Result)? {
+        // Deliveries may have come since the last chunk.
+        deliveries.removeAll(keepingCapacity: true)
+        plans.removeAll(keepingCapacity: true)
+        let shortest = history.shortestWindow
+        try rows.bind(position, at: 1)
+        try rows.bind(limit, at: 2)
+        var batch: [Row] = []
+        while try rows.step() {
+            let read = Self.read(rows)
+            guard read.recordedAt.addingReportingOverflow(shortest).partialValue < asOf else {
+                break
+            }
+            batch.append(read)
+        }
+        try rows.reset()
+        guard let first = batch.first, let last = batch.last else { return nil }
+        var delivered = try delivered(first.position, last.position)
+        var result = Result()
+        for event in batch { try judge(event, &delivered, &result) }
+        return (last.position, result)
+    }
+
+    /// Judges one event again.
+    func judge(at position: Int64) throws -> Result {
+        var result = Result()
+        try row.bind(position, at: 1)
+        guard let event = try row.first(Self.read) else { return result }
+        var delivered = try delivered(position, position)
+        try judge(event, &delivered, &result)
+        return result
+    }
+
+    private static func read(_ row: Statement) -> Row {
+        Row(
+            position: row.int64(at: 0),
+            sourceID: row.int64(at: 1),
+            eventID: row.text(at: 2),
+            categoryID: row.int64(at: 3),
+            originID: row.int64(at: 4),
+            recordedAt: row.int64(at: 5)
+        )
+    }
+
+    /// Who delivered further copies of the events of a range, in order of position.
+    private func delivered(_ first: Int64, _ last: Int64) throws -> Deliverers {
+        try copies.bind(first, at: 1)
+        try copies.bind(last, at: 2)
+        var delivered = Deliverers()
+        while try copies.step() {
+            delivered.pairs.append((copies.int64(at: 0), copies.int64(at: 1)))
+        }
+        try copies.reset()
+        return delivered
+    }
+
+    /// Pairs of position and origin, walked through beside the events.
+    private struct Deliverers {
+        var pairs: [(position: Int64, originID: Int64)] = []
+        private var next = 0
+
+        /// The pairs of a position; positions are asked for in ascending order.
+        mutating func pairs(at position: Int64) -> ArraySlice<(position: Int64, originID: Int64)> {
+            while next < pairs.count, pairs[next].position < position { next += 1 }
+            let start = next
+            while next < pairs.count, pairs[next].position == position { next += 1 }
+            return pairs[start..<next]
+        }
+    }
+
+    /// What the settings in force for an event ask of its category's origins.
+    private struct Plan {
+        var category: StoreSettings.Category
+        /// Those that ever delivered anything.
+        var expected: [(name: String, id: Int64)]
+    }
+
+    private struct PlanKey: Hashable {
+        var configuration: Int
+        var categoryID: Int64
+    }
+
+    /// nil where no copies are compared.
+    private func plan(of event: Row) throws -> Plan? {
+        let index = history.index(at: event.position)
+        let key = PlanKey(configuration: index, categoryID: event.categoryID)
+        if let known = plans[key] { return known }
+        let settings = history.settings(index: index)
+        var plan: Plan?
+        if let category = settings[category: try categories.text(event.categoryID)],
+            category.isEnabled, category.percentage > 0
+        {
+            let names = category.origins ?? settings.origins.map(\.name)
+            var expected: [(name: String, id: Int64)] = []
+            for name in names where names.count > 1 && scope.includes(origin: name) {
+                if let id = try id(of: name) { expected.append((name, id)) }
+            }
+            if !expected.isEmpty { plan = Plan(category: category, expected: expected) }
+        }
+        plans[key] = .some(plan)
+        return plan
+    }
+
+    private func judge(
+        _ event: Row,
+        _ delivered: inout Deliverers,
+        _ result: inout Result
+    ) throws {
+        let pairs = delivered.pairs(at: event.position)
+        guard let plan = try plan(of: event), scope.includes(recordedAt: event.recordedAt) else {
+            return
+        }
+        if plan.category.percentage < 100 {
+            let source = try sources.text(event.sourceID)
+            guard Sampling.includes(source: source, id: event.eventID, in: plan.category) else {
+                return
+            }
+        }
+        result.judged += 1
+        for origin in plan.expected {
+            guard origin.id != event.originID, !pairs.contains(where: { $0.originID == origin.id })
+            else { continue }
+            try judge(event, plan.category, origin.name, origin.id, &result)
+        }
+    }
+
+    private func judge(
+        _ event: Row,
+        _ category: StoreSettings.Category,
+        _ origin: String,
+        _ originID: Int64,
+        _ result: inout Result
+    ) throws {
+        let window = category.window.microseconds
+        let presence = Presence.judge(
+            recordedAt: event.recordedAt,
+            window: window,
+            hasCopy: false,
+            deliveries: try deliveries(of: originID, around: event.recordedAt),
+            asOf: asOf
+        )
+        switch presence {
+        case .present, .notExpected: return
+        case .pending:
+            let dueAt = event.recordedAt.addingReportingOverflow(window).partialValue
+            if result.awaited.last?.position != event.position {
+                result.awaited.append((dueAt, event.position))
+            }
+        case .missing: result.findings.append(try missing(event, category, origin))
+        case .silent:
+            let since = try scans.lastDelivery(of: originID, before: event.recordedAt) ?? 0
+            let place = Place(originID: originID, recordedAt: since)
+            guard silences.insert(place).inserted,
+                try !scans.hasSilence(of: originID, since: since)
+            else { return }
+            result.findings.append(
+                Finding(
+                    kind: .originSilent,
+                    severity: category.severity.rawValue,
+                    category: category.name,
+                    origin: origin,
+                    detail: "{\"since\":\"\(RFC3339.string(microseconds: since))\"}",
+                    mark: .silence(originID: originID, since: since)
+                )
+            )
+        }
+    }
+
+    private func missing(
+        _ event: Row,
+        _ category: StoreSettings.Category,
+        _ origin: String
+    ) throws -> Finding {
+        let appended = try store.reader.withRow(at: event.position) { row in
+            guard try store.reader.readContent(row) else {
+                throw StoreError(
+                    .integrity,
+                    during: "compare copies",
+                    on: "position \(event.position)",
+                    "a name that the event uses is missing",
+                    hint: "Run 'tally verify'"
+                )
+            }
+            return StoredCandidate(
+                candidate: 1,
+                origin: try store.reader.name(.origins, of: row),
+                copyID: nil,
+                contentDigest: SHA256Digest(hashing: store.reader.content)
+            )
+        }
+        return Finding(
+            kind: .missingAtOrigin,
+            severity: category.severity.rawValue,
+            category: category.name,
+            position: event.position,
+            source: try sources.text(event.sourceID),
+            eventID: event.eventID,
+            origin: origin,
+            candidate: appended
+        )
+    }
+
+    /// The id of an origin; nil where it never delivered anything.
+    private func id(of origin: String) throws -> Int64? {
+        var name = origin
+        return try name.withUTF8 { bytes throws in
+            try originRows.id(of: UnsafeRawBufferPointer(bytes))
+        }
+    }
+
+    private func deliveries(
+        of originID: Int64,
+        around recordedAt: Int64
+    ) throws(SQLiteError) -> Presence.Deliveries {
+        let place = Place(originID: originID, recordedAt: recordedAt)
+        if let known = deliveries[place] { return known }
+        let read = try scans.deliveries(of: originID, around: recordedAt)
+        deliveries[place] = read
+        return read
+    }
+}

@@ -1,0 +1,66 @@
+public import TallystickCore
+import TallystickSQLite
+
+/// An event, or a correction of one, that a replay has set aside.
+public struct ParkedEvent: Sendable, Equatable {
+    public var position: Position
+    /// Of the correction; nil for the event itself.
+    public var resolutionID: Int64?
+    public var stream: String
+    public var source: String
+    public var id: String
+    public var type: String
+    /// Why it, or an event of its stream before it, could not be applied.
+    public var error: String
+    /// How often that was tried.
+    public var attempts: Int64
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    public var parkedAt: Int64
+}
+
+extension EventStore {
+    /// What a replay has set aside, by position, from the file that holds its projection.
+    ///
+    /// - throws: `StoreError`: `notFound` when the store knows no replay of that name, or its file is gone.
+    public func parkedEvents(of replay: String) async throws(StoreError) -> [ParkedEvent] {
+        let (path, options) = (path, options)
+        return try await Self.attempt("list parked events", path) {
+            try await runOnThread { try ParkedEvents(path, options).all(of: replay) }
+        }
+    }
+}
+
+private struct ParkedEvents {
+    private let options: StoreOptions
+    private let store: Connection
+
+    init(_ path: String, _ options: StoreOptions) throws {
+        self.options = options
+        store = try StoreFile.openForReading(path, options)
+    }
+
+    func all(of replay: String) throws -> [ParkedEvent] {
+        guard let known = try ReplayStatusRows(in: store).target(of: replay) else {
+            throw StoreError(
+                .notFound,
+                during: "list parked events",
+                on: "replay '\(replay)'",
+                "there is no such replay",
+                hint: "See 'tally replay list'"
+            )
+        }
+        let file = try known.path.map { try ProjectionTarget.openForReading($0, options) } ?? store
+        let reader = try EventRowReader(in: store)
+        return try ReplayRows(in: file).parkedDetails(replay).compactMap { parked in
+            try reader.withRow(at: parked.position.rawValue) { row in
+                let names = try reader.names(row)
+                var parked = parked
+                parked.stream = names.stream
+                parked.source = names.source
+                parked.type = names.type
+                parked.id = row.text(at: EventColumn.id)
+                return parked
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import TallystickCore
+import TallystickSQLite
+
+/// What identifies a projection, and how it takes corrections.
+struct ReplayDefinition: Sendable, Equatable {
+    /// Also the name, or the beginning of the names, of its tables.
+    var name: String
+    var version: Int64
+    /// Changes when the projection does.
+    var digest: SHA256Digest
+    var onCorrection: ProjectionFile.OnCorrection
+}
+
+/// A projection on the connection that holds its tables: a SQL file, or a Swift type.
+///
+/// The engine calls it inside its transactions, and never keeps what it hands over.
+protocol ProjectionDriver: AnyObject {
+    /// Creates the projection's tables.
+    func setUp() throws
+    /// Finds mistakes before the first event.
+    func prepare() throws
+    /// Applies an event, or a correction; false when the projection takes none of its type.
+    ///
+    /// - throws: `PoisonEvent` for a reason that lies in the event; anything else stops the replay.
+    func apply(_ event: ReplayedEvent) throws -> Bool
+}
+
+extension ProjectionDriver {
+    func prepare() throws {}
+}
+
+/// An event that a projection cannot apply, and why.
+struct PoisonEvent: Error {
+    var reason: String
+}
+
+/// Which tables are a projection's.
+enum ProjectionNames {
+    /// Whether a table or index belongs to a projection by its name.
+    static func owns(_ projection: String, _ name: String) -> Bool {
+        let name = name.lowercased()
+        return name == projection || name.hasPrefix(projection + "_")
+            || name.hasPrefix("sqlite_autoindex_\(projection)_")
+    }
+}

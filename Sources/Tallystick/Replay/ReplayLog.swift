@@ -1,0 +1,201 @@
+import TallystickCore
+import TallystickSQLite
+
+/// A place in the log that a replay consumes: an event's, or a correction's.
+struct ReplayPlace: Equatable {
+    var position: Int64
+    /// 0 for the event itself.
+    var resolutionID: Int64 = 0
+}
+
+/// What a replay consumes at a place.
+enum LogItem {
+    case event(ReplayedEvent, EventSource.ConsumedEvent)
+    /// An event that a resolution excludes: it counts as consumed, and nothing is done with it.
+    case excluded(EventSource.ConsumedEvent)
+    case correction(VerifiedResolution)
+
+    var place: ReplayPlace {
+        switch self {
+        case .event(_, let consumed), .excluded(let consumed):
+            ReplayPlace(position: consumed.position)
+        case .correction(let resolution):
+            ReplayPlace(position: resolution.position, resolutionID: resolution.resolutionID)
+        }
+    }
+}
+
+/// The log as a replay consumes it: verified events in order of position and, where corrections are applied,
+/// each resolution right after the event at its `after_position`, wherever batches end.
+final class ReplayLog {
+    let source: EventSource
+    private let onCorrection: ProjectionFile.OnCorrection
+    private let heldCategories: @Sendable () -> [String]
+    private let until: Int64?
+
+    init(
+        _ source: EventSource,
+        _ onCorrection: ProjectionFile.OnCorrection,
+        heldCategories: @escaping @Sendable () -> [String],
+        until: Int64?
+    ) {
+        self.source = source
+        self.onCorrection = onCorrection
+        self.heldCategories = heldCategories
+        self.until = until
+    }
+
+    /// How far a replay can go now.
+    struct Window {
+        var head: Int64
+        /// The last position that can be consumed.
+        var last: Int64
+        /// The position behind it, where a conflict holds the replay.
+        var held: Int64?
+    }
+
+    /// Looks how far a replay can go from a checkpoint; begins a read transaction.
+    func window(from checkpoint: Checkpoint) throws -> Window {
+        source.beginTransaction()
+        let head = try source.head()
+        let wanted = min(head, until ?? head)
+        let held = try source.firstHeld(
+            after: checkpoint.position,
+            categories: heldCategories(),
+            watermark: onCorrection == .rebuild ? checkpoint.watermark : nil
+        )
+        guard let held, held <= wanted else { return Window(head: head, last: wanted) }
+        return Window(head: head, last: held - 1, held: held)
+    }
+
+    /// How a pass ends.
+    struct Bounds {
+        /// Events and corrections.
+        var limit: Int
+        /// Ends before this place.
+        var stopBefore: ReplayPlace?
+        /// Monotonic microseconds.
+        var deadline = SystemClock.monotonicMicroseconds() + ReplayLimits.passMicroseconds
+    }
+
+    /// What a pass consumed.
+    struct Consumed {
+        var events = 0
+        var corrections = 0
+        var count: Int { events + corrections }
+    }
+
+    /// Consumes what comes next, and moves the checkpoint past it: its position, watermark, root and digest of
+    /// what was consumed.
+    ///
+    /// - parameter body: does something with each item; false ends the pass after it.
+    func consume(
+        _ checkpoint: inout Checkpoint,
+        _ window: Window,
+        _ bounds: Bounds,
+        _ body: (inout Checkpoint, LogItem) throws -> Bool
+    ) throws -> Consumed {
+        var consumed = Consumed()
+        var goesOn = true
+        while goesOn, consumed.count < bounds.limit {
+            var last = window.last
+            if onCorrection == .apply,
+                let next = try source.resolutions.next(after: checkpoint.watermark)
+            {
+                if next.afterPosition <= checkpoint.position {
+                    let item = LogItem.correction(next)
+                    if item.place == bounds.stopBefore { break }
+                    Self.note(next, in: &checkpoint)
+                    goesOn = try body(&checkpoint, item) && !Self.isOver(bounds.deadline)
+                    consumed.corrections += 1
+                    continue
+                }
+                last = min(last, next.afterPosition)
+            }
+            if let stop = bounds.stopBefore, stop.resolutionID == 0 {
+                last = min(last, stop.position - 1)
+            }
+            guard last > checkpoint.position else { break }
+            consumed.events += try consumeEvents(
+                &checkpoint,
+                through: last,
+                limit: bounds.limit - consumed.count,
+                deadline: bounds.deadline,
+                &goesOn,
+                body
+            )
+        }
+        if consumed.events > 0 { checkpoint.root = source.consumed.root }
+        return consumed
+    }
+
+    private func consumeEvents(
+        _ checkpoint: inout Checkpoint,
+        through last: Int64,
+        limit: Int,
+        deadline: Int64,
+        _ goesOn: inout Bool,
+        _ body: (inout Checkpoint, LogItem) throws -> Bool
+    ) throws -> Int {
+        let isPinned = onCorrection == .rebuild
+        let end = min(last, checkpoint.position + Int64(limit))
+        if !isPinned {
+            try source.resolutions.refuseLost(after: checkpoint.position, through: end)
+        }
+        return try source.forEach(
+            after: checkpoint.position,
+            through: end,
+            limit: limit,
+            watermark: isPinned ? checkpoint.watermark : nil
+        ) { event, consumed in
+            checkpoint.position = consumed.position
+            if let event {
+                event.names.withStreamName(of: event.row) { stream in
+                    checkpoint.digest.addEvent(
+                        position: consumed.position,
+                        revision: consumed.revision,
+                        content: consumed.content,
+                        stream: stream
+                    )
+                }
+                goesOn = try body(&checkpoint, .event(event, consumed))
+            } else {
+                checkpoint.digest.addExcluded(
+                    position: consumed.position,
+                    resolutionID: consumed.excludedBy ?? 0
+                )
+                goesOn = try body(&checkpoint, .excluded(consumed))
+            }
+            if consumed.position % 512 == 0, Self.isOver(deadline) { goesOn = false }
+            return goesOn
+        }
+    }
+
+    private static func note(_ resolution: VerifiedResolution, in checkpoint: inout Checkpoint) {
+        checkpoint.watermark = resolution.resolutionID
+        checkpoint.digest.addCorrection(
+            resolutionID: resolution.resolutionID,
+            position: resolution.position,
+            content: resolution.contentDigest ?? .zero,
+            decision: resolution.decision
+        )
+    }
+
+    private static func isOver(_ deadline: Int64) -> Bool {
+        SystemClock.monotonicMicroseconds() >= deadline
+    }
+}
+
+/// Limits of a replay.
+enum ReplayLimits {
+    /// Events and corrections of one transaction.
+    static let batch = 10_000
+    /// After so long a pass ends its transaction.
+    static let passMicroseconds: Int64 = 800_000
+    /// How often the store is told where a replay stands.
+    static let noteMicroseconds: Int64 = 1_000_000
+    /// How often a replay that follows looks for more.
+    static let pollMicroseconds: UInt32 = 50_000
+    /// Bytes of a batch for a sink, as the content of its events.
+    static let sinkBatchBytes = 8 << 20
+}

@@ -1,0 +1,55 @@
+import TallystickSQLite
+
+/// What a replay is told once: which projection, over which store, and how.
+struct ReplaySetting: Sendable {
+    var path: String
+    var storeID: String
+    var storeOptions: StoreOptions
+    var options: ReplayOptions
+    var definition: ReplayDefinition
+    /// Categories whose open conflicts hold the replay.
+    var heldCategories: @Sendable () -> [String]
+    var stop: StopFlag
+    /// Where the replay writes, as the store shows it.
+    var place: ReplayDestination
+    /// Puts on record that an event is left out, once for each place, and why.
+    var auditSkip: @Sendable (ReplayPlace, String) throws -> Void
+    /// Writes the store's log back where it has grown.
+    var checkpointStore: @Sendable () throws -> Void
+    /// Whether the replay waits for more at the end, until it is stopped.
+    var follows = false
+    /// Whether a scratch file is filled, of which the store is told nothing.
+    var isScratch = false
+
+    /// Events and corrections of one transaction, or batch.
+    var batch: Int { min(max(1, options.batch), ReplayLimits.batch) }
+}
+
+/// Makes a projection on the connection that holds its tables.
+typealias DriverFactory = @Sendable (Connection, Authorizer) -> any ProjectionDriver
+
+/// Where a replay writes.
+enum ReplayDestination: Sendable {
+    /// Into tables of the store.
+    case store
+    /// Into tables of another SQLite file.
+    case file(String)
+    /// Out of SQLite; the checkpoint is in the store.
+    case sink
+
+    init(_ target: ReplayTarget) {
+        switch target {
+        case .store: self = .store
+        case .file(let path): self = .file(path)
+        }
+    }
+
+    /// The columns `target` and `target_path` of `replays`.
+    var columns: (target: String, path: String?) {
+        switch self {
+        case .store: ("store", nil)
+        case .file(let path): ("file", path)
+        case .sink: ("sink", nil)
+        }
+    }
+}

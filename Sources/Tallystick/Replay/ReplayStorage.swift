@@ -1,0 +1,152 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Where a replay reads and writes: the store, and the file that holds the projection with its checkpoint,
+/// which may be the same.
+final class ReplayStorage {
+    let source: EventSource
+    /// Holds the projection.
+    let target: Connection
+    let authorizer = Authorizer()
+    let checkpoints: CheckpointRows
+    let rows: ReplayRows
+    /// Whether the checkpoint, and with it the projection if there is one, is in the store itself.
+    let isInStore: Bool
+    private let setting: ReplaySetting
+    /// Writes hints to the store for a projection in another file; opened when needed.
+    private var hints: Connection?
+    private var noted = SystemClock.monotonicMicroseconds()
+
+    init(_ setting: ReplaySetting) throws {
+        self.setting = setting
+        switch setting.place {
+        case .store, .sink:
+            isInStore = true
+            target = try StoreFile.openForWriting(setting.path, setting.storeOptions)
+            source = try EventSource(target, setting.storeOptions.checksummer)
+        case .file(let other):
+            isInStore = false
+            target = try ProjectionTarget.open(other, setting.storeOptions)
+            source = try EventSource(
+                try StoreFile.openForReading(setting.path, setting.storeOptions),
+                setting.storeOptions.checksummer
+            )
+        }
+        try target.install(authorizer)
+        checkpoints = try CheckpointRows(in: target)
+        rows = ReplayRows(in: target)
+    }
+
+    /// Runs `body` in one transaction of the projection's file, over one snapshot of the store.
+    func transaction<Result>(_ body: () throws -> Result) throws -> Result {
+        try target.begin(immediate: true)
+        let isSeparate = source.connection !== target
+        do {
+            if isSeparate { try source.connection.begin() }
+            let result = try body()
+            if isSeparate { try source.connection.execute("COMMIT") }
+            try target.execute("COMMIT")
+            return result
+        } catch {
+            if isSeparate, !source.connection.isAutocommit {
+                try source.connection.execute("ROLLBACK")
+            }
+            if !target.isAutocommit { try target.execute("ROLLBACK") }
+            throw error
+        }
+    }
+
+    /// After a transaction: has the store's log written back where it has grown.
+    func limitLog() throws {
+        guard isInStore, target.walFrames >= setting.storeOptions.writerLimits.checkpointFrames
+        else { return }
+        try setting.checkpointStore()
+    }
+
+    /// Moves the checkpoint on, unless somebody else has.
+    func move(from before: Checkpoint, to checkpoint: Checkpoint) throws {
+        let name = setting.definition.name
+        let time = setting.storeOptions.clock()
+        guard try checkpoints.move(from: before, to: checkpoint, name, at: time) else {
+            throw StoreError(
+                .busy,
+                during: "replay",
+                on: "replay \(name)",
+                "another process moved this replay on meanwhile, or dropped it",
+                hint: "Let it finish, or run the command again",
+                isRetryable: true
+            )
+        }
+    }
+
+    // MARK: Telling people
+
+    /// Tells the store where the replay stands, as part of the running transaction where the projection is
+    /// in the store.
+    func note(_ row: ReplayStatusRows.Row) throws {
+        noted = SystemClock.monotonicMicroseconds()
+        guard !setting.isScratch else { return }
+        let time = setting.storeOptions.clock()
+        guard !isInStore else {
+            try ReplayStatusRows(in: target).set(row, at: time)
+            return
+        }
+        let store = try hints ?? StoreFile.openForWriting(setting.path, setting.storeOptions)
+        hints = store
+        try store.begin(immediate: true)
+        do {
+            try ReplayStatusRows(in: store).set(row, at: time)
+            try store.execute("COMMIT")
+        } catch {
+            if !store.isAutocommit { try store.execute("ROLLBACK") }
+            throw error
+        }
+    }
+
+    /// Whether it is time to tell the store again.
+    var isNoteDue: Bool {
+        SystemClock.monotonicMicroseconds() - noted > ReplayLimits.noteMicroseconds
+    }
+
+    // MARK: Names
+
+    /// Refuses to begin under a name that the store knows as a replay into somewhere else.
+    func refuseOtherPlace() throws {
+        guard !setting.isScratch else { return }
+        let name = setting.definition.name
+        let rows = ReplayStatusRows(in: source.connection)
+        guard let known = try rows.target(of: name), known != setting.place.columns else { return }
+        throw StoreError(
+            .projectionChanged,
+            during: "begin the replay",
+            on: "replay \(name)",
+            "there is one of that name into \(known.path ?? "the \(known.target)")",
+            hint: "Choose another name, or drop that one first: 'tally replay drop'"
+        )
+    }
+
+    /// Refuses a name that would give a projection tables of the store.
+    func refuseReservedName() throws {
+        guard isInStore else { return }
+        let name = setting.definition.name
+        let statement = try target.prepare(
+            """
+            SELECT name
+            FROM sqlite_schema
+            WHERE name NOT IN (SELECT name FROM projection_objects)
+                AND tbl_name NOT IN (SELECT name FROM projection_objects)
+            """
+        )
+        while try statement.step() {
+            let object = statement.text(at: 0)
+            guard ProjectionNames.owns(name, object) else { continue }
+            throw StoreError(
+                .projectionInvalid,
+                during: "set the projection up",
+                on: "projection \(name)",
+                "the store's own \(object) would be one of its tables",
+                hint: "Choose another name"
+            )
+        }
+    }
+}

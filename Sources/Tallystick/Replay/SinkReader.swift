@@ -1,0 +1,85 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Reads the log in batches for a sink outside of SQLite. No transaction is open while a sink works.
+final class SinkReader {
+    let source: EventSource
+    private let log: ReplayLog
+    private let batch: Int
+
+    init(_ setting: ReplaySetting) throws {
+        source = try EventSource(
+            try StoreFile.openForReading(setting.path, setting.storeOptions),
+            setting.storeOptions.checksummer
+        )
+        batch = setting.batch
+        // A sink cannot be built anew: it gets the event as appended, and then its corrections.
+        log = ReplayLog(
+            source,
+            .apply,
+            heldCategories: setting.heldCategories,
+            until: setting.options.until?.rawValue
+        )
+    }
+
+    /// What comes next.
+    struct Batch {
+        var items: [ReplayItem] = []
+        var events = 0
+        var window: ReplayLog.Window
+    }
+
+    /// Reads the next batch, and moves the checkpoint past it.
+    func read(_ checkpoint: inout Checkpoint) throws -> Batch {
+        try inTransaction {
+            var batch = Batch(window: try log.window(from: checkpoint))
+            var bytes = 0
+            let bounds = ReplayLog.Bounds(limit: self.batch)
+            let consumed = try log.consume(&checkpoint, batch.window, bounds) { checkpoint, item in
+                guard let handed = try replayed(item) else { return true }
+                checkpoint.appliedDigest.add(.applied, at: item.place)
+                batch.items.append(handed)
+                bytes += handed.byteCount
+                return bytes < ReplayLimits.sinkBatchBytes
+            }
+            batch.events = consumed.events
+            return batch
+        }
+    }
+
+    /// Runs `body` over one snapshot of the store.
+    func inTransaction<Result>(_ body: () throws -> Result) throws -> Result {
+        try source.connection.begin()
+        do {
+            let result = try body()
+            try source.connection.execute("COMMIT")
+            return result
+        } catch {
+            if !source.connection.isAutocommit { try source.connection.execute("ROLLBACK") }
+            throw error
+        }
+    }
+
+    private func replayed(_ item: LogItem) throws -> ReplayItem? {
+        switch item {
+        case .excluded: return nil
+        case .event(let event, _):
+            return .event(try StoredEvent(event, content: source.rows.content))
+        case .correction(let resolution):
+            guard resolution.decidesContent else { return nil }
+            var correction: EventCorrection?
+            try source.withCorrected(resolution) { correction = try EventCorrection($0) }
+            return correction.map { .correction($0) }
+        }
+    }
+}
+
+extension ReplayItem {
+    fileprivate var byteCount: Int {
+        switch self {
+        case .event(let event): event.content.count
+        case .correction(let correction):
+            correction.event.content.count + (correction.previousContent?.count ?? 0)
+        }
+    }
+}

@@ -1,0 +1,267 @@
+import TallystickCore
+import TallystickSQLite
+
+/// A resolution over an event, after it was compared with its proof.
+struct VerifiedResolution {
+    var resolutionID: Int64
+    var position: Int64
+    /// The head when it was made.
+    var afterPosition: Int64
+    /// A raw value of `Decision`.
+    var decision: String
+    /// What the event's content is from then on; nil for the event as appended, or none.
+    var content: [UInt8]?
+    /// Of what counts from then on; nil where nothing does, or the row names none.
+    var contentDigest: SHA256Digest?
+    var checksumAlgorithm: String?
+    /// Lower-case hexadecimal; nil where the event is excluded.
+    var checksum: String?
+
+    var isExclusion: Bool { decision == Decision.exclude.rawValue }
+    /// Whether it says what the event's content is. That a copy is missing changes no content.
+    var decidesContent: Bool { decision != Decision.acceptMissing.rawValue }
+}
+
+/// Reads resolutions for those who serve what they decided.
+///
+/// No row is handed on before its audit row's leaf was computed from the stored rows and found in the audit log,
+/// and its content has the digest that it names. An edited, forged or deleted row throws `integrity`, and
+/// names the record.
+final class VerifiedResolutions {
+    private let leafReader: AuditLeafReader
+    private var leaves: LeafHashes
+    private let inRange: Statement
+    private let lostInRange: Statement
+    private let afterID: Statement
+    private let countBetween: Statement
+    private let previous: Statement
+    private let byID: Statement
+    private let changes: Statement
+    private let newest: Statement
+    private let newestBefore: Statement
+    private var leaf: [UInt8] = []
+
+    private static let columns = """
+        resolution_id, audit_sequence, position, after_position, decision, content, content_sha256,
+        checksum_algorithm, checksum_after
+        """
+
+    init(in connection: Connection, _ merkle: MerkleRows) throws(SQLiteError) {
+        leafReader = try AuditLeafReader(in: connection)
+        leaves = LeafHashes(of: .audit, merkle)
+        inRange = try connection.prepare(
+            """
+            SELECT \(Self.columns)
+            FROM resolutions
+            WHERE position > ?1 AND position <= ?2 AND resolution_id <= ?3
+            ORDER BY resolution_id
+            """
+        )
+        lostInRange = try connection.prepare(
+            """
+            SELECT a.audit_sequence
+            FROM audit_trail AS a
+            LEFT JOIN resolutions AS r
+                ON r.audit_sequence = a.audit_sequence AND r.position = a.position
+            WHERE a.position > ?1 AND a.position <= ?2 AND a.kind = 'resolution'
+                AND r.resolution_id IS NULL
+            LIMIT 1
+            """
+        )
+        afterID = try connection.prepare(
+            """
+            SELECT \(Self.columns)
+            FROM resolutions
+            WHERE resolution_id > ?1 AND position IS NOT NULL
+            ORDER BY resolution_id
+            LIMIT 1
+            """
+        )
+        countBetween = try connection.prepare(
+            "SELECT count(*) FROM resolutions WHERE resolution_id > ?1 AND resolution_id <= ?2"
+        )
+        previous = try connection.prepare(
+            """
+            SELECT \(Self.columns)
+            FROM resolutions
+            WHERE position = ?1 AND resolution_id < ?2
+            ORDER BY resolution_id DESC
+            """
+        )
+        byID = try connection.prepare(
+            """
+            SELECT \(Self.columns)
+            FROM resolutions
+            WHERE resolution_id = ?1 AND position IS NOT NULL
+            """
+        )
+        changes = try connection.prepare(
+            """
+            SELECT 1
+            FROM resolutions
+            WHERE resolution_id > ?1 AND position <= ?2 AND decision <> 'accept_missing'
+            LIMIT 1
+            """
+        )
+        newestBefore = try connection.prepare(
+            "SELECT coalesce(max(resolution_id), 0) FROM resolutions WHERE after_position < ?1"
+        )
+        newest = try connection.prepare("SELECT coalesce(max(resolution_id), 0) FROM resolutions")
+    }
+
+    /// Begins a read transaction.
+    func beginTransaction() { leaves.forget() }
+
+    /// The id of the newest resolution, 0 for none.
+    func last() throws(SQLiteError) -> Int64 { try newest.optionalInt64() ?? 0 }
+
+    /// The id of the last resolution that was made before a position was the head, 0 for none.
+    func last(before position: Int64) throws(SQLiteError) -> Int64 {
+        try newestBefore.bind(position, at: 1)
+        return try newestBefore.optionalInt64() ?? 0
+    }
+
+    /// Whether a resolution after a watermark changes an event up to a position.
+    func change(after watermark: Int64, through position: Int64) throws(SQLiteError) -> Bool {
+        try changes.bind(watermark, at: 1)
+        try changes.bind(position, at: 2)
+        return try changes.optionalInt64() != nil
+    }
+
+    /// The resolutions that count for the positions after `first` up to `last`, of those up to `watermark`.
+    ///
+    /// - parameter watermark: nil where events are wanted as appended: none counts then.
+    func effective(
+        after first: Int64,
+        through last: Int64,
+        watermark: Int64?
+    ) throws -> [Int64: VerifiedResolution] {
+        guard let watermark, last > first else { return [:] }
+        try refuseLost(after: first, through: last)
+        try inRange.bind(first, at: 1)
+        try inRange.bind(last, at: 2)
+        try inRange.bind(watermark, at: 3)
+        var found: [Int64: VerifiedResolution] = [:]
+        try forEach(inRange) { resolution in
+            if resolution.decidesContent { found[resolution.position] = resolution }
+            return true
+        }
+        return found
+    }
+
+    /// The resolution over an event that comes next after a watermark; nil when there is none.
+    func next(after watermark: Int64) throws -> VerifiedResolution? {
+        try afterID.bind(watermark, at: 1)
+        var found: VerifiedResolution?
+        try forEach(afterID) { resolution in
+            found = resolution
+            return false
+        }
+        guard let found else { return nil }
+        // Ids are contiguous: what was deleted in between leaves a gap.
+        try countBetween.bind(watermark, at: 1)
+        try countBetween.bind(found.resolutionID, at: 2)
+        guard try countBetween.optionalInt64() == found.resolutionID - watermark else {
+            throw Self.damaged(
+                "a resolution between \(watermark) and \(found.resolutionID)",
+                "its row is missing"
+            )
+        }
+        return found
+    }
+
+    /// One resolution over an event; nil when there is none of that id.
+    func resolution(_ id: Int64) throws -> VerifiedResolution? {
+        try byID.bind(id, at: 1)
+        var found: VerifiedResolution?
+        try forEach(byID) { resolution in
+            found = resolution
+            return false
+        }
+        return found
+    }
+
+    /// What counted for an event before a resolution was made; nil for the event as appended.
+    func before(_ resolution: VerifiedResolution) throws -> VerifiedResolution? {
+        try previous.bind(resolution.position, at: 1)
+        try previous.bind(resolution.resolutionID, at: 2)
+        var found: VerifiedResolution?
+        try forEach(previous) { earlier in
+            if earlier.decidesContent { found = earlier }
+            return found == nil
+        }
+        return found
+    }
+
+    // MARK: Proofs
+
+    /// Makes sure that no resolution over the positions after `first` up to `last`, which the audit trail records,
+    /// has lost its row.
+    func refuseLost(after first: Int64, through last: Int64) throws {
+        try lostInRange.bind(first, at: 1)
+        try lostInRange.bind(last, at: 2)
+        guard let sequence = try lostInRange.optionalInt64() else { return }
+        throw Self.damaged(
+            "audit_trail \(sequence)",
+            "it records a resolution whose row is missing, or names another event"
+        )
+    }
+
+    /// Verifies the rows of a bound statement, one by one; false ends the pass.
+    private func forEach(
+        _ rows: Statement,
+        _ body: (VerifiedResolution) throws -> Bool
+    ) throws {
+        do {
+            while try rows.step() {
+                guard try body(try verified(rows)) else { break }
+            }
+        } catch {
+            try rows.reset()
+            throw error
+        }
+        try rows.reset()
+    }
+
+    private func verified(_ row: Statement) throws -> VerifiedResolution {
+        let id = row.int64(at: 0)
+        let sequence = row.int64(at: 1)
+        guard try leafReader.write(sequence: sequence, to: &leaf) else {
+            throw Self.damaged("resolutions \(id)", "its row of the audit trail is missing")
+        }
+        guard try leaves.hash(at: sequence - 1) == MerkleHash.leaf(leaf) else {
+            throw Self.damaged(
+                "resolutions \(id)",
+                "it, or another row of audit_trail \(sequence), does not have the leaf hash in the tree"
+            )
+        }
+        let content = row.isNull(at: 5) ? nil : row.blob(at: 5)
+        let digest = row.isNull(at: 6) ? nil : SHA256Digest(hex: row.text(at: 6))
+        if let content, SHA256Digest(hashing: content) != digest {
+            throw Self.damaged(
+                "resolutions \(id)",
+                "its content does not have the digest stored with it"
+            )
+        }
+        return VerifiedResolution(
+            resolutionID: id,
+            position: row.int64(at: 2),
+            afterPosition: row.int64(at: 3),
+            decision: row.text(at: 4),
+            content: content,
+            contentDigest: digest,
+            checksumAlgorithm: row.textIfPresent(at: 7),
+            checksum: row.textIfPresent(at: 8)
+        )
+    }
+
+    private static func damaged(_ record: String, _ reason: String) -> StoreError {
+        StoreError(
+            .integrity,
+            during: "read a resolution",
+            on: record,
+            reason,
+            hint: "The decision was not applied. Run 'tally verify' to see what was changed"
+        )
+    }
+}

@@ -1,0 +1,138 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Reads and writes `tally_waiting`: conflicts that wait for their policy.
+struct WaitingRows {
+    private let add: Statement
+    private let addNew: Statement
+    private let addSupported: Statement
+    private let addOpen: Statement
+    private let next: Statement
+    private let remove: Statement
+    private let `defer`: Statement
+    private let countNew: Statement
+    private let countDeferred: Statement
+    private let countOpen: Statement
+
+    init(in connection: Connection) throws(SQLiteError) {
+        add = try connection.prepare(
+            """
+            INSERT INTO tally_waiting (conflict_id, is_new)
+            VALUES (?1, ?2)
+            ON CONFLICT DO NOTHING
+            """
+        )
+        addNew = try connection.prepare(
+            """
+            INSERT INTO tally_waiting (conflict_id, is_new)
+            SELECT conflict_id, 1
+            FROM conflicts
+            WHERE conflict_id > ?1 AND conflict_id <= ?2
+            ON CONFLICT DO NOTHING
+            """
+        )
+        // A delivery after a conflict is evidence: content, support, or the copy that was missing.
+        addSupported = try connection.prepare(
+            """
+            INSERT INTO tally_waiting (conflict_id, is_new)
+            SELECT k.conflict_id, 0
+            FROM copies AS c
+            JOIN conflicts AS k ON k.position = c.position
+            WHERE c.copy_id > ?1 AND c.copy_id <= ?2
+                AND k.kind IN ('payload_differs', 'metadata_differs', 'equivocation', 'missing_at_origin')
+            ON CONFLICT DO NOTHING
+            """
+        )
+        addOpen = try connection.prepare(
+            """
+            INSERT INTO tally_waiting (conflict_id, is_new)
+            SELECT conflict_id, 0
+            FROM conflict_states
+            WHERE state = 'open'
+            ON CONFLICT DO NOTHING
+            """
+        )
+        next = try connection.prepare(
+            """
+            SELECT conflict_id
+            FROM tally_waiting
+            WHERE conflict_id > ?1
+            ORDER BY conflict_id
+            LIMIT ?2
+            """
+        )
+        remove = try connection.prepare("DELETE FROM tally_waiting WHERE conflict_id = ?1")
+        `defer` = try connection.prepare(
+            "UPDATE tally_waiting SET is_new = 0, deferred_by = ?2 WHERE conflict_id = ?1"
+        )
+        countNew = try connection.prepare(
+            """
+            SELECT k.kind, count(*)
+            FROM tally_waiting AS w
+            JOIN conflicts AS k ON k.conflict_id = w.conflict_id
+            WHERE w.is_new
+            GROUP BY k.kind
+            """
+        )
+        countDeferred = try connection.prepare(
+            "SELECT count(*) FROM tally_waiting WHERE deferred_by IS NOT NULL"
+        )
+        countOpen = try connection.prepare(
+            "SELECT count(*) FROM conflict_states WHERE state = 'open'"
+        )
+    }
+
+    func add(_ conflictID: Int64, isNew: Bool) throws(SQLiteError) {
+        try add.bind(conflictID, at: 1)
+        try add.bind(Int64(isNew ? 1 : 0), at: 2)
+        try add.run()
+    }
+
+    /// Conflicts of a range of ids.
+    func addConflicts(after first: Int64, through last: Int64) throws(SQLiteError) {
+        try addNew.bind(first, at: 1)
+        try addNew.bind(last, at: 2)
+        try addNew.run()
+    }
+
+    /// Conflicts over events of which copies came in a range of ids.
+    func addConflicts(withCopiesAfter first: Int64, through last: Int64) throws(SQLiteError) {
+        try addSupported.bind(first, at: 1)
+        try addSupported.bind(last, at: 2)
+        try addSupported.run()
+    }
+
+    func addOpenConflicts() throws(SQLiteError) { try addOpen.run() }
+
+    func next(after conflictID: Int64, limit: Int) throws(SQLiteError) -> [Int64] {
+        try next.bind(conflictID, at: 1)
+        try next.bind(Int64(limit), at: 2)
+        var found: [Int64] = []
+        while try next.step() { found.append(next.int64(at: 0)) }
+        try next.reset()
+        return found
+    }
+
+    func remove(_ conflictID: Int64) throws(SQLiteError) {
+        try remove.bind(conflictID, at: 1)
+        try remove.run()
+    }
+
+    func `defer`(_ conflictID: Int64, by reason: String) throws(SQLiteError) {
+        try `defer`.bind(conflictID, at: 1)
+        try `defer`.bindText(reason, at: 2)
+        try `defer`.run()
+    }
+
+    /// New conflicts that wait, by kind.
+    func newByKind() throws(SQLiteError) -> [String: Int64] {
+        var counts: [String: Int64] = [:]
+        while try countNew.step() { counts[countNew.text(at: 0)] = countNew.int64(at: 1) }
+        try countNew.reset()
+        return counts
+    }
+
+    func deferred() throws(SQLiteError) -> Int64 { try countDeferred.optionalInt64() ?? 0 }
+    /// Open conflicts of the store, whatever they wait for.
+    func open() throws(SQLiteError) -> Int64 { try countOpen.optionalInt64() ?? 0 }
+}

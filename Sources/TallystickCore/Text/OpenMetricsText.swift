@@ -1,0 +1,72 @@
+/// Writes the OpenMetrics 1.0 text format (openmetrics.io, RFC-style draft, section 3), which Prometheus
+/// scrapes.
+public struct OpenMetricsText: Sendable {
+    /// Types of metric families. The raw values are those of the format.
+    public enum MetricType: String, Sendable {
+        /// Only grows; its samples end with `_total`.
+        case counter
+        case gauge
+        /// Facts as labels; its samples end with `_info` and are 1.
+        case info
+
+        var suffix: String {
+            switch self {
+            case .counter: "_total"
+            case .gauge: ""
+            case .info: "_info"
+            }
+        }
+    }
+
+    private var text = ""
+
+    public init() {}
+
+    /// Adds a family with all its samples; nothing where there are none.
+    ///
+    /// - parameter name: letters, digits and `_`; ends with `_` and the unit where there is one.
+    /// - parameter help: one line of what it is.
+    public mutating func add(
+        _ name: String,
+        _ type: MetricType,
+        unit: String? = nil,
+        help: String,
+        _ samples: [(labels: [(name: String, value: String)], value: Double)]
+    ) {
+        guard !samples.isEmpty else { return }
+        text += "# TYPE \(name) \(type.rawValue)\n"
+        if let unit { text += "# UNIT \(name) \(unit)\n" }
+        text += "# HELP \(name) \(Self.escaped(help))\n"
+        for sample in samples {
+            text += name + type.suffix
+            if !sample.labels.isEmpty {
+                let labels = sample.labels.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }
+                text += "{\(labels.joined(separator: ","))}"
+            }
+            text += " \(Self.number(sample.value))\n"
+        }
+    }
+
+    /// The whole text; nothing can follow it.
+    public var ended: String { text + "# EOF\n" }
+
+    private static func number(_ value: Double) -> String {
+        guard value.isFinite else { return value.isNaN ? "NaN" : value < 0 ? "-Inf" : "+Inf" }
+        var text: [UInt8] = []
+        CanonicalNumber.write(value, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var escaped = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\": escaped += "\\\\"
+            case "\"": escaped += "\\\""
+            case "\n": escaped += "\\n"
+            default: escaped.unicodeScalars.append(scalar)
+            }
+        }
+        return escaped
+    }
+}

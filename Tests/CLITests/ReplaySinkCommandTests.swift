@@ -1,0 +1,156 @@
+import Foundation
+import TallystickTestKit
+import Testing
+
+@Suite("Replay to commands and pipes")
+struct ReplaySinkCommandTests {
+    private let folder: TemporaryFolder
+    private let tally: TallyCommand
+
+    init() throws {
+        folder = try TemporaryFolder()
+        tally = TallyCommand(in: folder.path)
+        #expect(tally.run("init", "s.db").code == 0)
+        ingest(1...100)
+    }
+
+    private func ingest(_ range: ClosedRange<Int>) {
+        let lines = range.map {
+            #"{"specversion":"1.0","id":"\#($0)","source":"/s","type":"t","data":\#($0)}"#
+        }
+        let done = tally.run(
+            "ingest",
+            "s.db",
+            "-",
+            "--origin",
+            "a",
+            input: lines.joined(separator: "\n")
+        )
+        #expect(done.code == 0, "\(done.errors)")
+    }
+
+    /// Positions in lines that a sink took.
+    private func positions(_ lines: String) throws -> [Int] {
+        try lines.split(separator: "\n").map { line in
+            let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+            return try #require(object?["position"] as? Int)
+        }
+    }
+
+    private func taken(_ name: String = "out") throws -> [Int] {
+        try positions(try String(contentsOfFile: folder.file(name), encoding: .utf8))
+    }
+
+    private func status() -> String {
+        tally.run("query", "s.db", "SELECT status, position FROM replay_status", "--nl").output
+    }
+
+    @Test("A command takes each batch by exit 0, and another exit code is reported")
+    func command() throws {
+        let done = tally.run(
+            "replay",
+            "s.db",
+            "mailer",
+            "--exec",
+            "cat >> out",
+            "--batch",
+            "30",
+            "--json"
+        )
+        #expect(done.code == 0, "\(done.errors)")
+        #expect(done.output.contains("\"command_exit\":0"))
+        #expect(try taken() == Array(1...100))
+        ingest(101...110)
+        let failed = tally.run(
+            "replay",
+            "s.db",
+            "mailer",
+            "--exec",
+            "cat > /dev/null; exit 7",
+            "--json"
+        )
+        #expect(failed.code == 3)
+        #expect(failed.output.contains("\"command_exit\":7"))
+        #expect(failed.output.contains("\"result\":\"halted\""))
+        #expect(failed.errors.contains("exit code 7"))
+        #expect(status() == "{\"status\":\"halted\",\"position\":100}\n")
+        // A command that reads nothing of a batch may still take it.
+        let deaf = tally.run("replay", "s.db", "mailer", "--exec", "exit 0")
+        #expect(deaf.code == 0)
+        #expect(status() == "{\"status\":\"complete\",\"position\":110}\n")
+        #expect(tally.run("verify", "s.db").code == 0)
+    }
+
+    @Test("Killed between a command's exit and the checkpoint, the batch is delivered again")
+    func killed() throws {
+        let command = "cat >> out; test -e once || { touch once; kill -9 $PPID; }"
+        let first = tally.run("replay", "s.db", "mailer", "--exec", command, "--batch", "40")
+        #expect(first.code == -9)
+        let second = tally.run("replay", "s.db", "mailer", "--exec", command, "--batch", "40")
+        #expect(second.code == 0)
+        #expect(try taken() == Array(1...40) + Array(1...100))
+    }
+
+    @Test("SIGTERM ends the replay after the batch that the command is taking")
+    func terminated() throws {
+        let child = tally.start(
+            "replay",
+            "s.db",
+            "mailer",
+            "--batch",
+            "10",
+            "--exec",
+            "cat >> out; sleep 0.3"
+        )
+        let out = folder.file("out")
+        for _ in 0..<1_000 where !FileManager.default.fileExists(atPath: out) { usleep(10_000) }
+        kill(child, SIGTERM)
+        #expect(tally.wait(for: child) == 3)
+        let count = try taken().count
+        #expect(count > 0 && count < 100 && count % 10 == 0)
+        #expect(status() == "{\"status\":\"paused\",\"position\":\(count)}\n")
+    }
+
+    @Test("A command that follows gets what is appended later; SIGTERM ends it with exit 0")
+    func follow() throws {
+        let child = tally.start("replay", "s.db", "mailer", "--follow", "--exec", "cat >> out")
+        for _ in 0..<200 where !status().contains("complete") { usleep(20_000) }
+        ingest(101...103)
+        for _ in 0..<200 where !status().contains("103") { usleep(20_000) }
+        kill(child, SIGTERM)
+        #expect(tally.wait(for: child) == 0)
+        #expect(try taken() == Array(1...103))
+    }
+
+    @Test("Standard output gets every event once, and the last line says where to go on")
+    func pipe() throws {
+        let first = tally.run("replay", "s.db", "--to", "-", "--until", "60", "--batch", "7")
+        #expect(first.code == 0)
+        #expect(try positions(first.output) == Array(1...60))
+        #expect(
+            first.errors.split(separator: "\n").last == "tally replay: continue with --after 60"
+        )
+        let second = tally.run("replay", "s.db", "--to", "-", "--after", "60")
+        #expect(try positions(second.output) == Array(61...100))
+        let none = tally.run("replay", "s.db", "--to", "-", "--after", "100")
+        #expect(none.code == 0 && none.output.isEmpty)
+        #expect(tally.run("replay", "s.db", "--to", "-", "--after", "101").code == 2)
+        #expect(
+            tally.run("query", "s.db", "SELECT count(*) AS n FROM replays", "--nl").output
+                == "{\"n\":0}\n"
+        )
+    }
+
+    @Test(
+        "Options that contradict each other are a usage error",
+        arguments: [
+            ["name", "--exec", "true", "--into", "x.db"], ["--to", "x.db"], ["name", "--to", "-"],
+            [], ["name", "--exec", "true", "--after", "5"], ["--to", "-", "--after", "x"],
+            ["name", "--exec", "true", "--on-poison", "skip"],
+            ["name", "--exec", "true", "--batch", "0"],
+        ]
+    )
+    func usage(_ arguments: [String]) {
+        #expect(tally.run(["replay", "s.db"] + arguments).code == 64)
+    }
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Builds and runs a package that depends on Tallystick beside GRDB and a CSQLite of its own, and the README's program
+# in it.
+set -euo pipefail
+cd "$(dirname "$0")"
+scratch=$PWD/../../.build-package-user
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+mkdir -p Sources/ReadmeExample
+awk '/^## In a program/ { found = 1 } found && /^```$/ { exit } inside { print } found && /^```swift$/ { inside = 1 }' \
+    ../../README.md > Sources/ReadmeExample/main.swift
+grep -q 'import Tallystick' Sources/ReadmeExample/main.swift || { echo "the README has no program"; exit 1; }
+
+swift build --scratch-path "$scratch"
+"$scratch/debug/PackageUser"
+echo '{"specversion":"1.0","id":"2","source":"/shop","type":"order.paid"}' > "$folder/batch.ndjson"
+output=$(cd "$folder" && "$scratch/debug/ReadmeExample")
+[ "$output" = "1 1 true" ] || { echo "the README's program printed: $output"; exit 1; }
+echo "the README's program works"

@@ -1,0 +1,149 @@
+import Foundation
+import Tallystick
+import TallystickTestKit
+import Testing
+
+/// Random damage to the bytes of a store's files, below SQLite.
+@Suite("Damage to files", .serialized)
+struct FileDamageTests {
+    private static let damages =
+        ProcessInfo.processInfo.environment["TALLY_DAMAGES"].flatMap { Int($0) } ?? 60
+    private static let seed =
+        ProcessInfo.processInfo.environment["TALLY_SEED"].flatMap { UInt64($0) } ?? 7
+
+    /// What the store held before it was damaged.
+    private final class Truth: @unchecked Sendable {
+        private let lock = NSLock()
+        private var events: Set<[UInt8]> = []
+        private var unknown: [[UInt8]] = []
+        func add(_ event: [UInt8]) { lock.withLock { _ = events.insert(event) } }
+        func meet(_ event: [UInt8]) {
+            lock.withLock { if !events.contains(event) { unknown.append(event) } }
+        }
+        var strangers: [[UInt8]] { lock.withLock { unknown } }
+        var count: Int { lock.withLock { events.count } }
+    }
+
+    private static let projection = Array(
+        """
+        -- tally:projection seen
+        -- tally:version 1
+        -- tally:setup
+        CREATE TABLE seen (id TEXT, source TEXT, data TEXT) STRICT;
+        -- tally:on *
+        INSERT INTO seen VALUES (:id, :source, CAST(:data AS TEXT));
+
+        """.utf8
+    )
+
+    @Test("Flipped bits and truncated files never crash anything, nor serve a wrong event")
+    func damage() async throws {
+        let template = try await TemplateStore.make(keepingLog: true)
+        let whole = try template.copy("whole.db")
+        let truth = Truth()
+        let store = try await EventStore.open(at: whole)
+        try await store.export {
+            truth.add($0)
+            return true
+        }
+        #expect(truth.count > 500)
+        let intact = try await store.verify()
+        await store.close()
+        var random = SeededGenerator(seed: Self.seed)
+        var noticed = 0
+        for number in 0..<Self.damages {
+            let path = try template.copy("damaged-\(number).db")
+            defer { template.remove(path) }
+            let what = try Self.damage(path, &random)
+            let code = await failureCode { try await Self.use(path, truth, intact) }
+            if code != nil { noticed += 1 }
+            #expect(code != .bug, "seed \(Self.seed), \(number): \(what)")
+            #expect(truth.strangers == [], "seed \(Self.seed), \(number): \(what)")
+        }
+        // Free pages and unused bytes aside, damage is seen.
+        #expect(noticed > Self.damages / 3)
+    }
+
+    /// Reads a store in every way that serves events.
+    ///
+    /// - throws: `integrity` also where the verification names something.
+    private static func use(
+        _ path: String,
+        _ truth: Truth,
+        _ intact: VerifyReport
+    ) async throws {
+        let store = try await EventStore.open(at: path)
+        var failure: (any Error)?
+        do {
+            try await store.export {
+                truth.meet($0)
+                return true
+            }
+        } catch { failure = error }
+        do {
+            var options = ReplayOptions()
+            options.target = .file(path + ".projection")
+            _ = try await store.replay(projection: projection, options: options)
+        } catch { failure = failure ?? error }
+        do {
+            var options = VerifyOptions()
+            // The head that was kept: what is lost at the end is found against it.
+            options.cursor = intact.cursor
+            _ = try await store.verify(options)
+            let report = try await store.verify()
+            if let first = report.findings.first {
+                throw StoreError(.integrity, during: "verify", on: first.record, first.finding)
+            }
+        } catch { failure = failure ?? error }
+        await store.close()
+        for ending in ["", "-wal", "-shm", "-journal"] { unlink(path + ".projection" + ending) }
+        if let failure { throw failure }
+    }
+
+    private static func damage(_ path: String, _ random: inout SeededGenerator) throws -> String {
+        let ending = random.next() % 3 == 0 ? "-wal" : ""
+        let url = URL(filePath: path + ending)
+        var bytes = [UInt8](try Data(contentsOf: url))
+        guard !bytes.isEmpty else { return "an empty file" }
+        var what = "\(ending) "
+        if random.next() % 5 == 0 {
+            let count = Int.random(in: 0..<bytes.count, using: &random)
+            bytes.removeLast(bytes.count - count)
+            what += "cut to \(count)"
+        } else {
+            for _ in 0..<Int.random(in: 1...20, using: &random) {
+                let index = Int.random(in: bytes.indices, using: &random)
+                bytes[index] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+                what += "\(index) "
+            }
+        }
+        try Data(bytes).write(to: url)
+        return what
+    }
+
+    @Test("A lost end of the log, and an older copy in the store's place, are found against a head")
+    func lostTail() async throws {
+        let test = try await TestStore()
+        try await test.ingest(
+            #"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#,
+            from: "x"
+        )
+        let old = test.folder.file("old.db")
+        try await test.store.backup(to: old)
+        try await test.ingest(
+            #"{"specversion":"1.0","id":"2","source":"/s","type":"t"}"#,
+            from: "x"
+        )
+        let head = try await test.store.verify()
+        await test.store.close()
+        let restored = try await EventStore.open(at: old)
+        // Without the head nothing is wrong with the copy.
+        #expect(try await restored.verify().isIntact)
+        var options = VerifyOptions()
+        options.cursor = head.cursor
+        #expect(
+            await failureCode { _ = try await restored.verify(options) } == .historyDiffers
+        )
+        await restored.close()
+    }
+}

@@ -1,0 +1,396 @@
+import Tallystick
+import TallystickCore
+import TallystickTestKit
+import Testing
+
+@Suite("Reconciliation")
+struct ReconcileTests {
+    private static let priority = #"{"use":"origin_priority"}"#
+
+    private func conflicting(_ count: Int, _ chain: String = priority) async throws
+        -> ReconcileStore
+    {
+        let test = try await ReconcileStore(settings: settings(chain))
+        for id in 1...count {
+            try await test.ingest(event("\(id)", "{\"v\":\(id)}"), from: "realtime")
+            try await test.ingest(event("\(id)", "{\"v\":\(id + 100)}"), from: "websocket")
+        }
+        return test
+    }
+
+    @Test("A dry run changes no byte of a proved table, and predicts what the run then does")
+    func dryRun() async throws {
+        let test = try await conflicting(5)
+        try await test.ingest(event("8", "1"), event("9", "1"), from: "websocket")
+        test.clock.advance(seconds: 100)
+        try await test.ingest(event("10", "1"), from: "realtime")
+        test.clock.advance(seconds: 900)
+        try await test.ingest(event("11", "1"), from: "realtime")
+        let before = try await test.proved()
+        var options = ReconcileOptions()
+        options.isDryRun = true
+        let predicted = try await test.store.reconcile(options)
+        #expect(try await test.proved() == before)
+        #expect(predicted.state == .completed)
+        #expect(
+            predicted.byKind == [
+                "payload_differs": 5, "missing_at_origin": 2, "origin_silent": 1,
+            ]
+        )
+        let again = try await test.store.reconcile(options)
+        var done = try await test.store.reconcile()
+        #expect(done.resolved == 7)
+        #expect(again.decisionsDigest == predicted.decisionsDigest)
+        #expect(done.decisionsDigest == predicted.decisionsDigest)
+        // But for these two, every figure is the same.
+        (done.run, done.isDryRun) = (predicted.run, true)
+        #expect(done == predicted)
+    }
+
+    @Test("A second run with nothing new looks at nothing")
+    func incremental() async throws {
+        let test = try await conflicting(3, #"{"use":"manual"}"#)
+        #expect(try await test.store.reconcile().compared >= 3)
+        let second = try await test.store.reconcile()
+        #expect(second.compared == 0)
+        #expect(second.found == 0)
+        #expect(second.open == 3)
+        try await test.ingest(event("1", #"{"v":7}"#), from: "poll")
+        #expect(try await test.store.reconcile().compared == 1)
+    }
+
+    @Test("New evidence supersedes an automatic decision; a person's stands, and is flagged")
+    func evidence() async throws {
+        let test = try await conflicting(2, #"{"use":"highest","pointer":"/v"}"#)
+        #expect(try await test.store.reconcile().resolved == 2)
+        try await test.store.reopen(conflict: 2, actor: "ann", reason: "look")
+        try await test.store.resolve(
+            ManualResolution(
+                conflictID: 2,
+                choice: .take(origin: "realtime"),
+                actor: "ann",
+                reason: "checked"
+            )
+        )
+        try await test.ingest(
+            event("1", #"{"v":500}"#),
+            event("2", #"{"v":500}"#),
+            from: "poll"
+        )
+        let done = try await test.store.reconcile()
+        #expect(done.resolved == 1)
+        #expect(
+            try await test.rows("SELECT data ->> 'v' FROM effective_events ORDER BY position")
+                == [[.integer(500)], [.integer(2)]]
+        )
+        #expect(
+            try await test.rows(
+                "SELECT conflict_id, state, blocked_by FROM conflict_states ORDER BY conflict_id"
+            ) == [
+                [.integer(1), .text("resolved"), .null],
+                [.integer(2), .text("resolved"), .text("new_evidence")],
+            ]
+        )
+        #expect(
+            try await test.text("SELECT supersedes FROM resolutions ORDER BY resolution_id DESC")
+                == "1"
+        )
+        // Support that changes nothing makes no new decision.
+        try await test.ingest(event("1", #"{"v":500}"#), from: "webhook")
+        #expect(try await test.store.reconcile().resolved == 0)
+        #expect(try await test.store.replayAudit().drifts == [])
+    }
+
+    @Test("Support that comes later as a confirmed copy can turn a majority")
+    func confirmedSupport() async throws {
+        let test = try await conflicting(1, #"{"use":"majority"}"#)
+        #expect(try await test.store.reconcile().open == 1)
+        let report = try await test.ingest(event("1", #"{"v":1}"#), from: "poll")
+        #expect(report.outcomes.confirmed == 1)
+        #expect(try await test.store.reconcile().resolved == 1)
+        #expect(try await test.text("SELECT data ->> 'v' FROM effective_events") == "1")
+    }
+
+    @Test("A conflict that a person opened again waits for a person")
+    func reopened() async throws {
+        let test = try await conflicting(1)
+        #expect(try await test.store.reconcile().resolved == 1)
+        try await test.store.reopen(conflict: 1, actor: "ann", reason: "look")
+        let done = try await test.store.reconcile()
+        #expect(done.resolved == 0)
+        #expect(done.open == 1)
+        #expect(try await test.text("SELECT blocked_by FROM open_conflicts") == "reopened")
+    }
+
+    @Test("A run whose time is up pauses, and the next goes on with the same clock")
+    func pauses() async throws {
+        let test = try await conflicting(2)
+        var options = ReconcileOptions()
+        options.duration = .zero
+        let paused = try await test.store.reconcile(options)
+        #expect(paused.state == .paused)
+        #expect(paused.cause == "time")
+        let asOf = try await test.text("SELECT as_of FROM reconciliations")
+        test.clock.advance(seconds: 5)
+        let done = try await test.store.reconcile()
+        #expect(done.run == paused.run)
+        #expect(done.state == .completed)
+        #expect(done.resolved == 2)
+        #expect(try await test.text("SELECT as_of FROM reconciliations") == asOf)
+        #expect(
+            try await test.text(
+                "SELECT group_concat(to_state) FROM reconciliation_transitions"
+            ) == "collecting,paused,collecting,comparing,resolving,verifying,completed"
+        )
+    }
+
+    @Test("Two runs at once: one takes the other's over, no decision is made twice")
+    func twoRuns() async throws {
+        let test = try await conflicting(40)
+        let (store, path) = (test.store, test.path)
+        let other = try await EventStore.open(at: path)
+        async let first = Result { try await store.reconcile() }
+        async let second = Result { try await other.reconcile() }
+        for result in await [first, second] {
+            if case .failure(let error) = result {
+                #expect((error as? StoreError)?.code == .busy)
+            }
+        }
+        #expect(try await store.reconcile().open == 0)
+        #expect(try await test.text("SELECT count(*) FROM resolutions") == "40")
+        #expect(try await test.text("SELECT count(DISTINCT conflict_id) FROM resolutions") == "40")
+        #expect(try await store.verify().isIntact)
+    }
+
+    @Test("Scope leaves out what it does not name; an unknown origin is refused")
+    func scope() async throws {
+        let test = try await conflicting(1)
+        try await test.ingest(event("a", "1"), from: "poll")
+        try await test.ingest(event("a", "2"), from: "webhook")
+        var options = ReconcileOptions()
+        options.origins = ["websocket"]
+        let scoped = try await test.store.reconcile(options)
+        #expect(scoped.resolved == 1)
+        #expect(scoped.open == 1)
+        options.origins = ["nobody"]
+        let unknown = options
+        let store = test.store
+        #expect(await failureCode { _ = try await store.reconcile(unknown) } == .notFound)
+        options.origins = nil
+        options.since = test.clock.now + 1
+        #expect(try await test.store.reconcile(options).compared == 0)
+    }
+
+    @Test("Settings that change decide what was open")
+    func settingsChange() async throws {
+        let test = try await conflicting(1, #"{"use":"manual"}"#)
+        #expect(try await test.store.reconcile().open == 1)
+        // By the table, so that the test needs no more than reconciliation.
+        let new = settings(Self.priority)
+        let json = try StoreSettings(json: Array(new.utf8)).canonical
+        let text = String(decoding: json, as: UTF8.self).replacing("'", with: "''")
+        try test.tamper(
+            """
+            INSERT INTO configurations VALUES (2, 1, '', '\(text)');
+            """
+        )
+        let connection = try await EventStore.open(at: test.path)
+        var options = ReconcileOptions()
+        options.isDryRun = true
+        let done = try await connection.reconcile(options)
+        #expect(done.configurationVersion == 2)
+        #expect(done.resolved == 1)
+    }
+
+    // MARK: Breakers
+
+    private static let breaker =
+        #","breakers":{"default":{"window":{"count":2},"minimum_calls":2,"wait_open":"60s","half_open_calls":1}}"#
+
+    @Test("An open breaker defers what favours its origin, and nothing else; an override decides")
+    func breakers() async throws {
+        let test = try await ReconcileStore(
+            settings: settings(Self.priority, more: Self.breaker)
+        )
+        try await test.ingest(event("1", "1"), event("2", "1"), from: "poll")
+        try await test.ingest(event("1", "2"), from: "websocket")
+        try await test.ingest("not an event", from: "websocket")
+        #expect(try await test.store.breakers().first { $0.name == "websocket" }?.state == .open)
+        #expect(
+            try await test.text("SELECT detail ->> 'to' FROM audit_trail WHERE kind = 'breaker'")
+                == "open"
+        )
+        try await test.ingest(event("2", "2"), from: "realtime")
+        let deferred = try await test.store.reconcile()
+        #expect(deferred.state == .paused)
+        #expect(deferred.cause == "breaker")
+        #expect(deferred.deferred == 1)
+        #expect(deferred.resolved == 1)
+        #expect(
+            deferred.nextAttemptAt == test.clock.now - 1_000_000 + 60_000_000
+                || deferred.nextAttemptAt != nil
+        )
+        #expect(try await test.text("SELECT blocked_by FROM open_conflicts") == "breaker")
+        var options = ReconcileOptions()
+        options.overridesBreaker = true
+        let silent = options
+        let store = test.store
+        #expect(await failureCode { _ = try await store.reconcile(silent) } == .invalidArgument)
+        options.actor = "ann"
+        options.reason = "the feed is well"
+        let forced = try await test.store.reconcile(options)
+        #expect(forced.resolved == 1)
+        #expect(forced.state == .completed)
+        #expect(
+            try await test.text(
+                "SELECT actor FROM audit_trail WHERE kind = 'breaker_override'"
+            ) == "ann"
+        )
+        #expect(
+            try await test.text(
+                "SELECT group_concat(state) FROM (SELECT state FROM reconciliations ORDER BY run)"
+            ) == "cancelled,completed"
+        )
+    }
+
+    @Test("A breaker set by hand is audited and obeyed; half_open is refused")
+    func manualBreaker() async throws {
+        let test = try await conflicting(1)
+        let store = test.store
+        #expect(
+            try await store.setBreaker(
+                .origin,
+                "websocket",
+                to: .forcedOpen,
+                actor: "a",
+                reason: "r"
+            )
+        )
+        #expect(
+            try await !store.setBreaker(
+                .origin,
+                "websocket",
+                to: .forcedOpen,
+                actor: "a",
+                reason: "r"
+            )
+        )
+        #expect(try await store.reconcile().deferred == 1)
+        #expect(
+            await failureCode {
+                _ = try await store.setBreaker(
+                    .origin,
+                    "websocket",
+                    to: .halfOpen,
+                    actor: "a",
+                    reason: "r"
+                )
+            } == .invalidArgument
+        )
+        #expect(
+            try await store.setBreaker(.origin, "websocket", to: .closed, actor: "a", reason: "r")
+        )
+        #expect(try await store.reconcile().resolved == 1)
+    }
+
+    @Test(
+        "A breaker's wait survives a restart of the machine, and never lasts longer than the wait"
+    )
+    func restart() async throws {
+        let test = try await ReconcileStore(
+            settings: settings(Self.priority, more: Self.breaker)
+        )
+        try await test.ingest("x", from: "websocket")
+        try await test.ingest("y", from: "websocket")
+        #expect(try await test.store.breakers().first?.state == .open)
+        try test.tamper("UPDATE breakers SET boot_id = 'before'")
+        let until = try #require(try await test.store.breakers().first?.until)
+        #expect(until <= test.clock.now + 60_000_000)
+        test.clock.advance(seconds: -86_400)
+        let back = try #require(try await test.store.breakers().first?.until)
+        #expect(back == test.clock.now + 60_000_000)
+        test.clock.advance(seconds: 86_400 + 61)
+        // One good batch is the permitted call that closes it.
+        try await test.ingest(event("1", "1"), from: "websocket")
+        #expect(try await test.store.breakers().first?.state == .closed)
+    }
+
+    // MARK: Order
+
+    @Test(
+        "The same copies in any order and batch give the same decisions and content",
+        arguments: 0..<6
+    )
+    func order(_ seed: Int) async throws {
+        let chain =
+            #"{"use":"field_merge","fields":{"/n":"max"}},{"use":"quorum","k":2},{"use":"origin_priority"}"#
+        var copies: [(String, String)] = []
+        for id in 1...12 {
+            for (index, origin) in ["websocket", "realtime", "poll"].enumerated() {
+                let other = (id + index) % 4 == 0 ? ",\"w\":\(index)" : ""
+                copies.append((origin, event("\(id)", "{\"n\":\(id % 3 + index)\(other)}")))
+            }
+        }
+        let reference = try await decided(copies, chain)
+        var generator = SeededGenerator(seed: UInt64(seed))
+        copies.shuffle(using: &generator)
+        let other = try await decided(copies, chain)
+        #expect(other.digest == reference.digest, "seed \(seed)")
+        #expect(other.content == reference.content, "seed \(seed)")
+    }
+
+    private func decided(
+        _ copies: [(String, String)],
+        _ chain: String
+    ) async throws -> (digest: String, content: [[SQLValue]]) {
+        let test = try await ReconcileStore(settings: settings(chain))
+        for (origin, line) in copies { try await test.ingest(line, from: origin) }
+        let done = try await test.store.reconcile()
+        #expect(done.open == 0)
+        return (
+            done.decisionsDigest,
+            try await test.rows("SELECT event_id, data FROM effective_events ORDER BY event_id")
+        )
+    }
+
+    // MARK: Deriving again
+
+    @Test("audit replay names a candidate, a setting or a decision that was changed")
+    func drift() async throws {
+        let changes: [(String, [String])] = [
+            (
+                "UPDATE conflict_candidates SET content_sha256 = printf('%064d', 1) WHERE candidate = 2",
+                ["candidates", "evidence"]
+            ),
+            (
+                "UPDATE configurations SET content = replace(content, '\"priority\":1', '\"priority\":9')",
+                ["decision", "content", "winner_origin"]
+            ),
+            ("UPDATE resolutions SET winner_origin = 'realtime'", ["winner_origin"]),
+            ("UPDATE resolutions SET content = content || ' '", ["content"]),
+            ("UPDATE copies SET content_sha256 = zeroblob(32)", ["candidates"]),
+        ]
+        for (sql, names) in changes {
+            let test = try await conflicting(1)
+            #expect(try await test.store.reconcile().resolved == 1)
+            #expect(try await test.store.replayAudit().drifts == [])
+            try test.tamper(sql)
+            let report = try await test.store.replayAudit()
+            #expect(report.driftCount > 0, "\(sql)")
+            #expect(
+                report.drifts.contains { names.contains($0.what) && $0.resolutionID == 1 },
+                "\(sql): \(report.drifts)"
+            )
+        }
+    }
+}
+
+extension Result where Failure == any Error {
+    fileprivate init(_ body: () async throws -> Success) async {
+        do {
+            self = .success(try await body())
+        } catch {
+            self = .failure(error)
+        }
+    }
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# sanitizers.sh [thread|address]…: the tests under the thread and the address sanitizer. What the tests expect of
+# memory and kills holds without them only, so CrashTests and the hostile statements of the command line are left out.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ $# -gt 0 ] || set -- thread address
+export SWIFT_BACKTRACE=enable=no TSAN_OPTIONS=halt_on_error=1 ASAN_OPTIONS=detect_leaks=0
+for sanitizer in "$@"; do
+    swift test --sanitize="$sanitizer" --scratch-path ".build-$sanitizer" --skip 'CrashTests|CLITests.HostileQueryTests|BadInputTests/longLine'
+done
