@@ -58,7 +58,8 @@ final class ReplayStorage {
 
     /// After a transaction: has the store's log written back where it has grown.
     func limitLog() throws {
-        guard isInStore, target.walFrames >= setting.storeOptions.writerLimits.checkpointFrames else { return }
+        guard isInStore, target.walFrames >= setting.storeOptions.writerLimits.checkpointFrames
+        else { return }
         try setting.checkpointStore()
     }
 
