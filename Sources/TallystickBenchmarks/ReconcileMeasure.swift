@@ -42,7 +42,8 @@ struct ReconcileMeasure: Measure {
             try await store.ingest(.file(context.workload.path), from: "websocket")
             clock.advance(seconds: 60)
             first.baseline.append(
-                1000 * (try await seconds { try await store.ingest(.file(copies), from: "realtime") })
+                1000
+                    * (try await seconds { try await store.ingest(.file(copies), from: "realtime") })
             )
             // What the second origin delivers after the window closes it.
             clock.advance(seconds: 3600)

@@ -17,7 +17,8 @@ struct CopyRecorder {
     }
     private var known: [StoredCopy] = []
 
-    init(_ store: StoreWriter, _ configuration: IngestConfiguration, _ helper: HelperThread) throws {
+    init(_ store: StoreWriter, _ configuration: IngestConfiguration, _ helper: HelperThread) throws
+    {
         self.store = store
         self.helper = helper
         conflicts = try ConflictWriter(store)

@@ -135,7 +135,8 @@ final class EventRowReader {
 
     /// The leaf of the statement's current row; nil when a dictionary lacks a name of it.
     func leaf(_ row: Statement, content digest: SHA256Digest) throws(SQLiteError) -> [UInt8]? {
-        try leafHash(row, content: digest) == nil ? nil : leaf
+        // Without the prefix of its hash.
+        try leafHash(row, content: digest) == nil ? nil : Array(leaf.dropFirst())
     }
 
     /// One name of the statement's current row as text.
