@@ -43,13 +43,7 @@ public enum ParserProperties {
             return "records depend on how bytes arrive"
         }
         for mapping in [nil, EventMapping.monitoring] {
-            var settings = EventDecoderSettings(
-                deliveryAttributes: [],
-                classification: .standard,
-                checksums: []
-            )
-            settings.mapping = mapping
-            var decoder = EventDecoder(settings)
+            var decoder = EventDecoder(EventDecoderSettings(mapping: mapping))
             var batch = EventBatch()
             decoder.begin(&batch)
             for record in whole {

@@ -53,7 +53,7 @@ struct TerminalTests {
         try prepare()
         let commands: [[String]] = [
             ["read", "s.db"], ["export", "s.db"], ["stats", "s.db"], ["audit", "s.db"],
-            ["verify", "s.db"],
+            ["verify", "s.db", "--progress", "none"],
             ["conflicts", "s.db"], ["conflicts", "show", "s.db", "1"],
             ["conflicts", "diff", "s.db", "1"],
             ["quarantine", "s.db"], ["quarantine", "show", "s.db", "1"],

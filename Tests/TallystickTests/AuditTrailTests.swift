@@ -50,8 +50,8 @@ struct AuditTrailTests {
         return test
     }
 
-    /// The records that a verification names. The first row, which says what the store is, is read when the store
-    /// is opened: a change of it is named then.
+    /// The records that a verification names. What the store is, its settings and its keys are read when it is
+    /// opened or verified: a row of these that makes no sense any more is named by the error.
     private func findings(_ path: String) async throws -> [String] {
         var options = StoreOptions()
         options.access = .readOnly
@@ -61,8 +61,8 @@ struct AuditTrailTests {
             let store = try await EventStore.open(at: path, options: options)
             return try await store.verify(verification).findings.map(\.record)
         } catch {
-            guard error.code == .integrity, error.subject == "audit row 1" else { throw error }
-            return Self.firstRow
+            guard error.code == .integrity else { throw error }
+            return [error.subject]
         }
     }
 
@@ -130,10 +130,10 @@ struct AuditTrailTests {
                     after: "UPDATE \(table) SET \(name) = \(other) WHERE \(key) = \(id)",
                     in: test
                 )
-                #expect(
-                    found.contains("audit_trail \(sequence)"),
-                    "\(table).\(name): \(found)"
-                )
+                let isNamed =
+                    found.contains("audit_trail \(sequence)") || found == ["\(table) \(id)"]
+                    || found == Self.firstRow && sequence == 1
+                #expect(isNamed, "\(table).\(name): \(found)")
                 checked += 1
             }
         }
@@ -170,9 +170,10 @@ struct AuditTrailTests {
                     """,
                 in: test
             )
-            for sequence in swapped == Self.firstRow ? [one] : [one, two] {
-                #expect(swapped.contains("audit_trail \(sequence)"), "\(table): \(swapped)")
-            }
+            let isNamed =
+                swapped.contains("audit_trail \(one)") && swapped.contains("audit_trail \(two)")
+                || swapped == Self.firstRow && one == 1
+            #expect(isNamed, "\(table): \(swapped)")
             let (sql, added) = try await insertion(into: table, key, like: first, of: one, test)
             let appended = try await findings(after: sql, in: test)
             #expect(appended.contains("audit_trail \(added)"), "\(table): \(appended)")
@@ -230,7 +231,7 @@ struct AuditTrailTests {
         )
     }
 
-    private static let firstRow = ["audit_trail 1"]
+    private static let firstRow = ["audit row 1"]
 
     private static let tables =
         [("audit_trail", "audit_sequence")] + DetailTable.allCases.map { ($0.name, $0.primaryKey) }

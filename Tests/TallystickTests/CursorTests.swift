@@ -14,7 +14,10 @@ struct CursorTests {
             try database.run("UPDATE events SET subject = 'x' WHERE position = 300")
         }
         try database.run("UPDATE event_identities SET position = 7 WHERE position = 8")
-        let store = try await EventStore.open(at: path)
+        // A handle that writes would put what it finds on record, and so add rows.
+        var readOnly = StoreOptions()
+        readOnly.access = .readOnly
+        let store = try await EventStore.open(at: path, options: readOnly)
         let whole = try await store.verify()
         #expect(whole.findingCount > 2)
         var options = VerifyOptions()

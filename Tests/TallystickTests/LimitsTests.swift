@@ -47,7 +47,7 @@ struct LimitsTests {
             return bytes.map { 2 * $0 + 1 }
         }
         let pattern =
-            "(?:static let|var) \(row.constant)(?:: [A-Za-z0-9]+)? = (?:\\.seconds\\()?([0-9_<* ]+)"
+            "(?:static let|var) \(row.constant)(?:: [A-Za-z0-9]+)? = (?:(?:Duration)?\\.(?:milli)?seconds\\()?([0-9_<* ]+)"
         return declared(pattern, sources, row.type)
     }
 
@@ -57,8 +57,10 @@ struct LimitsTests {
         _ type: Substring
     ) -> Int64? {
         guard let regex = try? Regex<(Substring, Substring)>(pattern) else { return nil }
-        for source in sources where source.contains(Self.declaration(of: type)) {
-            guard let match = source.firstMatch(of: regex) else { continue }
+        for source in sources {
+            guard let start = source.firstMatch(of: Self.declaration(of: type)),
+                let match = source[start.range.upperBound...].firstMatch(of: regex)
+            else { continue }
             let text = match.output.1.replacing("_", with: "").replacing(" ", with: "")
             if let shift = text.firstRange(of: "<<") {
                 guard let a = Int64(text[..<shift.lowerBound]),

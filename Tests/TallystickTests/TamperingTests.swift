@@ -1,5 +1,6 @@
 import Foundation
 import Tallystick
+import TallystickCore
 import TallystickTestKit
 import Testing
 
@@ -62,8 +63,9 @@ struct TamperingTests {
     private static func verify(_ path: String) async throws -> VerifyReport? {
         var options = StoreOptions()
         options.access = .readOnly
+        let ring = try TemplateStore.ring()
         do {
-            let store = try await EventStore.open(at: path, options: options)
+            let store = try await EventStore.open(at: path, keys: .ring(ring), options: options)
             return try await store.verify()
         } catch {
             guard error.code == .integrity || error.code == .corrupt else { throw error }
@@ -131,7 +133,11 @@ struct TemplateStore {
     private let path: String
 
     /// - parameter keepingLog: whether the last commits are in the write-ahead log only.
-    static func make(keepingLog: Bool = false) async throws -> TemplateStore {
+    /// - parameter copy: another event, from another origin.
+    static func make(
+        keepingLog: Bool = false,
+        delivering copy: String? = nil
+    ) async throws -> TemplateStore {
         let test = try await TestStore()
         for origin in ["websocket", "realtime"] {
             let file = try Fixture.bytes("events/\(origin).ndjson")
@@ -147,11 +153,36 @@ struct TemplateStore {
             from: "poll"
         )
         try await test.store.ingest(.file(Fixture.path("events/malformed.ndjson")), from: "poll")
+        if let copy { try await test.ingest(copy, from: "webhook") }
         try await decide(test)
+        try await useKeys(test)
         let whole = TemplateStore(folder: test.folder, path: test.path)
         let path = keepingLog ? try whole.copy("template.db") : test.path
         await test.store.close()
         return TemplateStore(folder: test.folder, path: path)
+    }
+
+    /// The keys of the store.
+    static func ring() throws -> KeyRing {
+        var ring = KeyRing()
+        try ring.add(
+            KeyRing.Key(id: "k1", activatedAt: 1, secret: [UInt8](repeating: 1, count: 32))
+        )
+        return ring
+    }
+
+    /// Registers a key, makes checksums again with it, and records events under it.
+    private static func useKeys(_ test: TestStore) async throws {
+        let ring = try ring()
+        let store = try await EventStore.open(at: test.path, keys: .ring(ring))
+        try await store.register(ring.keys[0], actor: "me", reason: "first")
+        _ = try await store.reseal(actor: "me", reason: "all of them")
+        let lines = (1...3).map {
+            #"{"specversion":"1.0","id":"k\#($0)","source":"/s","type":"error","data":{"n":\#($0)}}"#
+        }
+        let bytes = Array(lines.joined(separator: "\n").utf8)
+        try await store.ingest(.bytes(bytes, named: "keyed"), from: "poll")
+        await store.close()
     }
 
     private static func decide(_ test: TestStore) async throws {

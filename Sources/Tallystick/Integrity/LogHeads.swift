@@ -54,7 +54,7 @@ struct LogHeads: Sendable {
         }
         let first = size - size % Int64(MerkleLog.tileWidth)
         let fits = tail.enumerated().allSatisfy { $0.element.index == first + Int64($0.offset) }
-        guard fits, rows == tree, let log = try merkle.log(name) else {
+        guard fits, rows == size, let log = try merkle.log(name) else {
             findings.append(
                 .init(
                     record: "merkle_tail \(name.rawValue)",

@@ -23,10 +23,10 @@ extension EventStore {
         actor: String,
         reason: String
     ) async throws(StoreError) -> RepairReport {
-        let before = try await verify()
+        let before = try await inspect()
         guard !before.isIntact else { return RepairReport(before: before, after: before) }
         let repaired = try await owner.repairDerived(before, actor: actor, reason: reason)
-        return RepairReport(before: before, after: try await verify(), repaired: repaired)
+        return RepairReport(before: before, after: try await inspect(), repaired: repaired)
     }
 }
 

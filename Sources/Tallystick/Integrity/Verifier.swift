@@ -17,10 +17,20 @@ extension EventStore {
     public func verify(_ options: VerifyOptions = VerifyOptions()) async throws(StoreError)
         -> VerifyReport
     {
+        let start = ContinuousClock.now
+        let report = try await inspect(options)
+        StoreMetrics.verified(report, in: .now - start)
+        await recordDamage(of: report)
+        return report
+    }
+
+    /// Verifies, and puts nothing on record.
+    func inspect(_ options: VerifyOptions = VerifyOptions()) async throws(StoreError)
+        -> VerifyReport
+    {
         let (path, storeID, storeOptions) = (path, storeID, self.options)
         let stop = StopFlag()
-        let start = ContinuousClock.now
-        let report = try await Self.attempt("verify", path) {
+        return try await Self.attempt("verify", path) {
             try await withTaskCancellationHandler {
                 try await runOnThread {
                     try Verification(path, storeID, storeOptions, options, stop).run()
@@ -29,9 +39,6 @@ extension EventStore {
                 stop.set()
             }
         }
-        StoreMetrics.verified(report, in: .now - start)
-        await recordDamage(of: report)
-        return report
     }
 }
 

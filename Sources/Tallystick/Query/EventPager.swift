@@ -237,7 +237,7 @@ private final class EventPageReader {
     ) throws {
         let (verified, _) = try source.verified(row, resolution)
         guard let verified else { return }
-        var event = try StoredEvent(verified, content: source.rows.content)
+        var event = try StoredEvent(verified)
         if let type = reading.type, event.type != type { return }
         guard isWithin(event.time) else { return }
         try statements.describe(&event, isEffective: !reading.asRecorded)

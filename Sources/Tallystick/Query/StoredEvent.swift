@@ -61,8 +61,7 @@ extension StoredEvent {
         }
     }
 
-    /// - parameter content: of the event as appended, canonical.
-    init(_ event: ReplayedEvent, content: [UInt8]) throws {
+    init(_ event: ReplayedEvent) throws {
         let row = event.row
         let names = try event.names.names(row)
         position = Position(event.position)
@@ -92,7 +91,7 @@ extension StoredEvent {
             attributes = row.textIfPresent(at: EventColumn.attributes)
             data = EventData(row.value(at: EventColumn.data))
         }
-        self.content = event.resolution?.content ?? content
+        self.content = event.resolution?.content ?? row.content
         guard let resolution = event.resolution else { return }
         state = resolution.decision == Decision.merge.rawValue ? .merged : .resolved
         resolutionID = resolution.resolutionID

@@ -3,8 +3,8 @@ import TallystickSQLite
 
 /// An event as a replay hands it on. Valid only while it is applied.
 struct ReplayedEvent {
-    /// The row, positioned at the event as appended.
-    var row: Statement
+    /// The row of the event as appended.
+    var row: EventRow
     var position: Int64
     var streamID: Int64
     /// Gives the row's names, when they are asked for.
@@ -57,34 +57,35 @@ final class EventSource {
     let connection: Connection
     let rows: EventRowReader
     let resolutions: VerifiedResolutions
-    private let shape: EventShape
     private let merkle: MerkleRows
-    private let checksums: RowChecksums
     private var leaves: LeafHashes
-    /// For events out of order, so that `leaves` keeps its tile.
-    private var scatteredLeaves: LeafHashes
-    private let range: Statement
+    private let reader: EventBlockReader
+    /// For events out of order, so that `reader` keeps its tile.
+    private let scattered: EventBlockReader
+    /// How the store is opened once more, where many events are read.
+    private let aheadOptions: StoreOptions?
+    /// The events read last, and the position before the first of them.
+    private var block = EventBlock()
+    private var blockStart: Int64 = 0
+    private var ahead: EventReadAhead?
     /// The tree over the events read so far.
     private(set) var consumed = MerkleFrontier()
 
-    init(_ connection: Connection, _ checksummer: Checksummer) throws {
+    /// - parameter options: where they are given, long readings go ahead on another thread and connection. Not for
+    ///   who reads inside a transaction what that has written.
+    init(
+        _ connection: Connection,
+        _ checksummer: Checksummer,
+        readingAhead options: StoreOptions? = nil
+    ) throws {
         self.connection = connection
+        aheadOptions = options
         rows = try EventRowReader(in: connection)
-        shape = try EventShape(in: connection)
-        checksums = try RowChecksums(rows, in: connection, checksummer, judgingDemands: false)
         merkle = try MerkleRows(in: connection)
         leaves = LeafHashes(of: .events, merkle)
-        scatteredLeaves = LeafHashes(of: .events, merkle)
+        reader = try EventBlockReader(in: connection, rows, merkle, checksummer)
+        scattered = try EventBlockReader(in: connection, rows, merkle, checksummer)
         resolutions = try VerifiedResolutions(in: connection, merkle)
-        range = try connection.prepare(
-            """
-            SELECT \(EventColumn.list)
-            FROM events AS e
-            WHERE e.position > ?1 AND e.position <= ?2
-            ORDER BY e.position
-            LIMIT ?3
-            """
-        )
     }
 
     func head() throws -> Int64 { try merkle.size(of: .events) }
@@ -155,7 +156,8 @@ final class EventSource {
     /// Forgets what holds for one read transaction only.
     func beginTransaction() {
         leaves.forget()
-        scatteredLeaves.forget()
+        reader.beginTransaction()
+        scattered.beginTransaction()
         resolutions.beginTransaction()
     }
 
@@ -186,31 +188,54 @@ final class EventSource {
         _ body: Body
     ) throws -> Int {
         let end = last - position > Int64(limit) ? position + Int64(limit) : last
-        let effective = try prepare(after: position, through: end, watermark: watermark)
-        try range.bind(position, at: 1)
-        try range.bind(end, at: 2)
-        try range.bind(Int64(limit), at: 3)
-        var expected = position
-        var count = 0
-        do {
-            while try range.step() {
-                expected += 1
-                guard range.int64(at: EventColumn.position) == expected else {
-                    throw Self.damaged(expected, "the event is missing")
-                }
-                let (event, consumed, leaf) = try verified(range, effective[expected], &leaves)
+        let effective = try resolutions.effective(
+            after: position,
+            through: end,
+            watermark: watermark
+        )
+        var next = position
+        while next < end {
+            try moveBlock(to: next, through: last)
+            for index in Int(next - blockStart)..<block.count {
+                guard next < end else { break }
+                next += 1
+                let (event, consumed) = try resolved(block, index, effective[next])
                 let goesOn = try body(event, consumed)
-                self.consumed.append(leaf)
-                count += 1
-                if !goesOn { break }
+                self.consumed.append(block.proofs[index].leaf)
+                if !goesOn { return Int(next - position) }
             }
-        } catch {
-            // The statement must be ready for the next pass, and hold no snapshot.
-            try range.reset()
-            throw error
+            guard next < end else { break }
+            if let failure = block.failure { throw failure }
         }
-        try range.reset()
-        return count
+        return Int(next - position)
+    }
+
+    /// Makes `block` the one with the event after a position: verified here where few are wanted, else ahead of
+    /// us on another thread.
+    private func moveBlock(to position: Int64, through last: Int64) throws {
+        let end = blockStart + Int64(block.count)
+        if blockStart <= position, position < end { return }
+        if ahead?.position != position {
+            ahead = nil
+            if let aheadOptions, last - position >= ReadAheadLimits.worthAThread {
+                ahead = EventReadAhead(
+                    connection.path,
+                    aheadOptions,
+                    after: position,
+                    through: last
+                )
+            }
+        }
+        blockStart = position
+        if let read = ahead?.next() {
+            block = read
+        } else {
+            ahead = nil
+            block = EventBlock()
+            let through = min(last, position + ReadAheadLimits.rows)
+            reader.fill(block, after: position, through: through)
+        }
+        if block.count == 0, let failure = block.failure { throw failure }
     }
 
     // MARK: One by one
@@ -224,7 +249,7 @@ final class EventSource {
         through last: Int64,
         watermark: Int64?
     ) throws -> [Int64: VerifiedResolution] {
-        try checksums.prepare(after: first, through: last)
+        try scattered.prepare(after: first, through: last)
         return try resolutions.effective(after: first, through: last, watermark: watermark)
     }
 
@@ -236,8 +261,9 @@ final class EventSource {
         _ row: Statement,
         _ resolution: VerifiedResolution?
     ) throws -> (event: ReplayedEvent?, consumed: ConsumedEvent) {
-        let (event, consumed, _) = try verified(row, resolution, &scatteredLeaves)
-        return (event, consumed)
+        let block = EventBlock()
+        try scattered.add(row, to: block)
+        return try resolved(block, 0, resolution)
     }
 
     /// Hands on the event at a position, as of a watermark.
@@ -270,7 +296,7 @@ final class EventSource {
             let (appended, consumed) = try verified(row, nil)
             guard var event = appended else { return }
             try refuseOtherContent(resolution, consumed.content)
-            var previous: [UInt8]? = rows.content
+            var previous: [UInt8]? = event.row.content
             if let before { previous = before.isExclusion ? nil : before.content ?? previous }
             let correction = ReplayedEvent.Correction(
                 resolutionID: resolution.resolutionID,
@@ -281,7 +307,7 @@ final class EventSource {
             var fields = try resolution.content.map { try EventFields(content: $0) }
             if resolution.isExclusion {
                 // Nothing counts: the event's attributes say which one it was.
-                fields = try EventFields(content: rows.content)
+                fields = try EventFields(content: event.row.content)
                 fields?.data = .null
             }
             event.decision = DecidedEvent(resolution, fields, correction: correction)
@@ -290,31 +316,17 @@ final class EventSource {
         if found == nil { throw Self.damaged(resolution.position, "the event is missing") }
     }
 
-    // MARK: Proofs
+    // MARK: Decisions
 
-    private func verified(
-        _ row: Statement,
-        _ resolution: VerifiedResolution?,
-        _ leaves: inout LeafHashes
-    ) throws -> (ReplayedEvent?, ConsumedEvent, SHA256Digest) {
+    /// A verified event as a resolution says; nil where that excludes it.
+    private func resolved(
+        _ block: EventBlock,
+        _ index: Int,
+        _ resolution: VerifiedResolution?
+    ) throws -> (event: ReplayedEvent?, consumed: ConsumedEvent) {
+        let row = block.row(index)
         let position = row.int64(at: EventColumn.position)
-        if let fault = shape.fault(in: row) { throw Self.damaged(position, fault) }
-        guard try rows.readContent(row) else {
-            throw Self.damaged(position, "a name is missing")
-        }
-        let digest = SHA256Digest(hashing: rows.content)
-        switch checksums.judge(row, digest: digest) {
-        // Without the key the leaf alone speaks for the content.
-        case .holds, .notChecked: break
-        case .finding:
-            throw Self.damaged(position, "its content does not have the checksum stored with it")
-        }
-        guard let leaf = try rows.leafHash(row, content: digest) else {
-            throw Self.damaged(position, "a name is missing")
-        }
-        guard try leaves.hash(at: position - 1) == leaf else {
-            throw Self.damaged(position, "it does not have the leaf hash in the tree")
-        }
+        let digest = block.proofs[index].content
         var consumed = ConsumedEvent(
             position: position,
             revision: row.int64(at: EventColumn.revision),
@@ -327,10 +339,10 @@ final class EventSource {
             streamID: consumed.streamID,
             names: rows
         )
-        guard let resolution else { return (event, consumed, leaf) }
+        guard let resolution else { return (event, consumed) }
         if resolution.isExclusion {
             consumed.excludedBy = resolution.resolutionID
-            return (nil, consumed, leaf)
+            return (nil, consumed)
         }
         if let content = resolution.content, let digest = resolution.contentDigest {
             consumed.content = digest
@@ -339,7 +351,7 @@ final class EventSource {
             try refuseOtherContent(resolution, digest)
             event.decision = DecidedEvent(resolution, nil)
         }
-        return (event, consumed, leaf)
+        return (event, consumed)
     }
 
     /// A decision for the event as appended names the digest of its content.
@@ -356,7 +368,7 @@ final class EventSource {
         )
     }
 
-    private static func damaged(_ position: Int64, _ reason: String) -> StoreError {
+    static func damaged(_ position: Int64, _ reason: String) -> StoreError {
         StoreError(
             .integrity,
             during: "read an event",

@@ -81,7 +81,7 @@ extension EventCorrection {
             )
         }
         self.init(
-            event: try StoredEvent(event, content: event.names.content),
+            event: try StoredEvent(event),
             resolutionID: correction.resolutionID,
             decision: decision,
             previousContent: correction.previousContent,

@@ -106,7 +106,8 @@ public final class ProjectionTransaction {
             if let failure { throw failure }
             return result
         } catch {
-            throw failure ?? error
+            if let failure { throw failure }
+            throw error
         }
     }
 }

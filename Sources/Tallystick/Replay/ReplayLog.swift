@@ -144,20 +144,18 @@ final class ReplayLog {
         }
         return try source.forEach(
             after: checkpoint.position,
-            through: end,
+            through: last,
             limit: limit,
             watermark: isPinned ? checkpoint.watermark : nil
         ) { event, consumed in
             checkpoint.position = consumed.position
             if let event {
-                event.names.withStreamName(of: event.row) { stream in
-                    checkpoint.digest.addEvent(
-                        position: consumed.position,
-                        revision: consumed.revision,
-                        content: consumed.content,
-                        stream: stream
-                    )
-                }
+                checkpoint.digest.addEvent(
+                    position: consumed.position,
+                    revision: consumed.revision,
+                    content: consumed.content,
+                    stream: event.row.streamName
+                )
                 goesOn = try body(&checkpoint, .event(event, consumed))
             } else {
                 checkpoint.digest.addExcluded(

@@ -23,13 +23,18 @@ final class ReplayStorage {
         case .store, .sink:
             isInStore = true
             target = try StoreFile.openForWriting(setting.path, setting.storeOptions)
-            source = try EventSource(target, setting.storeOptions.checksummer)
+            source = try EventSource(
+                target,
+                setting.storeOptions.checksummer,
+                readingAhead: setting.storeOptions
+            )
         case .file(let other):
             isInStore = false
             target = try ProjectionTarget.open(other, setting.storeOptions)
             source = try EventSource(
                 try StoreFile.openForReading(setting.path, setting.storeOptions),
-                setting.storeOptions.checksummer
+                setting.storeOptions.checksummer,
+                readingAhead: setting.storeOptions
             )
         }
         try target.install(authorizer)

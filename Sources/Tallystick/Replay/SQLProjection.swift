@@ -11,12 +11,14 @@ final class SQLProjection: ProjectionDriver {
     private var prepared: [[PreparedStatement]] = []
     private var corrections: [[PreparedStatement]] = []
     private var sectionsOfType: [String: [Int]] = [:]
+    /// The same by the type's id, for events as appended.
+    private var sectionsOfTypeID: [Int64: [Int]] = [:]
     private var correctionsOfType: [String: [Int]] = [:]
 
     private struct PreparedStatement {
         var statement: Statement
         var line: Int
-        var parameters: [(index: Int32, name: String)]
+        var parameters: [(index: Int32, value: Parameter)]
     }
 
     static func definition(of file: ProjectionFile) -> ReplayDefinition {
@@ -74,10 +76,11 @@ final class SQLProjection: ProjectionDriver {
         } catch let error as SQLiteError {
             throw invalid(error, line: source.line)
         }
-        var parameters: [(index: Int32, name: String)] = []
+        var parameters: [(index: Int32, value: Parameter)] = []
         for index in 1..<max(1, statement.parameterCount + 1) {
             guard let name = statement.parameterName(at: index), name.hasPrefix(":"),
-                names.contains(String(name.dropFirst()))
+                names.contains(String(name.dropFirst())),
+                let value = Parameter(rawValue: String(name.dropFirst()))
             else {
                 let known = names.sorted().map { ":" + $0 }.joined(separator: " ")
                 throw StoreError(
@@ -88,7 +91,7 @@ final class SQLProjection: ProjectionDriver {
                     hint: "There are \(known)"
                 )
             }
-            parameters.append((index, String(name.dropFirst())))
+            parameters.append((index, value))
         }
         return PreparedStatement(statement: statement, line: source.line, parameters: parameters)
     }
@@ -108,6 +111,11 @@ final class SQLProjection: ProjectionDriver {
 
     /// Runs the sections for an event; false when none is for its type.
     func apply(_ event: ReplayedEvent) throws -> Bool {
+        if event.decision == nil,
+            let sections = sectionsOfTypeID[event.row.int64(at: EventColumn.type)]
+        {
+            return try apply(event, prepared, sections)
+        }
         let type = try event.type()
         if event.correction != nil {
             return try apply(
@@ -116,8 +124,15 @@ final class SQLProjection: ProjectionDriver {
                 Self.matching(type, file.correct, &correctionsOfType)
             )
         }
-        return try apply(event, prepared, Self.matching(type, file.on, &sectionsOfType))
+        let sections = Self.matching(type, file.on, &sectionsOfType)
+        if event.decision == nil, sectionsOfTypeID.count < Self.rememberedTypes {
+            sectionsOfTypeID[event.row.int64(at: EventColumn.type)] = sections
+        }
+        return try apply(event, prepared, sections)
     }
+
+    /// Types whose sections are remembered.
+    private static let rememberedTypes = 10_000
 
     private static func matching(
         _ type: String,
@@ -128,7 +143,7 @@ final class SQLProjection: ProjectionDriver {
         let found = sections.indices.filter { index in
             sections[index].patterns.contains { $0.matches(type) }
         }
-        if cache.count < 10_000 { cache[type] = found }
+        if cache.count < rememberedTypes { cache[type] = found }
         return found
     }
 
@@ -140,8 +155,8 @@ final class SQLProjection: ProjectionDriver {
         for section in sections {
             for prepared in statements[section] {
                 do throws(SQLiteError) {
-                    for (index, name) in prepared.parameters {
-                        try bind(name, at: index, of: prepared.statement, event)
+                    for (index, value) in prepared.parameters {
+                        try bind(value, at: index, of: prepared.statement, event)
                     }
                     try authorizer.during(phase) { () throws(SQLiteError) in
                         try prepared.statement.run()
@@ -159,41 +174,50 @@ final class SQLProjection: ProjectionDriver {
         return !sections.isEmpty
     }
 
+    /// What a parameter stands for, by its name.
+    private enum Parameter: String {
+        case position, source, id, type, stream, revision, category, origin, subject, time, data
+        case recordedAt = "recorded_at"
+        case previousData = "previous_data"
+        case resolutionID = "resolution_id"
+        case decision
+    }
+
     private func bind(
-        _ name: String,
+        _ parameter: Parameter,
         at index: Int32,
         of statement: Statement,
         _ event: ReplayedEvent
     ) throws(SQLiteError) {
-        switch name {
-        case "position": try statement.bind(event.position, at: index)
-        case "source": try statement.bindText(event.names.name(.sources, of: event.row), at: index)
-        case "id":
+        switch parameter {
+        case .position: try statement.bind(event.position, at: index)
+        case .source: try statement.bindText(event.names.name(.sources, of: event.row), at: index)
+        case .id:
             try statement.bindText(event.row.bytes(at: EventColumn.id), at: index, copy: true)
-        case "type":
+        case .type:
             let type = try event.type()
             try statement.bindText(type, at: index)
-        case "stream": try statement.bindText(event.names.name(.streams, of: event.row), at: index)
-        case "revision": try statement.bind(event.row.int64(at: EventColumn.revision), at: index)
-        case "category":
+        case .stream: try statement.bindText(event.names.name(.streams, of: event.row), at: index)
+        case .revision: try statement.bind(event.row.int64(at: EventColumn.revision), at: index)
+        case .category:
             try statement.bindText(event.names.name(.categories, of: event.row), at: index)
-        case "origin": try statement.bindText(event.names.name(.origins, of: event.row), at: index)
-        case "recorded_at":
+        case .origin: try statement.bindText(event.names.name(.origins, of: event.row), at: index)
+        case .recordedAt:
             let time = RFC3339.string(microseconds: event.row.int64(at: EventColumn.recordedAt))
             try statement.bindText(time, at: index)
-        case "subject":
+        case .subject:
             if let fields = event.replacement {
                 try statement.bindOptional(fields.subject, at: index)
             } else {
                 try bind(EventColumn.subject, at: index, of: statement, event.row)
             }
-        case "time":
+        case .time:
             if let fields = event.replacement {
                 try statement.bindOptional(fields.time, at: index)
             } else {
                 try bind(EventColumn.time, at: index, of: statement, event.row)
             }
-        case "data":
+        case .data:
             if let fields = event.replacement {
                 try statement.bind(fields.data, at: index)
             } else if event.row.columnType(at: EventColumn.data) == .blob {
@@ -205,10 +229,9 @@ final class SQLProjection: ProjectionDriver {
             } else {
                 try bind(EventColumn.data, at: index, of: statement, event.row)
             }
-        case "previous_data": try statement.bind(event.correction?.previousData ?? .null, at: index)
-        case "resolution_id": try statement.bindOptional(event.correction?.resolutionID, at: index)
-        case "decision": try statement.bindOptional(event.correction?.decision, at: index)
-        default: try statement.bindNull(at: index)
+        case .previousData: try statement.bind(event.correction?.previousData ?? .null, at: index)
+        case .resolutionID: try statement.bindOptional(event.correction?.resolutionID, at: index)
+        case .decision: try statement.bindOptional(event.correction?.decision, at: index)
         }
     }
 
@@ -216,7 +239,7 @@ final class SQLProjection: ProjectionDriver {
         _ column: Int32,
         at index: Int32,
         of statement: Statement,
-        _ row: Statement
+        _ row: EventRow
     ) throws(SQLiteError) {
         // The row stays where it is until the statement was run.
         try statement.bindOptionalText(row.bytesIfPresent(at: column), at: index)

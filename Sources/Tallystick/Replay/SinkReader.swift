@@ -64,7 +64,7 @@ final class SinkReader {
         switch item {
         case .excluded: return nil
         case .event(let event, _):
-            return .event(try StoredEvent(event, content: source.rows.content))
+            return .event(try StoredEvent(event))
         case .correction(let resolution):
             guard resolution.decidesContent else { return nil }
             var correction: EventCorrection?

@@ -40,7 +40,7 @@ final class SwiftProjection: ProjectionDriver {
     func apply(_ event: ReplayedEvent) throws -> Bool {
         guard takes(try event.type()) else { return false }
         let correction = try EventCorrection(event)
-        let stored = try correction?.event ?? StoredEvent(event, content: event.names.content)
+        let stored = try correction?.event ?? StoredEvent(event)
         do {
             try transaction.whileOpen(mayDefine: false) {
                 if let correction {

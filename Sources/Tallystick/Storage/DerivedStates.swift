@@ -160,7 +160,7 @@ struct DerivedStates {
     private func conflict(_ id: Int64) throws -> Columns? {
         let row = try connection.cached(
             """
-            SELECT c.audit_sequence,
+            SELECT c.origin,
                 (SELECT max(r.resolution_id) FROM resolutions AS r WHERE r.conflict_id = c.conflict_id),
                 (SELECT max(a.audit_sequence) FROM audit_trail AS a
                     WHERE a.conflict_id = c.conflict_id AND a.kind = 'conflict_reopened'),
@@ -171,34 +171,33 @@ struct DerivedStates {
         )
         try row.bind(id, at: 1)
         let found = try row.first { row in
-            (row.int64IfPresent(at: 1), row.int64IfPresent(at: 2), row.int64IfPresent(at: 3))
+            (
+                row.textIfPresent(at: 0), row.int64IfPresent(at: 1), row.int64IfPresent(at: 2),
+                row.int64IfPresent(at: 3)
+            )
         }
-        guard let (resolution, reopened, decided) = found else { return nil }
+        guard let (origin, resolution, reopened, decided) = found else { return nil }
         let isOpen = decided.map { $0 < reopened ?? 0 } ?? true
-        var columns: Columns = [
+        let candidates = try candidates(of: id)
+        let origins = candidates.origins.union([origin].compactMap { $0 }).sorted()
+        return [
             ("state", .text(isOpen ? "open" : "resolved")),
             ("resolution_id", resolution.map { .integer($0) } ?? .null),
-        ]
-        let candidates = try candidates(of: id)
-        guard candidates.count > 0 else { return columns }
-        columns += [
-            ("origins", .text(candidates.origins.joined(separator: ", "))),
+            ("origins", .text(origins.joined(separator: ", "))),
             ("candidates", .integer(Int64(candidates.count))),
             ("differs_in", Self.array(candidates.places)),
         ]
-        return columns
     }
 
     private func candidates(
         of id: Int64
-    ) throws -> (count: Int, origins: [String], places: [String]) {
+    ) throws -> (count: Int, origins: Set<String>, places: [String]) {
         let rows = try connection.cached(
             "SELECT origin, differs_in FROM conflict_candidates WHERE conflict_id = ?1 ORDER BY candidate"
         )
         try rows.bind(id, at: 1)
         let all = try rows.all { ($0.text(at: 0), $0.textIfPresent(at: 1)) }
-        var origins: [String] = []
-        for (origin, _) in all where !origins.contains(origin) { origins.append(origin) }
+        let origins = Set(all.map(\.0))
         var places: Set<String> = []
         for case (_, let list?) in all { places.formUnion(Self.places(list, "differs_in")) }
         return (all.count, origins, places.sorted())

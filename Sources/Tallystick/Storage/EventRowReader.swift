@@ -135,11 +135,12 @@ final class EventRowReader {
 
     /// The leaf of the statement's current row; nil when a dictionary lacks a name of it.
     func leaf(_ row: Statement, content digest: SHA256Digest) throws(SQLiteError) -> [UInt8]? {
-        try leafHash(row, content: digest) == nil ? nil : leaf
+        // Without the prefix of its hash.
+        try leafHash(row, content: digest) == nil ? nil : Array(leaf.dropFirst())
     }
 
     /// One name of the statement's current row as text.
-    func name(_ dictionary: Dictionary, of row: Statement) throws(SQLiteError) -> String {
+    func name(_ dictionary: Dictionary, of row: some EventColumns) throws(SQLiteError) -> String {
         switch dictionary {
         case .sources: try sources.text(row.int64(at: EventColumn.source))
         case .streams: try streams.text(row.int64(at: EventColumn.stream))
@@ -172,7 +173,7 @@ final class EventRowReader {
     }
 
     /// Names of the statement's current row as text.
-    func names(_ row: Statement) throws(SQLiteError) -> EventNames {
+    func names(_ row: some EventColumns) throws(SQLiteError) -> EventNames {
         EventNames(
             source: try sources.text(row.int64(at: EventColumn.source)),
             stream: try streams.text(row.int64(at: EventColumn.stream)),

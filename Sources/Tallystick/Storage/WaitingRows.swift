@@ -75,7 +75,7 @@ struct WaitingRows {
             """
         )
         countDeferred = try connection.prepare(
-            "SELECT count(*) FROM tally_waiting WHERE deferred_by IS NOT NULL"
+            "SELECT count(*) FROM tally_waiting WHERE deferred_by LIKE 'breaker:%'"
         )
         countOpen = try connection.prepare(
             "SELECT count(*) FROM conflict_states WHERE state = 'open'"
@@ -132,6 +132,7 @@ struct WaitingRows {
         return counts
     }
 
+    /// Conflicts whose decisions wait for a breaker.
     func deferred() throws(SQLiteError) -> Int64 { try countDeferred.optionalInt64() ?? 0 }
     /// Open conflicts of the store, whatever they wait for.
     func open() throws(SQLiteError) -> Int64 { try countOpen.optionalInt64() ?? 0 }

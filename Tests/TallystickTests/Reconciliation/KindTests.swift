@@ -208,4 +208,88 @@ struct KindTests {
         #expect(try await test.text("SELECT state FROM effective_events") == "disputed")
         #expect(try await test.store.reconciliationStatus()?.state == .failed)
     }
+
+    @Test(
+        "Feeds that differ in time format and enrichment have no conflict once settings ignore these"
+    )
+    func ignored() async throws {
+        let test = try await ReconcileStore(
+            settings: settings(
+                Self.first,
+                more: #","compare":{"ignore_data":["/enriched"],"ignore_attributes":["region"]}"#
+            )
+        )
+        for id in 0..<20 {
+            try await test.ingest(
+                event("\(id)", #"{"v":1}"#, time: "2026-03-01T10:00:00Z"),
+                from: "websocket"
+            )
+            let report = try await test.ingest(
+                event(
+                    "\(id)",
+                    "{\"v\":1,\"enriched\":{\"geo\":\(id)}}",
+                    time: "2026-03-01T11:00:00.000+01:00",
+                    more: ",\"region\":\"eu\""
+                ),
+                from: "realtime"
+            )
+            #expect(report.outcomes.confirmed == 1)
+        }
+        let done = try await test.store.reconcile()
+        #expect(done.found == 0)
+        #expect(done.open == 0)
+        #expect(try await test.text("SELECT count(*) FROM conflicts") == "0")
+    }
+
+    @Test("A clock that jumps back a day delays findings, and makes none")
+    func clock() async throws {
+        let test = try await ReconcileStore(settings: settings(Self.first))
+        try await test.ingest(event("0", "0"), from: "realtime")
+        try await test.ingest(event("0", "0"), event("1", "1"), from: "websocket")
+        test.clock.advance(seconds: 600)
+        try await test.ingest(event("2", "2"), from: "realtime")
+        test.clock.advance(seconds: -86_400)
+        #expect(try await test.store.reconcile().found == 0)
+        try await test.ingest(event("3", "3"), from: "websocket")
+        #expect(try await test.store.reconcile().found == 0)
+        test.clock.advance(seconds: 86_400 + 600)
+        try await test.ingest(event("4", "4"), from: "realtime")
+        let done = try await test.store.reconcile()
+        #expect(done.byKind["missing_at_origin"] == 1)
+        #expect(
+            try await test.text(
+                "SELECT event_id FROM conflicts WHERE kind = 'missing_at_origin'"
+            ) == "1"
+        )
+        #expect(try await test.store.verify().isIntact)
+    }
+
+    @Test(
+        "A record that was found changed at rest is a conflict of its own, which quarantine excludes"
+    )
+    func atRest() async throws {
+        for (chain, open) in [(Self.first, 1), (#"{"use":"quarantine"}"#, 0)] {
+            let test = try await ReconcileStore(settings: settings(chain))
+            try await test.ingest(
+                event("1", #"{"v":1}"#),
+                event("2", #"{"v":2}"#),
+                from: "websocket"
+            )
+            // As a replay records it when an event does not have its checksum.
+            try test.tamper(
+                """
+                INSERT INTO mismatches (mismatch_id, audit_sequence, kind, severity, position, algorithm, expected, actual)
+                VALUES (1, 1, 'replay', 'low', 2, 'crc32', '00', '01')
+                """
+            )
+            let done = try await test.store.reconcile()
+            #expect(done.byKind == ["tampered_at_rest": 1])
+            #expect(done.open == Int64(open))
+            #expect(try await test.store.reconcile().found == 0)
+            #expect(
+                try await test.text("SELECT group_concat(event_id) FROM effective_events")
+                    == (open == 1 ? "1,2" : "1")
+            )
+        }
+    }
 }

@@ -209,6 +209,7 @@ struct PolicyEndToEndTests {
             options.policies.register(Mine(behaviour: behaviour), as: "Mine")
             let done = try await test.store.reconcile(options)
             #expect(done.resolved == (blocked.isEmpty ? 1 : 0), "\(behaviour)")
+            #expect(done.state == .completed, "\(behaviour)")
             #expect(try await test.text("SELECT data ->> 'v' FROM effective_events") == value)
             #expect(try await test.text("SELECT blocked_by FROM open_conflicts") == blocked)
             let again = try await test.store.replayAudit()

@@ -1,3 +1,4 @@
+import Foundation
 import Tallystick
 import TallystickCore
 import TallystickTestKit
@@ -185,21 +186,61 @@ struct ReconcileTests {
     func settingsChange() async throws {
         let test = try await conflicting(1, #"{"use":"manual"}"#)
         #expect(try await test.store.reconcile().open == 1)
-        // By the table, so that the test needs no more than reconciliation.
-        let new = settings(Self.priority)
-        let json = try StoreSettings(json: Array(new.utf8)).canonical
-        let text = String(decoding: json, as: UTF8.self).replacing("'", with: "''")
-        try test.tamper(
-            """
-            INSERT INTO configurations VALUES (2, 1, '', '\(text)');
-            """
+        try await test.store.apply(
+            settings: Array(settings(Self.priority).utf8),
+            actor: "ann",
+            reason: "the old feed is right"
         )
-        let connection = try await EventStore.open(at: test.path)
-        var options = ReconcileOptions()
-        options.isDryRun = true
-        let done = try await connection.reconcile(options)
+        let done = try await test.store.reconcile()
         #expect(done.configurationVersion == 2)
         #expect(done.resolved == 1)
+        #expect(done.found == 0)
+        #expect(try await test.text("SELECT configuration_version FROM resolution_trail") == "2")
+    }
+
+    @Test("Decisions of every policy under five configurations are derived again without drift")
+    func manyConfigurations() async throws {
+        let chains = [
+            #"{"use":"first_write_wins"}"#,
+            #"{"use":"last_write_wins","tie_break":"origin_priority"}"#,
+            #"{"use":"highest","pointer":"/v"},{"use":"origin_priority"}"#,
+            #"{"use":"field_merge","fields":{"/v":"max","/t":"union"}},{"use":"quorum","k":2},{"use":"quarantine"}"#,
+            #"{"use":"majority"},{"use":"lowest","pointer":"/v","tie_break":"first_write_wins"}"#,
+        ]
+        let test = try await ReconcileStore(settings: settings(chains[0]))
+        for (round, chain) in chains.enumerated() {
+            if round > 0 {
+                try await test.store.apply(
+                    settings: Array(settings(chain).utf8),
+                    actor: "ann",
+                    reason: "round \(round)"
+                )
+            }
+            for id in 0..<6 {
+                let name = "\(round)-\(id)"
+                let more = id % 3 == 0 ? ",\"w\":1" : ""
+                try await test.ingest(event(name, "{\"v\":\(id),\"t\":[1]}"), from: "realtime")
+                try await test.ingest(
+                    event(name, "{\"v\":\(9 - id),\"t\":[2]\(more)}"),
+                    from: "websocket"
+                )
+                if id % 2 == 0 {
+                    try await test.ingest(event(name, "{\"v\":\(id),\"t\":[1]}"), from: "poll")
+                }
+            }
+            #expect(try await test.store.reconcile().resolved == 6, "round \(round)")
+        }
+        let report = try await test.store.replayAudit()
+        #expect(report.drifts == [])
+        #expect(report.derived == 30)
+        // One changed setting is named by the decisions that were made under it, and by no other.
+        try test.tamper(
+            "UPDATE configurations SET content = replace(content, '\"max\"', '\"min\"') WHERE version = 4"
+        )
+        let drifted = try await test.store.replayAudit()
+        #expect(drifted.driftCount > 0)
+        let conflicts = Set(drifted.drifts.map(\.conflictID))
+        #expect(conflicts.isSubset(of: Set(19...24)))
     }
 
     // MARK: Breakers
@@ -392,5 +433,36 @@ extension Result where Failure == any Error {
         } catch {
             self = .failure(error)
         }
+    }
+}
+
+@Suite("Reconciliation of a store of schema 1")
+struct ReconcileUpgradeTests {
+    @Test("A store that was upgraded reconciles what its copies disagree on")
+    func upgraded() async throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("store.db")
+        // A closed file, copied before anybody opens it.
+        try FileManager.default.copyItem(
+            atPath: Fixture.path("databases/schema-1.db"),
+            toPath: path
+        )
+        var options = StoreOptions()
+        options.migratesOlderSchema = true
+        let store = try await EventStore.open(at: path, options: options)
+        let first = try await store.reconcile()
+        #expect(first.found > 1)
+        #expect(first.resolved == 0)
+        #expect(first.open == first.found - 1, "one was resolved by hand")
+        try await store.apply(
+            settings: Fixture.bytes("settings.json"),
+            actor: "ann",
+            reason: "policies decide from now on"
+        )
+        let second = try await store.reconcile()
+        #expect(second.found == 0)
+        #expect(second.resolved > 0)
+        #expect(try await store.verify().isIntact)
+        await store.close()
     }
 }

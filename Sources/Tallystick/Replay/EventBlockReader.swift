@@ -1,0 +1,103 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Reads events in order on one connection, and verifies each against checksum and tree.
+final class EventBlockReader {
+    private let rows: EventRowReader
+    private let shape: EventShape
+    private let checksums: RowChecksums
+    private var leaves: LeafHashes
+    private let range: Statement
+
+    init(
+        in connection: Connection,
+        _ rows: EventRowReader,
+        _ merkle: MerkleRows,
+        _ checksummer: Checksummer
+    ) throws {
+        self.rows = rows
+        shape = try EventShape(in: connection)
+        checksums = try RowChecksums(rows, in: connection, checksummer, judgingDemands: false)
+        leaves = LeafHashes(of: .events, merkle)
+        range = try connection.prepare(
+            """
+            SELECT \(EventColumn.list)
+            FROM events AS e
+            WHERE e.position > ?1 AND e.position <= ?2
+            ORDER BY e.position
+            """
+        )
+    }
+
+    /// Forgets what holds for one read transaction only.
+    func beginTransaction() { leaves.forget() }
+
+    /// Fills a block with the events after `first`, up to `last` or until it is full. It ends before the first
+    /// event that is not as it was recorded, with the reason.
+    func fill(_ block: EventBlock, after first: Int64, through last: Int64) {
+        block.removeAll()
+        do {
+            try prepare(after: first, through: last)
+            try range.bind(first, at: 1)
+            try range.bind(last, at: 2)
+            do {
+                var expected = first
+                while !block.isFull, try range.step() {
+                    expected += 1
+                    guard range.int64(at: EventColumn.position) == expected else {
+                        throw EventSource.damaged(expected, "the event is missing")
+                    }
+                    try add(range, to: block)
+                }
+                if expected < last, !block.isFull {
+                    throw EventSource.damaged(expected + 1, "the event is missing")
+                }
+            } catch {
+                // The statement must be ready for the next pass, and hold no snapshot.
+                try range.reset()
+                throw error
+            }
+            try range.reset()
+        } catch {
+            block.failure = error
+        }
+    }
+
+    /// Reads what `add` needs besides the rows of the positions after `first` up to `last`.
+    func prepare(after first: Int64, through last: Int64) throws(SQLiteError) {
+        try checksums.prepare(after: first, through: last)
+    }
+
+    /// Verifies the current row of a statement, whose position is among those prepared, and adds it to a block.
+    func add(_ row: Statement, to block: EventBlock) throws {
+        let position = row.int64(at: EventColumn.position)
+        if let fault = shape.fault(in: row) { throw EventSource.damaged(position, fault) }
+        guard try rows.readContent(row) else {
+            throw EventSource.damaged(position, "a name is missing")
+        }
+        let digest = SHA256Digest(hashing: rows.content)
+        switch checksums.judge(row, digest: digest) {
+        // Without the key the leaf alone speaks for the content.
+        case .holds, .notChecked: break
+        case .finding:
+            throw EventSource.damaged(
+                position,
+                "its content does not have the checksum stored with it"
+            )
+        }
+        guard let leaf = try rows.leafHash(row, content: digest) else {
+            throw EventSource.damaged(position, "a name is missing")
+        }
+        guard try leaves.hash(at: position - 1) == leaf else {
+            throw EventSource.damaged(position, "it does not have the leaf hash in the tree")
+        }
+        rows.withStreamName(of: row) { stream in
+            block.append(
+                row,
+                content: rows.content,
+                stream: stream,
+                EventBlock.Proof(content: digest, leaf: leaf)
+            )
+        }
+    }
+}

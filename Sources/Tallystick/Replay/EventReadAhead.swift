@@ -1,0 +1,71 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Reads and verifies events on a thread and connection of its own, ahead of who uses them.
+///
+/// Events never change once they are recorded, so that it does not matter that each block is read in a short
+/// transaction of its own.
+final class EventReadAhead {
+    private let blocks = BlockingQueue<EventBlock>(bound: ReadAheadLimits.blocks)
+    /// The position before the next block's first event.
+    private(set) var position: Int64
+
+    /// - parameter last: where it ends; the store has as many events.
+    init(
+        _ path: String,
+        _ options: StoreOptions,
+        after position: Int64,
+        through last: Int64
+    ) {
+        self.position = position
+        startThread { [blocks] in
+            defer { blocks.finish() }
+            do {
+                let connection = try StoreFile.openForReading(path, options)
+                let reader = try EventBlockReader(
+                    in: connection,
+                    try EventRowReader(in: connection),
+                    try MerkleRows(in: connection),
+                    options.checksummer
+                )
+                var next = position
+                while next < last {
+                    let block = EventBlock()
+                    let end = min(last, next + ReadAheadLimits.rows)
+                    try connection.execute("BEGIN")
+                    reader.beginTransaction()
+                    reader.fill(block, after: next, through: end)
+                    try connection.execute("COMMIT")
+                    next += Int64(block.count)
+                    let isLast = block.failure != nil
+                    if !blocks.put(block) || isLast { return }
+                }
+            } catch {
+                let block = EventBlock()
+                block.failure = error
+                blocks.put(block)
+            }
+        }
+    }
+
+    deinit { blocks.finish() }
+
+    /// The next block; nil at the end.
+    func next() -> EventBlock? {
+        guard let block = blocks.next() else { return nil }
+        position += Int64(block.count)
+        return block
+    }
+}
+
+/// Limits of reading ahead.
+enum ReadAheadLimits {
+    /// Events of a block, which is one short read transaction.
+    static let rows: Int64 = 2048
+    /// Bytes of a block after which no further event is added to it.
+    static let blockBytes = 4 << 20
+    /// Blocks that wait to be used.
+    static let blocks = 2
+    /// For fewer events another thread and connection are not worth their beginning.
+    static let worthAThread: Int64 = 4096
+}
