@@ -72,14 +72,17 @@ struct Table: AsyncParsableCommand {
 
 /// The measures, in the order in which they run.
 enum MeasureName: String, CaseIterable, ExpressibleByArgument {
-    case ingest, copies, append, verify, replay, resume, reconcile, decide, memory, start
+    case ingest, copies, append, keys, verify, proof, replay, resume, reconcile, decide, memory
+    case start
 
     var measure: any Measure {
         switch self {
         case .ingest: IngestMeasure()
         case .copies: CopiesMeasure()
         case .append: AppendMeasure()
+        case .keys: KeyMeasure()
         case .verify: VerifyMeasure()
+        case .proof: ProofMeasure()
         case .replay: ReplayMeasure()
         case .resume: ResumeMeasure()
         case .reconcile: ReconcileMeasure()

@@ -8,15 +8,17 @@ struct BenchmarkTests {
         let folder = try TemporaryFolder()
         let tally = TallyCommand(in: folder.path)
         let program = TallyCommand(in: folder.path, path: tally.path + "-benchmarks")
-        let measures = ["ingest", "copies", "append", "verify", "replay", "resume"]
+        let measures = [
+            "ingest", "copies", "append", "keys", "verify", "proof", "replay", "resume",
+        ]
         let result = program.run(
             ["--events", "2000", "--streams", "500", "--pairs", "1", "--appends", "5"]
                 + measures.flatMap { ["--only", $0] }
         )
         #expect(result.code == 0, "\(result.errors)")
         let rows = result.output.split(separator: "\n").filter { $0.hasPrefix("| ") }
-        // The heading, two more rows for copies, and a row for each measure.
-        #expect(rows.count == 3 + measures.count)
+        // The heading, two more rows for copies, one more for proofs, and a row for each measure.
+        #expect(rows.count == 4 + measures.count)
         #expect(result.output.contains("fsync of a page"))
         #expect(program.run(["--events", "1"]).code == 64)
     }

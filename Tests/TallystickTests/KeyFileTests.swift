@@ -115,6 +115,14 @@ struct KeyFileTests {
         #expect(access(path + ".new", F_OK) != 0)
     }
 
+    @Test("A symbolic link is read, and never replaced by a change")
+    func linkedChange() throws {
+        let link = folder.file("link")
+        symlink(path, link)
+        #expect(throws: StoreError.self) { try KeyRingFile.change(link) { $0.retire("k1") } }
+        #expect(try KeySource.file(path).load()["k1"]?.state == .active)
+    }
+
     @Test("Two processes never change a file at once")
     func lock() {
         let other = open(path + ".new", O_WRONLY | O_CREAT | O_EXCL, 0o600)

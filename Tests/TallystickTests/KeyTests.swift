@@ -178,6 +178,46 @@ struct KeyTests {
         await test.store.close()
     }
 
+    @Test("An HMAC by a key that was retired before the event is a downgrade")
+    func oldKey() async throws {
+        let test = try await store()
+        let (k1, k2) = (try Self.key("k1", 1), try Self.key("k2", 2))
+        let both = try Self.ring(k1, k2)
+        let opened = try await EventStore.open(at: test.path, keys: .ring(both))
+        try await opened.register(k1, actor: "me", reason: "first")
+        try await opened.ingest(lines([Self.critical(2)]), from: "a")
+        try await opened.register(k2, replacing: true, actor: "me", reason: "yearly")
+        try await opened.ingest(lines([Self.critical(3)]), from: "a")
+        await opened.close()
+        #expect(try await verify(test, both).isIntact)
+        let content = """
+            {"data":{"n":3},"id":"3","source":"/s","specversion":"1.0","type":"db.failover"}
+            """
+        let tag = k1.hmac.tag(of: Array(content.utf8)).hex
+        try test.tamper(
+            "UPDATE events SET checksum_key_id = 'k1', checksum = x'\(tag)' WHERE position = 4"
+        )
+        let report = try await verify(test, both)
+        #expect(report.findings.map(\.finding) == ["downgrade"])
+        #expect(report.findings.first?.position == 4)
+        // Whoever sealed again with it after it was retired is found too.
+        try test.tamper(
+            """
+            UPDATE events SET checksum_key_id = 'k2', checksum = x'\(
+                k2.hmac.tag(of: Array(content.utf8)).hex)'
+            WHERE position = 4;
+            INSERT INTO checksums VALUES (1, (SELECT max(audit_sequence) FROM audit_trail), 4,
+                'hmac-sha256', 'k1', '\(tag)')
+            """
+        )
+        #expect(
+            try await verify(test, both).findings.contains {
+                $0.finding == "downgrade" && $0.position == 4
+            }
+        )
+        await test.store.close()
+    }
+
     @Test("An HMAC that is not the content's is found, and the right one told to nobody")
     func forgery() async throws {
         let test = try await store()

@@ -163,4 +163,40 @@ struct SealTests {
         #expect(try await test.rows("SELECT count(*) FROM tree_heads") == [[.integer(3)]])
         await test.store.close()
     }
+
+    @Test(
+        "A head that the key does not vouch for is found with the ring, and so is a key put in its place",
+        arguments: [
+            ("UPDATE tree_heads SET hmac = printf('%064d', 0) WHERE head = 1", "head"),
+            ("UPDATE tree_heads SET recorded_at = recorded_at + 1 WHERE head = 1", "head"),
+            ("UPDATE tree_heads SET events_root = printf('%064d', 0) WHERE head = 2", "fork"),
+            ("UPDATE tree_heads SET audit_size = 900 WHERE head = 2", "truncation"),
+            ("DELETE FROM tree_heads WHERE head = 1", "sequence"),
+            ("DELETE FROM tree_heads", "head"),
+            ("UPDATE tree_heads SET hmac = NULL, key_id = NULL", "head"),
+            ("UPDATE keys SET fingerprint = printf('%064d', 0)", "key"),
+        ]
+    )
+    func tamperedHeads(_ sql: String, _ finding: String) async throws {
+        let test = try await TestStore()
+        let key = try KeyRing.Key(
+            id: "k1",
+            activatedAt: 1,
+            secret: [UInt8](repeating: 1, count: 32)
+        )
+        var ring = KeyRing()
+        try ring.add(key)
+        let opened = try await EventStore.open(at: test.path, keys: .ring(ring))
+        try await opened.register(key, actor: "me", reason: "first")
+        try await opened.ingest(.bytes(Array(event(1).utf8), named: "l"), from: "a")
+        await opened.close()
+        let reading = try await EventStore.open(at: test.path, keys: .ring(ring))
+        let before = try await reading.verify()
+        #expect(before.isIntact, "\(before.findings)")
+        try test.tamper(sql)
+        let after = try await reading.verify()
+        #expect(after.findings.contains { $0.finding == finding }, "\(sql): \(after.findings)")
+        await reading.close()
+        await test.store.close()
+    }
 }

@@ -22,17 +22,17 @@ struct ChecksumDemands: Sendable {
     /// In order of their positions.
     private var spans: [Span] = []
     private let categories: [Int64: String]
-    /// Ids of HMAC keys that were ever registered.
-    let keyIDs: Set<String>
+    /// HMAC keys that were ever registered, by their ids.
+    let keys: [String: RegisteredKey]
 
     init(from connection: Connection) throws {
         let registered = try KeyRows(in: connection).read()
-        keyIDs = Set(registered.keys.filter { $0.algorithm == .hmacSHA256 }.map(\.id))
         var names: [Int64: String] = [:]
         let rows = try connection.prepare("SELECT category_id, name FROM categories")
         while try rows.step() { names[rows.int64(at: 0)] = rows.text(at: 1) }
         categories = names
         let activations = registered.keys.filter { $0.algorithm == .hmacSHA256 }
+        keys = activations.reduce(into: [:]) { $0[$1.id] = $1 }
         guard let activation = activations.map(\.afterPosition).min() else { return }
         let versions = try Self.versions(connection)
         let boundaries = Set(versions.map(\.after) + [activation]).filter { $0 >= activation }

@@ -13,6 +13,7 @@ public enum KeyRingFile {
         _ path: String,
         _ body: (inout KeyRing) throws -> Result
     ) throws(StoreError) -> Result {
+        try refuseLink(path)
         let next = path + ".new"
         // Its name is the lock: who can make it, and nobody else, changes the file.
         let descriptor = try create(next)
@@ -56,6 +57,19 @@ public enum KeyRingFile {
             throw error
         }
         syncFolder(of: path)
+    }
+
+    /// The change would take the link's place, and leave the file that it names as it was.
+    private static func refuseLink(_ path: String) throws(StoreError) {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK else { return }
+        throw StoreError(
+            .invalidArgument,
+            during: "change the keys",
+            on: path,
+            "it is a symbolic link",
+            hint: "Name the file itself; nothing was changed"
+        )
     }
 
     private static func state(_ ring: KeyRing) -> [String] {

@@ -54,8 +54,22 @@ final class RowChecksums {
         guard let demands else { return nil }
         let keyID = again.map(\.keyID) ?? row.textIfPresent(at: EventColumn.checksumKeyID)
         if let keyID {
-            return demands.keyIDs.contains(keyID)
-                ? nil : .finding("key", expected: "a key of the store", actual: keyID)
+            guard let key = demands.keys[keyID] else {
+                return .finding("key", expected: "a key of the store", actual: keyID)
+            }
+            guard let position = key.retiredAfterPosition, let sequence = key.retirement else {
+                return nil
+            }
+            let isLate =
+                again.map { $0.auditSequence >= sequence }
+                ?? (row.int64(at: EventColumn.position) > position)
+            return !isLate
+                ? nil
+                : .finding(
+                    "downgrade",
+                    expected: "a key that was active",
+                    actual: "key '\(keyID)', which was retired before"
+                )
         }
         guard !demands.isEmpty,
             demands.demandsHMAC(

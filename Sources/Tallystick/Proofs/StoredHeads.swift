@@ -24,10 +24,13 @@ struct StoredHeads {
         self.ring = ring
     }
 
-    /// Reads all heads. A store of an older schema has none that anybody vouches for: no finding.
+    /// Reads all heads, and holds the keys that the store names against those of the ring. A store of an
+    /// older schema has no head that anybody vouches for: no finding.
     func check() throws -> Result {
         var result = Result()
         guard try StoreFile.version(of: connection) >= 3 else { return result }
+        let registered = try KeyRows(in: connection).read()
+        compareKeys(registered, &result)
         let rows = try HeadRows(in: connection)
         let comparison = try HeadComparison(in: connection, storeID: storeID)
         var last: Int64 = 0
@@ -50,7 +53,6 @@ struct StoredHeads {
             vouch(for: stored, record, &result)
         }
         // Registering a key stores a head that it vouches for.
-        let registered = try KeyRows(in: connection).read()
         if registered.usable(in: ring) != nil, result.vouched == nil {
             result.findings.append(
                 .init(
@@ -62,6 +64,21 @@ struct StoredHeads {
             )
         }
         return result
+    }
+
+    /// A key under a known id that is another than the ring's was put there by somebody without the ring.
+    private func compareKeys(_ registered: RegisteredKeys, _ result: inout Result) {
+        for key in registered.keys where key.algorithm == .hmacSHA256 {
+            guard let held = ring[key.id], held.fingerprint != key.fingerprint else { continue }
+            result.findings.append(
+                .init(
+                    record: "key '\(key.id)'",
+                    finding: "key",
+                    expected: "fingerprint \(held.fingerprint)",
+                    actual: "fingerprint \(key.fingerprint)"
+                )
+            )
+        }
     }
 
     private func vouch(

@@ -23,6 +23,8 @@ final class EventPager: @unchecked Sendable {
     private let options: StoreOptions
     private let reading: EventReading
     private var reader: EventPageReader?
+    /// Whether a page could not be read: nothing comes after it.
+    private var hasFailed = false
 
     init(_ path: String, _ options: StoreOptions, _ reading: EventReading) {
         self.path = path
@@ -42,10 +44,16 @@ final class EventPager: @unchecked Sendable {
     }
 
     private func read() throws -> Page {
-        try reading.check()
-        let reader = try self.reader ?? EventPageReader(path, options, reading)
-        self.reader = reader
-        return try reader.read()
+        guard !hasFailed else { return Page(end: .done) }
+        do {
+            try reading.check()
+            let reader = try self.reader ?? EventPageReader(path, options, reading)
+            self.reader = reader
+            return try reader.read()
+        } catch {
+            hasFailed = true
+            throw error
+        }
     }
 }
 

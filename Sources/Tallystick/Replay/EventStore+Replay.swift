@@ -76,23 +76,14 @@ extension EventStore {
         _ options: ReplayOptions,
         follows: Bool
     ) async throws(StoreError) -> ReplayOutcome {
-        let outcome = try await recordingRefusals { () throws(StoreError) in
-            try await runEngine(projection, options, follows: follows)
-        }
-        StoreMetrics.replayed(projection.definition.name, to: outcome.position)
-        return outcome
-    }
-
-    private func runEngine(
-        _ projection: UnboundProjection,
-        _ options: ReplayOptions,
-        follows: Bool
-    ) async throws(StoreError) -> ReplayOutcome {
-        try await withSetting("replay", projection.definition, options) { setting in
+        let definition = projection.definition
+        let outcome = try await withSetting("replay", definition, options) { setting in
             var setting = setting
             setting.follows = follows
             return try ReplayEngine(setting, projection.makeDriver).run()
         }
+        StoreMetrics.replayed(definition.name, to: outcome.position)
+        return outcome
     }
 
     func retryParked(
@@ -104,7 +95,8 @@ extension EventStore {
         }
     }
 
-    /// Runs `body` on a thread of its own; a cancelled task sets the setting's stop flag.
+    /// Runs `body` on a thread of its own; a cancelled task sets the setting's stop flag. An event that is refused is
+    /// put on record.
     func withSetting<Result: Sendable>(
         _ operation: String,
         _ definition: ReplayDefinition,
@@ -132,11 +124,13 @@ extension EventStore {
             },
             checkpointStore: { try waitFor { try await owner.checkpointLog() } }
         )
-        return try await Self.attempt(operation, path) {
-            try await withTaskCancellationHandler {
-                try await runOnThread { try body(setting) }
-            } onCancel: {
-                setting.stop.set()
+        return try await recordingRefusals { () throws(StoreError) in
+            try await Self.attempt(operation, path) {
+                try await withTaskCancellationHandler {
+                    try await runOnThread { try body(setting) }
+                } onCancel: {
+                    setting.stop.set()
+                }
             }
         }
     }

@@ -95,12 +95,15 @@ extension EventStore {
                 "a sink takes whole batches: where it takes one not, the replay can only halt"
             )
         }
-        return try await withSetting("replay", Self.sinkDefinition(name), options) { setting in
+        let definition = Self.sinkDefinition(name)
+        let outcome = try await withSetting("replay", definition, options) { setting in
             var setting = setting
             setting.follows = follows
             setting.place = .sink
             return try SinkEngine(setting, sink).run()
         }
+        StoreMetrics.replayed(name, to: outcome.position)
+        return outcome
     }
 
     private static func sinkDefinition(_ name: String) -> ReplayDefinition {

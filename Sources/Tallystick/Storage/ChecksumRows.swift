@@ -7,6 +7,8 @@ struct StoredChecksum: Equatable {
     var keyID: String?
     /// Empty where the stored text is no hexadecimal.
     var bytes: [UInt8]
+    /// The row of the audit trail that it was made under.
+    var auditSequence: Int64
 
     func judge(
         _ content: UnsafeRawBufferPointer,
@@ -45,7 +47,7 @@ struct ChecksumRows {
         selectLast = try connection.prepare("SELECT coalesce(max(checksum_id), 0) FROM checksums")
         selectRange = try connection.prepare(
             """
-            SELECT position, algorithm, key_id, checksum
+            SELECT position, algorithm, key_id, checksum, audit_sequence
             FROM checksums
             WHERE position > ?1 AND position <= ?2
             ORDER BY checksum_id
@@ -83,7 +85,8 @@ struct ChecksumRows {
             newest[selectRange.int64(at: 0)] = StoredChecksum(
                 algorithm: selectRange.text(at: 1),
                 keyID: selectRange.textIfPresent(at: 2),
-                bytes: Hex.bytes(selectRange.text(at: 3)) ?? []
+                bytes: Hex.bytes(selectRange.text(at: 3)) ?? [],
+                auditSequence: selectRange.int64(at: 4)
             )
         }
         try selectRange.reset()

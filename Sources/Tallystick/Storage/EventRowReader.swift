@@ -36,7 +36,14 @@ final class EventRowReader {
             try byPosition.reset()
             return nil
         }
-        let result = try body(byPosition)
+        let result: Result
+        do {
+            result = try body(byPosition)
+        } catch {
+            // The statement must be ready for the next event, and hold no snapshot.
+            try byPosition.reset()
+            throw error
+        }
         try byPosition.reset()
         return result
     }

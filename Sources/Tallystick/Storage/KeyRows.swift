@@ -19,6 +19,10 @@ public struct RegisteredKey: Sendable, Equatable {
     public var registeredAt: Int64
     /// Events up to here were there already.
     public var afterPosition: Int64
+    /// Events up to here may have its checksums; nil while it is active.
+    public var retiredAfterPosition: Int64?
+    /// The row of the audit trail that retired it.
+    var retirement: Int64?
 }
 
 /// The keys of a store, in order of registration, each in its newest state.
@@ -96,7 +100,7 @@ struct KeyRows {
         select = try connection.prepare(
             """
             SELECT k.key_row, k.key_id, k.algorithm, k.fingerprint, k.state, a.recorded_at,
-                \(AuditDetail.afterPosition)
+                \(AuditDetail.afterPosition), k.audit_sequence
             FROM keys AS k
             JOIN audit_trail AS a ON a.audit_sequence = k.audit_sequence
             ORDER BY k.key_row
@@ -135,7 +139,7 @@ struct KeyRows {
                 damaged = damaged ?? registered.lastRow
                 continue
             }
-            let key = RegisteredKey(
+            var key = RegisteredKey(
                 id: select.text(at: 1),
                 algorithm: algorithm,
                 fingerprint: select.text(at: 3),
@@ -143,10 +147,20 @@ struct KeyRows {
                 registeredAt: select.int64(at: 5),
                 afterPosition: select.int64(at: 6)
             )
+            if state == .retired {
+                (key.retiredAfterPosition, key.retirement) = (
+                    key.afterPosition, select.int64(at: 7)
+                )
+            }
             if let index = registered.keys.firstIndex(where: {
                 $0.id == key.id && $0.algorithm == key.algorithm
             }) {
                 registered.keys[index].state = state
+                // The first retirement stands.
+                if registered.keys[index].retirement == nil {
+                    registered.keys[index].retirement = key.retirement
+                    registered.keys[index].retiredAfterPosition = key.retiredAfterPosition
+                }
             } else {
                 registered.keys.append(key)
             }
