@@ -87,6 +87,7 @@ struct VerifyTests {
             ("UPDATE conflicts SET severity = 'low2' WHERE conflict_id = 1", "audit_trail"),
             ("UPDATE conflict_candidates SET origin = 'x' WHERE candidate_id = 1", "audit_trail"),
             ("UPDATE resolutions SET reason = 'another' WHERE resolution_id = 1", "audit_trail"),
+            ("UPDATE resolutions SET content = '[]' WHERE resolution_id = 1", "audit_trail"),
             ("UPDATE configurations SET content = '{ }' WHERE version = 1", "audit_trail 1"),
             ("UPDATE quarantine SET content = x'00' WHERE quarantine_id = 1", "audit_trail"),
             ("DELETE FROM quarantine WHERE quarantine_id = 2", "audit_trail"),

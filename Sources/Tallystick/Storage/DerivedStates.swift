@@ -267,19 +267,27 @@ struct DerivedStates {
     ].map { ($0, .null) }
 
     private func effective(_ position: Int64, _ resolution: Resolution) throws -> Columns {
-        let fields = try resolution.content.map { try EventFields(content: $0) }
-        func text(_ text: String?) -> SQLValue { text.map { .text($0) } ?? .null }
-        return [
+        let decided: Columns = [
             ("state", .text(resolution.decision == "merge" ? "merged" : "resolved")),
             ("conflict_id", .integer(resolution.conflictID)),
             ("resolution_id", .integer(resolution.id)),
             ("excluded", .integer(resolution.decision == "exclude" ? 1 : 0)),
+        ]
+        var fields: EventFields?
+        if let content = resolution.content {
+            // Content that is no event any more is a finding of its own: the leaf of its row differs.
+            guard let read = try? EventFields(content: content) else { return decided }
+            fields = read
+        }
+        func text(_ text: String?) -> SQLValue { text.map { .text($0) } ?? .null }
+        let counted: Columns = [
             ("replaced", .integer(fields == nil ? 0 : 1)),
             ("type", text(fields?.type)), ("subject", text(fields?.subject)),
             ("time", text(fields?.time)), ("data_content_type", text(fields?.dataContentType)),
             ("attributes", text(fields?.attributes)), ("data", fields?.data ?? .null),
             ("checksum_algorithm", resolution.algorithm), ("checksum_key_id", resolution.keyID),
-        ] + (try checksum(position, resolution))
+        ]
+        return decided + counted + (try checksum(position, resolution))
     }
 
     /// Where nothing counts, no resolution holds the checksum of what was appended, and only a holder of the key could
