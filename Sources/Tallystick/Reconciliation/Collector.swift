@@ -16,7 +16,7 @@ final class Collector {
     private let events: Statement
     private let copies: Statement
     private let lastConflict: Statement
-    private var categories: NameCache
+    private let categories: NameCache
     private var lastDelivery: [Int64: Int64] = [:]
 
     init(_ store: StoreWriter, _ history: ConfigurationHistory) throws {

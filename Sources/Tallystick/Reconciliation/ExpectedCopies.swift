@@ -35,8 +35,8 @@ final class ExpectedCopies {
     private let row: Statement
     private let copies: Statement
     private let originRows: DictionaryRows
-    private var categories: NameCache
-    private var sources: NameCache
+    private let categories: NameCache
+    private let sources: NameCache
     private var plans: [PlanKey: Plan?] = [:]
     private var deliveries: [Place: Presence.Deliveries] = [:]
     /// Silences found by this pass, which are not stored in a dry run.

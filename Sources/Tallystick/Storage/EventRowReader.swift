@@ -5,11 +5,11 @@ import TallystickSQLite
 ///
 /// Statements that it reads select `EventColumn.list` first.
 final class EventRowReader {
-    private var sources: NameCache
-    private var types: NameCache
-    private var categories: NameCache
-    private var origins: NameCache
-    private var streams: NameCache
+    private let sources: NameCache
+    private let types: NameCache
+    private let categories: NameCache
+    private let origins: NameCache
+    private let streams: NameCache
     private let byPosition: Statement
     /// The content of the row read last.
     private(set) var content: [UInt8] = []

@@ -2,7 +2,7 @@ import TallystickCore
 import TallystickSQLite
 
 /// Names of one dictionary as canonical JSON strings, for readers of many rows. Memory is bounded.
-struct NameCache {
+final class NameCache {
     private static let arenaLimit = 16 << 20
     private static let textLimit = 1 << 16
 
@@ -35,12 +35,12 @@ struct NameCache {
 
     /// Makes a name available to `withName`; false when the dictionary has no such id.
     @inline(__always)
-    mutating func load(_ id: Int64) throws(SQLiteError) -> Bool {
+    func load(_ id: Int64) throws(SQLiteError) -> Bool {
         if slots[Int(truncatingIfNeeded: id) & mask].id == id { return true }
         return try fetch(id)
     }
 
-    private mutating func fetch(_ id: Int64) throws(SQLiteError) -> Bool {
+    private func fetch(_ id: Int64) throws(SQLiteError) -> Bool {
         let slot = Int(truncatingIfNeeded: id) & mask
         if slots[slot].id != ~id { try read(id) }
         guard slots[slot].id == ~id else { return false }
@@ -49,7 +49,7 @@ struct NameCache {
         return true
     }
 
-    private mutating func read(_ id: Int64) throws(SQLiteError) {
+    private func read(_ id: Int64) throws(SQLiteError) {
         if arena.count > Self.arenaLimit {
             arena.removeAll(keepingCapacity: true)
             for index in slots.indices { slots[index].id = -1 }
@@ -59,7 +59,7 @@ struct NameCache {
         try rows.forEachName(in: block) { id, name in keep(name, id) }
     }
 
-    private mutating func keep(_ name: UnsafeRawBufferPointer, _ id: Int64) {
+    private func keep(_ name: UnsafeRawBufferPointer, _ id: Int64) {
         let slot = Int(truncatingIfNeeded: id) & mask
         guard slots[slot].id != id, slots[slot].id != ~id else { return }
         let start = arena.count
@@ -73,7 +73,7 @@ struct NameCache {
     }
 
     /// A name as text; empty when the dictionary has no such id.
-    mutating func text(_ id: Int64) throws(SQLiteError) -> String {
+    func text(_ id: Int64) throws(SQLiteError) -> String {
         if let text = texts[id] { return text }
         let text = try rows.name(of: id).map { String(decoding: $0, as: UTF8.self) } ?? ""
         if texts.count >= Self.textLimit { texts.removeAll(keepingCapacity: true) }
