@@ -20,13 +20,14 @@ let report = try await store.ingest(
     from: "webhook"
 )
 precondition(report.outcomes.appended == 100)
-precondition(try await store.verify().isIntact)
+let verified = try await store.verify()
+precondition(verified.isIntact)
 
 // GRDB reads the same file.
 var configuration = Configuration()
 configuration.readonly = true
 let queue = try DatabaseQueue(path: path, configuration: configuration)
-let count = try await queue.read {
+let count = try queue.read {
     try Int.fetchOne($0, sql: "SELECT count(*) FROM event_log WHERE stream = '/shop'")
 }
 precondition(count == 100)
