@@ -219,7 +219,7 @@ actor StoreOwner {
         runs = [:]
         appender = nil
         writer?.vouch()
-        writer?.log.checkpoint()
+        writer?.log.finish()
         writer = nil
     }
 }

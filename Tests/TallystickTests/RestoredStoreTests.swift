@@ -39,4 +39,22 @@ struct RestoredStoreTests {
         #expect(restored.storeID == store.storeID)
         await restored.close()
     }
+
+    @Test("A store that was closed after much work is opened with a short log")
+    func shortLog() async throws {
+        let path = folder.file("s.db")
+        var generator = EventGenerator(seed: 3, streams: 50)
+        let store = try await EventStore.create(at: path)
+        try await store.ingest(.bytes(generator.events(4000), named: "events"), from: "feed")
+        await store.close()
+
+        let connection = try Connection(path: path, mode: .readWrite, firesTriggers: false)
+        let log = try connection.prepare("PRAGMA wal_checkpoint(PASSIVE)")
+        #expect(try log.step())
+        #expect((1...8).contains(log.int64(at: 1)), "\(log.int64(at: 1)) pages")
+        try log.reset()
+        let again = try await EventStore.open(at: path)
+        #expect(try await again.verify().isIntact)
+        await again.close()
+    }
 }

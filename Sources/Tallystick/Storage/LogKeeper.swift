@@ -55,6 +55,24 @@ final class LogKeeper {
         )
     }
 
+    /// Writes the log back before the store is closed, and has it begin anew where it is long.
+    ///
+    /// The first process that opens a store reads the whole log again, and knows nothing of what was written back: only
+    /// a commit after a complete checkpoint makes the log short (sqlite.org/walformat.html, "reset").
+    func finish() {
+        guard checkpoint(), connection.walFrames >= WriterLimits.longLogFrames else { return }
+        do {
+            let schema = try connection.prepare("PRAGMA user_version").optionalInt64() ?? 0
+            try connection.execute("BEGIN IMMEDIATE")
+            // The same value again: a commit of one page that changes nothing.
+            try connection.execute("PRAGMA user_version = \(schema)")
+            try connection.execute("COMMIT")
+        } catch {
+            // Another process writes: the log is complete, and only longer than it need be.
+            if !connection.isAutocommit { try? connection.execute("ROLLBACK") }
+        }
+    }
+
     /// Writes the log back into the database, as far as readers allow.
     ///
     /// A second connection holds the write lock meanwhile: SQLite before 3.51.3 can corrupt a database when

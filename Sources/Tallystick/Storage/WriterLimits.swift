@@ -10,4 +10,6 @@ struct WriterLimits: Sendable {
     var pauseMicroseconds: Int64 = 2_000_000
     /// How often it looks while it waits.
     static let pollMicroseconds: UInt32 = 20_000
+    /// Pages in the log from which on it begins anew when a store is closed.
+    static let longLogFrames: Int32 = 256
 }
