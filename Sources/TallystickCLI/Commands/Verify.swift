@@ -202,7 +202,8 @@ enum VerifyOutput {
         if done.earlierFindings > 0 {
             lines.append("\(done.earlierFindings) findings of the runs before")
         }
-        if let cursor = done.cursor { lines.append("cursor  \(cursor)") }
+        // After a complete run it serves scripts, which read the report as JSON.
+        if let cursor = done.cursor, !done.isComplete { lines.append("cursor  \(cursor)") }
         lines.append(verdict(done))
         return lines
     }
