@@ -12,8 +12,6 @@ public struct SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
     public let sql: String
     /// Where in `sql` the error is, in bytes; nil where SQLite does not say.
     public let offset: Int?
-    /// Whether a COMMIT failed in a way that leaves open whether it took effect.
-    public var outcomeIsUnknown = false
 
     public init(
         code: ResultCode,

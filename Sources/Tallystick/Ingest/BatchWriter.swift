@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Writes batches of one run, each in one transaction: decides what each input is, and records it.
+/// Writes batches of one run, each in one transaction or a few: decides what each input is, and records it.
 final class BatchWriter {
     private let store: StoreWriter
     private let origin: String

@@ -7,10 +7,6 @@ struct PreparedBatch: Sendable {
     let configuration: IngestConfiguration
     /// Indices of events that no earlier event of the batch duplicates, by id.
     let byIdentity: [Int32]
-    /// Bytes of input behind the batch, and where in the run's inputs it ends.
-    var inputs: [IngestReport.Input] = []
-    /// Path of the input of each event and rejected input, as indices into `inputs`.
-    var isRefused = false
 
     init(_ batch: EventBatch, _ configuration: IngestConfiguration) {
         self.batch = batch
