@@ -9,6 +9,7 @@ final class VerifyWorker {
     private let tiles: TileVerifier
     private let copies: CopyVerifier
     private let audit: AuditVerifier
+    private let resolutions: ResolutionVerifier
     private let derived: DerivedVerifier
     private let sums: KeySums
     private let indexed: Range<Int64>
@@ -30,6 +31,7 @@ final class VerifyWorker {
         tiles = try TileVerifier(in: connection)
         copies = try CopyVerifier(in: connection, reader)
         audit = try AuditVerifier(in: connection, states)
+        resolutions = try ResolutionVerifier(in: connection, reader, options.checksummer)
         derived = try DerivedVerifier(in: connection, states)
     }
 
@@ -82,7 +84,9 @@ final class VerifyWorker {
         case .tiles(let log, let level):
             try tiles.check(log, level: level, first..<chunk.last, &report)
         case .copies: try copies.check(after: first, through: chunk.last, &report)
-        case .audit: try audit.check(after: first, through: chunk.last, &report)
+        case .audit:
+            try audit.check(after: first, through: chunk.last, &report)
+            try resolutions.check(after: first, through: chunk.last, &report)
         case .strayTiles: return key(try tiles.findStray(from: first, &report))
         case .details(let table):
             return key(try audit.findUncovered(in: table, from: first, &report))
