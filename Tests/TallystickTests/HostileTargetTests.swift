@@ -37,7 +37,9 @@ struct HostileTargetTests {
         try PlainSQLite(path).execute(sql)
     }
 
-    @Test("What is no regular file of one name is refused at once, and nothing behind it is touched")
+    @Test(
+        "What is no regular file of one name is refused at once, and nothing behind it is touched"
+    )
     func otherKinds() async throws {
         let test = try await store()
         let folder = test.folder
@@ -118,7 +120,10 @@ struct HostileTargetTests {
             "%",
             with: ", CHECK (length(zeroblob(1000000000)) > 0)) STRICT, WITHOUT ROWID"
         ),
-        checkpoints.replacing("%", with: ", more TEXT AS (hex(root)) STORED) STRICT, WITHOUT ROWID"),
+        checkpoints.replacing(
+            "%",
+            with: ", more TEXT AS (hex(root)) STORED) STRICT, WITHOUT ROWID"
+        ),
         "CREATE TABLE REPLAY_Checkpoints (a, b)", "CREATE VIEW parked_events AS SELECT 1 AS replay",
         "CREATE TABLE seen (id TEXT PRIMARY KEY, n INTEGER CHECK (n < 0)) STRICT",
         "CREATE TABLE seen (id TEXT PRIMARY KEY, n INTEGER, more TEXT AS (hex(id))) STRICT",

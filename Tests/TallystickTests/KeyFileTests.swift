@@ -1,4 +1,6 @@
+import Dispatch
 import Glibc
+import Synchronization
 import Tallystick
 import TallystickCore
 import TallystickTestKit
@@ -89,6 +91,47 @@ struct KeyFileTests {
         symlink(own + "/link", own + "/link")
         #expect(code(.file(own + "/link")) == .keyRefused)
     }
+
+    @Test("A file that is written while it is read gives one of its states whole, or is refused")
+    func changing() throws {
+        let other = folder.file("other.json")
+        try KeyRingFile.change(other) { try $0.add(.random(id: "k2", activatedAt: 1)) }
+        let states = [Self.bytes(path), Self.bytes(other)]
+        let rings = try states.map { try KeyRing(json: $0).keys.map(\.fingerprint) }
+        let switched = Switch()
+        DispatchQueue.global().async { [path] in
+            let descriptor = open(path, O_WRONLY)
+            var round = 0
+            while switched.isOn.withLock({ $0 }) {
+                let bytes = states[round % 2]
+                // In pieces, so that the two mix.
+                for start in stride(from: 0, to: bytes.count, by: 16) {
+                    let piece = Array(bytes[start..<min(start + 16, bytes.count)])
+                    _ = pwrite(descriptor, piece, piece.count, off_t(start))
+                }
+                round += 1
+            }
+            close(descriptor)
+        }
+        var refusals = 0
+        for _ in 0..<300 {
+            do throws(StoreError) {
+                let keys = try KeySource.file(path).load().keys.map(\.fingerprint)
+                #expect(rings.contains(keys))
+            } catch {
+                #expect(error.code == .keyRefused || error.code == .badInput)
+                refusals += 1
+            }
+        }
+        #expect(refusals > 0)
+        switched.isOn.withLock { $0 = false }
+    }
+
+    private final class Switch: Sendable {
+        let isOn = Mutex(true)
+    }
+
+    private static func bytes(_ path: String) -> [UInt8] { Array(TallyCommand.text(path).utf8) }
 
     @Test("A large file is refused before it is read, and one that is no ring is bad input")
     func contents() {

@@ -14,11 +14,12 @@ final class ResolutionVerifier {
     init(
         in connection: Connection,
         _ reader: EventRowReader,
-        _ checksummer: Checksummer
-    ) throws {
+        _ checksummer: Checksummer,
+        _ demands: ChecksumDemands
+    ) throws(SQLiteError) {
         self.reader = reader
         self.checksummer = checksummer
-        demands = try ChecksumDemands(from: connection)
+        self.demands = demands
         rows = try connection.prepare(
             """
             SELECT resolution_id, audit_sequence, position, checksum_algorithm, checksum_key_id,

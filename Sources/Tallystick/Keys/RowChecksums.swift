@@ -18,17 +18,17 @@ final class RowChecksums {
     private let demands: ChecksumDemands?
     private var newest: [Int64: StoredChecksum] = [:]
 
-    /// - parameter judgingDemands: whether a checksum that holds must also be what its category demanded.
+    /// - parameter demands: what a checksum that holds must also be; nil where only that is asked.
     init(
         _ reader: EventRowReader,
         in connection: Connection,
         _ checksummer: Checksummer,
-        judgingDemands: Bool
-    ) throws {
+        _ demands: ChecksumDemands?
+    ) throws(SQLiteError) {
         self.reader = reader
         self.checksummer = checksummer
         rows = try ChecksumRows(in: connection)
-        demands = judgingDemands ? try ChecksumDemands(from: connection) : nil
+        self.demands = demands
     }
 
     /// Reads what was sealed again of the events after `first`, up to `last`.

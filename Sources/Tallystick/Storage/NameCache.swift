@@ -10,9 +10,10 @@ final class NameCache {
     private static let blockSize: Int64 = 256
 
     private let rows: DictionaryRows
-    /// By the low bits of an id.
-    private var slots: [Slot]
-    private let mask: Int
+    /// By the low bits of an id; as many as the dictionary needs, up to `mostSlots`.
+    private var slots = [Slot()]
+    private var mask = 0
+    private let mostSlots: Int
     private var arena: [UInt8] = []
     private var texts: [Int64: String] = [:]
     /// Whether the dictionary fits, so that neighbours are worth reading; nil before the first name.
@@ -28,9 +29,7 @@ final class NameCache {
 
     init(_ dictionary: Dictionary, in connection: Connection) throws(SQLiteError) {
         rows = try DictionaryRows(dictionary, in: connection)
-        let count = dictionary == .streams ? 1 << 18 : 1 << 12
-        mask = count - 1
-        slots = [Slot](repeating: Slot(), count: count)
+        mostSlots = dictionary == .streams ? 1 << 18 : 1 << 12
     }
 
     /// Makes a name available to `withName`; false when the dictionary has no such id.
@@ -41,12 +40,24 @@ final class NameCache {
     }
 
     private func fetch(_ id: Int64) throws(SQLiteError) -> Bool {
+        if id > Int64(mask), slots.count < mostSlots { try grow(for: id) }
         let slot = Int(truncatingIfNeeded: id) & mask
         if slots[slot].id != ~id { try read(id) }
         guard slots[slot].id == ~id else { return false }
         slots[slot].id = id
         used.insert(id)
         return true
+    }
+
+    /// Makes room for the dictionary as it is, and forgets what is there: a small store is opened often.
+    private func grow(for id: Int64) throws(SQLiteError) {
+        let last = max(id, try rows.lastID())
+        var count = max(slots.count * 2, Int(Self.blockSize))
+        while count <= last, count < mostSlots { count *= 2 }
+        slots = [Slot](repeating: Slot(), count: count)
+        mask = count - 1
+        fits = nil
+        arena.removeAll(keepingCapacity: true)
     }
 
     private func read(_ id: Int64) throws(SQLiteError) {

@@ -81,6 +81,15 @@ extension StoreHistory {
         return event
     }
 
+    /// Has enough events for a complete tile of each log that the acts made long.
+    func fillTile() async throws {
+        while events.count < 300 {
+            let lines = (0..<100).map { _ in newEvent().line() }
+            let bytes = Array(lines.joined(separator: "\n").utf8)
+            try await keyedStore().ingest(.bytes(bytes, named: "many"), from: "webhook")
+        }
+    }
+
     private func nextLine() -> String {
         let event = happens(oneIn: 2) ? newEvent() : pick(events.suffix(200)) ?? newEvent()
         switch random.next() % 16 {
@@ -99,7 +108,7 @@ extension StoreHistory {
         }
     }
 
-    fileprivate func deliver() async throws {
+    func deliver() async throws {
         let lines = (0..<Int.random(in: 1...largestDelivery, using: &random)).map { _ in
             nextLine()
         }
@@ -178,7 +187,9 @@ extension StoreHistory {
     }
 
     fileprivate func reopen() async throws {
-        let decided = try await numbers("SELECT conflict_id FROM conflict_states WHERE state <> 'open'")
+        let decided = try await numbers(
+            "SELECT conflict_id FROM conflict_states WHERE state <> 'open'"
+        )
         guard let id = pick(decided) else { return }
         try await store().reopen(conflict: id, actor: "me", reason: "it was wrong")
     }
@@ -212,7 +223,7 @@ extension StoreHistory {
     /// The first key, or a rotation.
     fileprivate func changeKey() async throws {
         let former = ring.keys.last { $0.state == .active }
-        let secret = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        let secret = CanaryKeys.secret(random.next())
         let id = "k\(ring.keys.count + 1)"
         try ring.add(KeyRing.Key(id: id, activatedAt: clock.now, secret: secret))
         guard let key = ring[id] else { return }

@@ -8,10 +8,8 @@ struct TemplateStore {
     private let folder: TemporaryFolder
     private let path: String
 
-    /// - parameter keepingLog: whether the last commits are in the write-ahead log only.
     /// - parameter copy: another event, from another origin.
     static func make(
-        keepingLog: Bool = false,
         delivering copy: String? = nil
     ) async throws -> TemplateStore {
         let test = try await TestStore()
@@ -31,19 +29,16 @@ struct TemplateStore {
         try await test.store.ingest(.file(Fixture.path("events/malformed.ndjson")), from: "poll")
         if let copy { try await test.ingest(copy, from: "webhook") }
         try await decide(test)
-        // Closing a handle writes the log back.
-        if !keepingLog { try await useKeys(test) }
-        let whole = TemplateStore(folder: test.folder, path: test.path)
-        let path = keepingLog ? try whole.copy("template.db") : test.path
+        try await useKeys(test)
         await test.store.close()
-        return TemplateStore(folder: test.folder, path: path)
+        return TemplateStore(folder: test.folder, path: test.path)
     }
 
     /// The keys of the store.
     static func ring() throws -> KeyRing {
         var ring = KeyRing()
         try ring.add(
-            KeyRing.Key(id: "k1", activatedAt: 1, secret: [UInt8](repeating: 1, count: 32))
+            KeyRing.Key(id: "k1", activatedAt: 1, secret: CanaryKeys.secret(1))
         )
         return ring
     }
