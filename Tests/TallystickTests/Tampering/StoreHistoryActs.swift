@@ -71,11 +71,11 @@ extension StoreHistory {
     ]
     private static let origins = ["websocket", "realtime", "webhook", "poll"]
 
-    private func newEvent() -> DeliveredEvent {
+    private func newEvent(ofType type: String? = nil) -> DeliveredEvent {
         let event = DeliveredEvent(
             id: events.count,
             source: Int(random.next() % 3),
-            type: pick(Self.types) ?? "stats"
+            type: type ?? pick(Self.types) ?? "stats"
         )
         events.append(event)
         return event
@@ -84,7 +84,7 @@ extension StoreHistory {
     /// Has enough events for a complete tile of each log that the acts made long.
     func fillTile() async throws {
         while events.count < 300 {
-            let lines = (0..<100).map { _ in newEvent().line() }
+            let lines = (0..<100).map { _ in newEvent(ofType: "stats").line() }
             let bytes = Array(lines.joined(separator: "\n").utf8)
             try await keyedStore().ingest(.bytes(bytes, named: "many"), from: "webhook")
         }
