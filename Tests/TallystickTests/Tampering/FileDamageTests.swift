@@ -40,6 +40,7 @@ struct FileDamageTests {
     func damage() async throws {
         let history = try await StoreHistory(seed: Self.seed, largestDelivery: 60)
         try await history.live(30)
+        try await history.fillTile()
         // The last of it is in the log alone.
         _ = try? await history.deliver()
         let template = try await history.copy("template.db", whenClosed: false)
@@ -50,7 +51,7 @@ struct FileDamageTests {
             truth.add($0)
             return true
         }
-        #expect(truth.count > 80)
+        #expect(truth.count > 200)
         let intact = try await store.verify()
         await store.close()
         var random = SeededGenerator(seed: Self.seed)
@@ -62,9 +63,10 @@ struct FileDamageTests {
             }
             defer { history.remove(path) }
             let what = try Self.damage(path, &random)
-            let code = await failureCode { try await Self.use(path, truth, intact) }
-            if code != nil { noticed += 1 }
-            #expect(code != .bug, "seed \(Self.seed), \(number): \(what)")
+            let failure = await failure(of: { try await Self.use(path, truth, intact) })
+            if failure != nil { noticed += 1 }
+            let told = failure.map { "\($0)" } ?? ""
+            #expect(failure?.code != .bug, "seed \(Self.seed), \(number): \(what): \(told)")
             #expect(truth.strangers == [], "seed \(Self.seed), \(number): \(what)")
         }
         // Free pages and unused bytes aside, damage is seen.
