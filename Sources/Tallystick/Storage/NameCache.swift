@@ -10,10 +10,12 @@ final class NameCache {
     private static let blockSize: Int64 = 256
 
     private let rows: DictionaryRows
-    /// By the low bits of an id.
-    private var slots: [Slot]
+    /// By the low bits of an id. Plain memory, as is the arena: each access to a property of an object that may
+    /// change is checked for exclusivity, which costs more than the look-up.
+    private let slots: UnsafeMutableBufferPointer<Slot>
     private let mask: Int
-    private var arena: [UInt8] = []
+    private let arena = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
+    private var name: [UInt8] = []
     private var texts: [Int64: String] = [:]
     /// Whether the dictionary fits, so that neighbours are worth reading; nil before the first name.
     private var fits: Bool?
@@ -23,6 +25,28 @@ final class NameCache {
         var id: Int64 = -1
         var range = ByteRange.none
     }
+
+    private struct Arena {
+        var memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
+        var used = 0
+
+        mutating func append(_ bytes: [UInt8]) -> ByteRange {
+            if used + bytes.count > memory.count {
+                let larger = UnsafeMutableRawBufferPointer.allocate(
+                    byteCount: max(2 * memory.count, used + bytes.count),
+                    alignment: 1
+                )
+                larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<used]))
+                memory.deallocate()
+                memory = larger
+            }
+            UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + bytes.count])
+                .copyBytes(from: bytes)
+            defer { used += bytes.count }
+            return ByteRange(start: used, count: bytes.count)
+        }
+    }
+
     /// The ids that were ever asked for.
     private(set) var used = IDSet()
 
@@ -30,10 +54,18 @@ final class NameCache {
         rows = try DictionaryRows(dictionary, in: connection)
         let count = dictionary == .streams ? 1 << 18 : 1 << 12
         mask = count - 1
-        slots = [Slot](repeating: Slot(), count: count)
+        slots = .allocate(capacity: count)
+        slots.initialize(repeating: Slot())
+        arena.initialize(to: Arena())
     }
 
-    /// Makes a name available to `withName`; false when the dictionary has no such id.
+    deinit {
+        slots.deallocate()
+        arena.pointee.memory.deallocate()
+        arena.deallocate()
+    }
+
+    /// Makes a name available to `name`; false when the dictionary has no such id.
     @inline(__always)
     func load(_ id: Int64) throws(SQLiteError) -> Bool {
         if slots[Int(truncatingIfNeeded: id) & mask].id == id { return true }
@@ -50,8 +82,8 @@ final class NameCache {
     }
 
     private func read(_ id: Int64) throws(SQLiteError) {
-        if arena.count > Self.arenaLimit {
-            arena.removeAll(keepingCapacity: true)
+        if arena.pointee.used > Self.arenaLimit {
+            arena.pointee.used = 0
             for index in slots.indices { slots[index].id = -1 }
         }
         if fits == nil { fits = try rows.lastID() <= Int64(slots.count) }
@@ -62,14 +94,16 @@ final class NameCache {
     private func keep(_ name: UnsafeRawBufferPointer, _ id: Int64) {
         let slot = Int(truncatingIfNeeded: id) & mask
         guard slots[slot].id != id, slots[slot].id != ~id else { return }
-        let start = arena.count
-        CanonicalJSON.writeString(name, to: &arena)
-        slots[slot] = Slot(id: ~id, range: ByteRange(start: start, count: arena.count - start))
+        self.name.removeAll(keepingCapacity: true)
+        CanonicalJSON.writeString(name, to: &self.name)
+        slots[slot] = Slot(id: ~id, range: arena.pointee.append(self.name))
     }
 
+    /// A name that is loaded, valid until another one is.
     @inline(__always)
-    func withName<Result>(_ id: Int64, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        arena.withUnsafeBytes { body($0.slice(slots[Int(truncatingIfNeeded: id) & mask].range)) }
+    func name(_ id: Int64) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(arena.pointee.memory)
+            .slice(slots[Int(truncatingIfNeeded: id) & mask].range)
     }
 
     /// A name as text; empty when the dictionary has no such id.
