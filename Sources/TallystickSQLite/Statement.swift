@@ -241,6 +241,38 @@ public final class Statement {
         let count = Int(sqlite3_column_bytes(handle, index))
         return UnsafeRawBufferPointer(start: base, count: base == nil ? 0 : count)
     }
+
+    /// A column of the current row, looked up once for its storage class and what it holds.
+    @inlinable @inline(__always)
+    public func column(at index: Int32) -> ColumnValue {
+        ColumnValue(handle: sqlite3_column_value(handle, index))
+    }
+}
+
+/// The value of a column, as long as its statement stays on the row.
+///
+/// SQLite calls it unprotected (sqlite.org/c3ref/value.html): it is for the thread that uses the connection, as a
+/// statement is.
+@frozen
+public struct ColumnValue {
+    @usableFromInline let handle: OpaquePointer?
+
+    @inlinable @inline(__always)
+    init(handle: OpaquePointer?) { self.handle = handle }
+
+    @inlinable @inline(__always)
+    public var type: ColumnType { ColumnType(rawValue: sqlite3_value_type(handle)) ?? .null }
+
+    @inlinable @inline(__always)
+    public var int64: Int64 { sqlite3_value_int64(handle) }
+
+    /// Bytes of a text or blob.
+    @inlinable @inline(__always)
+    public var bytes: UnsafeRawBufferPointer {
+        let base = sqlite3_value_blob(handle)
+        let count = Int(sqlite3_value_bytes(handle))
+        return UnsafeRawBufferPointer(start: base, count: base == nil ? 0 : count)
+    }
 }
 
 /// The storage class of a value.

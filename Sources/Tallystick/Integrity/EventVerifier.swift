@@ -9,6 +9,8 @@ final class EventVerifier {
     private let sums: KeySums
     private let checksums: RowChecksums
     private var leaves: StoredLeaves
+    /// The row that is checked: copied, because SQLite's calls for each look at a column cost more.
+    private let block = EventBlock()
     /// Sums over the rows' keys, to be compared with those over the index tables.
     private(set) var identitySum: UInt64 = 0
     private(set) var revisionSum: UInt64 = 0
@@ -45,61 +47,70 @@ final class EventVerifier {
             let position = rows.int64(at: EventColumn.position)
             if position > expected { report.addMissing("events", expected..<position) }
             expected = position + 1
-            try check(position, &report)
+            block.removeAll()
+            block.copy(rows)
+            try check(block.row(0), &report)
             report.events += 1
         }
         try rows.reset()
         report.addMissing("events", expected..<last + 1)
     }
 
-    private func check(_ position: Int64, _ report: inout VerifyReport) throws {
-        addKeys(position)
-        if let fault = shape.fault(in: rows) {
+    private func check(_ row: EventRow, _ report: inout VerifyReport) throws {
+        func finding(_ kind: String, _ expected: String, _ actual: String) -> VerifyReport.Finding {
+            self.finding(row, kind, expected, actual)
+        }
+        addKeys(row)
+        if let fault = shape.fault(in: row) {
             report.add(finding("content", "the table's own types", fault))
         }
-        guard try reader.readContent(rows) else {
+        guard try reader.readContent(row) else {
             report.add(finding("leaf", "a source and a type", "a name is missing"))
             return
         }
         let digest = SHA256Digest(hashing: reader.content)
-        switch checksums.judge(rows, digest: digest) {
+        switch checksums.judge(row, digest: digest) {
         case .holds: break
         case .notChecked: report.checksumsWithoutKey += 1
         case .finding(let kind, let expected, let actual):
             report.add(finding(kind, expected, actual))
         }
-        guard let leaf = try reader.leafHash(rows, content: digest) else {
+        guard let leaf = try reader.leafHash(row, content: digest) else {
             report.add(finding("leaf", "a stream, a category and an origin", "a name is missing"))
             return
         }
-        let proof = try leaves.hash(position - 1)
+        let proof = try leaves.hash(row.int64(at: EventColumn.position) - 1)
         guard proof != leaf else { return }
         report.add(finding("leaf", proof?.hex ?? "no leaf hash is stored", leaf.hex))
     }
 
-    private func addKeys(_ position: Int64) {
+    private func addKeys(_ row: EventRow) {
+        let position = row.int64(at: EventColumn.position)
         identitySum &+= sums.identity(
-            rows.bytes(at: EventColumn.id),
-            rows.int64(at: EventColumn.source),
+            row.bytes(at: EventColumn.id),
+            row.int64(at: EventColumn.source),
             position
         )
         revisionSum &+= sums.revision(
-            rows.int64(at: EventColumn.stream),
-            rows.int64(at: EventColumn.revision),
+            row.int64(at: EventColumn.stream),
+            row.int64(at: EventColumn.revision),
             position
         )
     }
 
-    private func finding(_ kind: String, _ expected: String, _ actual: String)
-        -> VerifyReport.Finding
-    {
-        let position = rows.int64(at: EventColumn.position)
-        let names = try? reader.names(rows)
+    private func finding(
+        _ row: EventRow,
+        _ kind: String,
+        _ expected: String,
+        _ actual: String
+    ) -> VerifyReport.Finding {
+        let position = row.int64(at: EventColumn.position)
+        let names = try? reader.names(row)
         return VerifyReport.Finding(
             record: "events \(position)",
             position: position,
             source: names?.source,
-            eventID: rows.text(at: EventColumn.id),
+            eventID: row.text(at: EventColumn.id),
             finding: kind,
             expected: expected,
             actual: actual

@@ -37,12 +37,12 @@ final class RowChecksums {
     }
 
     /// Judges a row whose content the reader has rebuilt.
-    func judge(_ row: Statement, digest: SHA256Digest) -> Judgement {
+    func judge(_ row: some EventColumns, digest: SHA256Digest) -> Judgement {
         let again = newest.isEmpty ? nil : newest[row.int64(at: EventColumn.position)]
         let verdict = reader.judgeChecksum(row, digest: digest, with: checksummer, newest: again)
         switch verdict {
         case .differs, .unknownAlgorithm:
-            let stored = again?.bytes ?? row.blob(at: EventColumn.checksum)
+            let stored = again?.bytes ?? [UInt8](row.bytes(at: EventColumn.checksum))
             return .finding("content", expected: Hex.string(stored), actual: verdict.actual)
         case .holds, .keyMissing:
             if let finding = judgeDemand(row, again) { return finding }
@@ -50,7 +50,7 @@ final class RowChecksums {
         }
     }
 
-    private func judgeDemand(_ row: Statement, _ again: StoredChecksum?) -> Judgement? {
+    private func judgeDemand(_ row: some EventColumns, _ again: StoredChecksum?) -> Judgement? {
         guard let demands else { return nil }
         let position = row.int64(at: EventColumn.position)
         return demands.judge(

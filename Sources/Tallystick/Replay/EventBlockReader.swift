@@ -70,6 +70,8 @@ final class EventBlockReader {
 
     /// Verifies the current row of a statement, whose position is among those prepared, and adds it to a block.
     func add(_ row: Statement, to block: EventBlock) throws {
+        block.copy(row)
+        let row = block.row(block.count)
         let position = row.int64(at: EventColumn.position)
         if let fault = shape.fault(in: row) { throw EventSource.damaged(position, fault) }
         guard try rows.readContent(row) else {
@@ -92,8 +94,7 @@ final class EventBlockReader {
             throw EventSource.damaged(position, "it does not have the leaf hash in the tree")
         }
         rows.withStreamName(of: row) { stream in
-            block.append(
-                row,
+            block.accept(
                 content: rows.content,
                 stream: stream,
                 EventBlock.Proof(content: digest, leaf: leaf)

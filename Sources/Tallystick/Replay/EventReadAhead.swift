@@ -7,6 +7,8 @@ import TallystickSQLite
 /// transaction of its own.
 final class EventReadAhead {
     private let blocks = BlockingQueue<EventBlock>(bound: ReadAheadLimits.blocks)
+    /// Blocks that were used, to be filled again.
+    private let spare = BlockingQueue<EventBlock>()
     /// The position before the next block's first event.
     private(set) var position: Int64
 
@@ -18,7 +20,7 @@ final class EventReadAhead {
         through last: Int64
     ) {
         self.position = position
-        startThread { [blocks] in
+        startThread { [blocks, spare] in
             defer { blocks.finish() }
             do {
                 let connection = try StoreFile.openForReading(path, options)
@@ -30,7 +32,7 @@ final class EventReadAhead {
                 )
                 var next = position
                 while next < last {
-                    let block = EventBlock()
+                    let block = spare.nextIfAny() ?? EventBlock()
                     let end = min(last, next + ReadAheadLimits.rows)
                     try connection.execute("BEGIN")
                     reader.beginTransaction()
@@ -50,11 +52,14 @@ final class EventReadAhead {
 
     deinit { blocks.finish() }
 
-    /// The next block; nil at the end.
-    func next() -> EventBlock? {
-        guard let block = blocks.next() else { return nil }
-        position += Int64(block.count)
-        return block
+    /// Replaces a block that was used by the next one; false at the end.
+    func next(_ block: inout EventBlock) -> Bool {
+        guard let next = blocks.next() else { return false }
+        position += Int64(next.count)
+        // Who still holds one of its rows keeps it.
+        if isKnownUniquelyReferenced(&block) { spare.put(block) }
+        block = next
+        return true
     }
 }
 

@@ -227,9 +227,7 @@ final class EventSource {
             }
         }
         blockStart = position
-        if let read = ahead?.next() {
-            block = read
-        } else {
+        if ahead?.next(&block) != true {
             ahead = nil
             block = EventBlock()
             let through = min(last, position + ReadAheadLimits.rows)

@@ -16,9 +16,50 @@ final class EventBlock: @unchecked Sendable {
     fileprivate struct Cell {
         var type: ColumnType
         /// Bytes of a text or blob.
-        var count: Int32
+        var count: Int32 = 0
         /// An integer, or where the bytes begin.
-        var value: Int64
+        var value: Int64 = 0
+    }
+
+    /// What is written once for each cell. It is kept beside the object, because each access to a property of an
+    /// object is checked for exclusivity, which costs more than the cell.
+    fileprivate struct Cells {
+        var all = UnsafeMutableBufferPointer<Cell>.allocate(capacity: EventBlock.cellsOfRow)
+        /// What cells point into.
+        var memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
+        var used = 0
+
+        mutating func reserveRow(_ row: Int) {
+            let count = row * EventBlock.cellsOfRow
+            guard count + EventBlock.cellsOfRow > all.count else { return }
+            let larger = UnsafeMutableBufferPointer<Cell>.allocate(capacity: 2 * all.count)
+            _ = larger.update(fromContentsOf: UnsafeMutableBufferPointer(rebasing: all[..<count]))
+            all.deallocate()
+            all = larger
+        }
+
+        @inline(__always)
+        mutating func add(_ bytes: UnsafeRawBufferPointer, _ type: ColumnType) -> Cell {
+            if used + bytes.count > memory.count { grow(bytes.count) }
+            UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + bytes.count])
+                .copyMemory(from: bytes)
+            defer { used += bytes.count }
+            return Cell(
+                type: type,
+                count: Int32(truncatingIfNeeded: bytes.count),
+                value: Int64(used)
+            )
+        }
+
+        private mutating func grow(_ needed: Int) {
+            let larger = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: max(memory.count * 2, used + needed),
+                alignment: 8
+            )
+            larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<used]))
+            memory.deallocate()
+            memory = larger
+        }
     }
 
     /// After the columns of `EventColumn`.
@@ -26,92 +67,79 @@ final class EventBlock: @unchecked Sendable {
     fileprivate static let streamColumn = EventColumn.count + 1
     private static let cellsOfRow = Int(EventColumn.count) + 2
 
-    private var cells: [Cell] = []
-    /// What cells point into; freed with the block.
-    private var memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
-    private var used = 0
+    private let cells = UnsafeMutablePointer<Cells>.allocate(capacity: 1)
     private(set) var proofs: [Proof] = []
     /// Why the event after the last one cannot be handed on.
     var failure: (any Error)?
 
-    deinit { memory.deallocate() }
+    init() { cells.initialize(to: Cells()) }
+
+    deinit {
+        cells.pointee.all.deallocate()
+        cells.pointee.memory.deallocate()
+        cells.deallocate()
+    }
 
     var count: Int { proofs.count }
     /// Whether it holds as many bytes as it should.
-    var isFull: Bool { used >= ReadAheadLimits.blockBytes }
+    var isFull: Bool { cells.pointee.used >= ReadAheadLimits.blockBytes }
 
     func row(_ index: Int) -> EventRow { EventRow(block: self, first: index * Self.cellsOfRow) }
 
     func removeAll() {
-        cells.removeAll(keepingCapacity: true)
         proofs.removeAll(keepingCapacity: true)
-        used = 0
+        cells.pointee.used = 0
         failure = nil
     }
 
-    /// Copies the current row of a statement that selects `EventColumn.list` first.
+    /// Copies the current row of a statement that selects `EventColumn.list` first: it is `row(count)`, and
+    /// belongs to the block once `accept` says what was computed from it.
+    func copy(_ row: Statement) {
+        let first = count * Self.cellsOfRow
+        cells.pointee.reserveRow(count)
+        for column in 0..<EventColumn.count {
+            let value = row.column(at: column)
+            let type = value.type
+            let cell =
+                switch type {
+                case .integer: Cell(type: type, value: value.int64)
+                case .text, .blob: cells.pointee.add(value.bytes, type)
+                case .null, .real: Cell(type: type)
+                }
+            cells.pointee.all[first + Int(column)] = cell
+        }
+    }
+
+    /// Keeps the row that was copied last.
     ///
     /// - parameter stream: the stream's name as UTF-8.
-    func append(
-        _ row: Statement,
-        content: [UInt8],
-        stream: UnsafeRawBufferPointer,
-        _ proof: Proof
-    ) {
-        for column in 0..<EventColumn.count {
-            let type = row.columnType(at: column)
-            switch type {
-            case .integer: cells.append(Cell(type: type, count: 0, value: row.int64(at: column)))
-            case .text, .blob: add(row.bytes(at: column), type)
-            case .null, .real: cells.append(Cell(type: .null, count: 0, value: 0))
-            }
-        }
-        content.withUnsafeBytes { add($0, .text) }
-        add(stream, .text)
+    func accept(content: [UInt8], stream: UnsafeRawBufferPointer, _ proof: Proof) {
+        let first = count * Self.cellsOfRow
+        let text = content.withUnsafeBytes { cells.pointee.add($0, .text) }
+        cells.pointee.all[first + Int(Self.contentColumn)] = text
+        cells.pointee.all[first + Int(Self.streamColumn)] = cells.pointee.add(stream, .text)
         proofs.append(proof)
     }
 
-    private func add(_ bytes: UnsafeRawBufferPointer, _ type: ColumnType) {
-        if used + bytes.count > memory.count { grow(bytes.count) }
-        UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + bytes.count])
-            .copyMemory(from: bytes)
-        cells.append(
-            Cell(type: type, count: Int32(truncatingIfNeeded: bytes.count), value: Int64(used))
-        )
-        used += bytes.count
-    }
-
-    private func grow(_ needed: Int) {
-        let larger = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(memory.count * 2, used + needed),
-            alignment: 8
-        )
-        larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<used]))
-        memory.deallocate()
-        memory = larger
-    }
-
     @inline(__always)
-    fileprivate func cell(_ index: Int) -> Cell { cells[index] }
+    fileprivate func cell(_ index: Int) -> Cell { cells.pointee.all[index] }
 
     @inline(__always)
     fileprivate func bytes(_ cell: Cell) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(
-            rebasing: memory[Int(cell.value)..<Int(cell.value) + Int(cell.count)]
+            rebasing: cells.pointee.memory[Int(cell.value)..<Int(cell.value) + Int(cell.count)]
         )
     }
 }
 
-/// One row of a block, read as a statement's row is. Its bytes stay as long as the block.
-struct EventRow {
+/// One row of a block, read as a statement's row is. Its bytes stay until the block gets another row, and in a
+/// block that gets no more as long as that.
+struct EventRow: EventColumns {
     fileprivate let block: EventBlock
     fileprivate let first: Int
 
     @inline(__always)
     func columnType(at column: Int32) -> ColumnType { block.cell(first + Int(column)).type }
-
-    @inline(__always)
-    func isNull(at column: Int32) -> Bool { columnType(at: column) == .null }
 
     @inline(__always)
     func int64(at column: Int32) -> Int64 {
@@ -126,16 +154,6 @@ struct EventRow {
             return UnsafeRawBufferPointer(start: nil, count: 0)
         }
         return block.bytes(cell)
-    }
-
-    func bytesIfPresent(at column: Int32) -> UnsafeRawBufferPointer? {
-        isNull(at: column) ? nil : bytes(at: column)
-    }
-
-    func text(at column: Int32) -> String { String(decoding: bytes(at: column), as: UTF8.self) }
-
-    func textIfPresent(at column: Int32) -> String? {
-        isNull(at: column) ? nil : text(at: column)
     }
 
     func value(at column: Int32) -> SQLValue {
@@ -154,10 +172,28 @@ struct EventRow {
     var streamName: UnsafeRawBufferPointer { bytes(at: EventBlock.streamColumn) }
 }
 
-/// What names are looked up by.
+/// A row with the columns of `EventColumn`: a statement's, or a copy of one.
 protocol EventColumns {
+    func columnType(at column: Int32) -> ColumnType
     func int64(at column: Int32) -> Int64
+    /// Bytes of a text or blob.
+    func bytes(at column: Int32) -> UnsafeRawBufferPointer
 }
 
-extension EventRow: EventColumns {}
 extension Statement: EventColumns {}
+
+extension EventColumns {
+    @inline(__always)
+    func isNull(at column: Int32) -> Bool { columnType(at: column) == .null }
+
+    @inline(__always)
+    func bytesIfPresent(at column: Int32) -> UnsafeRawBufferPointer? {
+        isNull(at: column) ? nil : bytes(at: column)
+    }
+
+    func text(at column: Int32) -> String { String(decoding: bytes(at: column), as: UTF8.self) }
+
+    func textIfPresent(at column: Int32) -> String? {
+        isNull(at: column) ? nil : text(at: column)
+    }
+}

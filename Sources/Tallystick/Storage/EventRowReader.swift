@@ -49,7 +49,7 @@ final class EventRowReader {
     }
 
     /// Rebuilds the content of the statement's current row; false when a dictionary lacks a name of it.
-    func readContent(_ row: Statement) throws(SQLiteError) -> Bool {
+    func readContent(_ row: some EventColumns) throws(SQLiteError) -> Bool {
         // Out of the object, so that its parts are accessed once each.
         var content: [UInt8] = []
         swap(&content, &self.content)
@@ -57,24 +57,20 @@ final class EventRowReader {
         content.removeAll(keepingCapacity: true)
         let (source, type) = (row.int64(at: EventColumn.source), row.int64(at: EventColumn.type))
         guard try sources.load(source), try types.load(type) else { return false }
-        sources.withName(source) { source in
-            types.withName(type) { type in
-                EventContent.write(
-                    ContentParts(
-                        id: row.bytes(at: EventColumn.id),
-                        source: source,
-                        type: type,
-                        subject: row.bytesIfPresent(at: EventColumn.subject),
-                        time: row.bytesIfPresent(at: EventColumn.time),
-                        dataContentType: row.bytesIfPresent(at: EventColumn.dataContentType),
-                        attributes: row.bytesIfPresent(at: EventColumn.attributes),
-                        data: row.bytesIfPresent(at: EventColumn.data),
-                        dataIsBinary: row.columnType(at: EventColumn.data) == .blob
-                    ),
-                    to: &content
-                )
-            }
-        }
+        EventContent.write(
+            ContentParts(
+                id: row.bytes(at: EventColumn.id),
+                source: sources.name(source),
+                type: types.name(type),
+                subject: row.bytesIfPresent(at: EventColumn.subject),
+                time: row.bytesIfPresent(at: EventColumn.time),
+                dataContentType: row.bytesIfPresent(at: EventColumn.dataContentType),
+                attributes: row.bytesIfPresent(at: EventColumn.attributes),
+                data: row.bytesIfPresent(at: EventColumn.data),
+                dataIsBinary: row.columnType(at: EventColumn.data) == .blob
+            ),
+            to: &content
+        )
         return true
     }
 
@@ -82,7 +78,7 @@ final class EventRowReader {
     ///
     /// - parameter newest: the one that was made last, where the event was sealed again.
     func judgeChecksum(
-        _ row: Statement,
+        _ row: some EventColumns,
         digest: SHA256Digest,
         with checksummer: Checksummer,
         newest: StoredChecksum? = nil
@@ -106,7 +102,7 @@ final class EventRowReader {
 
     /// The leaf hash of the statement's current row; nil when a dictionary lacks a name of it.
     func leafHash(
-        _ row: Statement,
+        _ row: some EventColumns,
         content digest: SHA256Digest
     ) throws(SQLiteError) -> SHA256Digest? {
         let category = row.int64(at: EventColumn.category)
@@ -120,28 +116,24 @@ final class EventRowReader {
         leaf.removeAll(keepingCapacity: true)
         // The prefix of a leaf's hash comes first, so that the leaf need not be copied.
         leaf.append(MerkleHash.leafPrefix)
-        categories.withName(category) { category in
-            origins.withName(origin) { origin in
-                streams.withName(stream) { stream in
-                    Leaf.writeEvent(
-                        position: row.int64(at: EventColumn.position),
-                        revision: row.int64(at: EventColumn.revision),
-                        recordedAt: row.int64(at: EventColumn.recordedAt),
-                        category: category,
-                        origin: origin,
-                        stream: stream,
-                        content: digest,
-                        delivery: row.bytesIfPresent(at: EventColumn.deliveryAttributes),
-                        to: &leaf
-                    )
-                }
-            }
-        }
+        Leaf.writeEvent(
+            position: row.int64(at: EventColumn.position),
+            revision: row.int64(at: EventColumn.revision),
+            recordedAt: row.int64(at: EventColumn.recordedAt),
+            category: categories.name(category),
+            origin: origins.name(origin),
+            stream: streams.name(stream),
+            content: digest,
+            delivery: row.bytesIfPresent(at: EventColumn.deliveryAttributes),
+            to: &leaf
+        )
         return leaf.withUnsafeBytes { SHA256Digest(hashing: $0) }
     }
 
     /// The leaf of the statement's current row; nil when a dictionary lacks a name of it.
-    func leaf(_ row: Statement, content digest: SHA256Digest) throws(SQLiteError) -> [UInt8]? {
+    func leaf(_ row: some EventColumns, content digest: SHA256Digest) throws(SQLiteError)
+        -> [UInt8]?
+    {
         // Without the prefix of its hash.
         try leafHash(row, content: digest) == nil ? nil : Array(leaf.dropFirst())
     }
@@ -169,14 +161,13 @@ final class EventRowReader {
     }
 
     /// The stream's name of a row whose leaf was computed, as UTF-8.
-    func withStreamName(of row: Statement, _ body: (UnsafeRawBufferPointer) -> Void) {
-        streams.withName(row.int64(at: EventColumn.stream)) { name in
-            guard name.count >= 2, !name.contains(0x5C) else {
-                CanonicalJSON.text(ofString: name).withUnsafeBytes(body)
-                return
-            }
-            body(UnsafeRawBufferPointer(rebasing: name[1..<name.count - 1]))
+    func withStreamName(of row: some EventColumns, _ body: (UnsafeRawBufferPointer) -> Void) {
+        let name = streams.name(row.int64(at: EventColumn.stream))
+        guard name.count >= 2, !name.contains(0x5C) else {
+            CanonicalJSON.text(ofString: name).withUnsafeBytes(body)
+            return
         }
+        body(UnsafeRawBufferPointer(rebasing: name[1..<name.count - 1]))
     }
 
     /// Names of the statement's current row as text.
@@ -198,11 +189,4 @@ struct EventNames {
     var type: String
     var category: String
     var origin: String
-}
-
-extension Statement {
-    /// The bytes of a column that is not NULL; valid as those of `bytes(at:)`.
-    func bytesIfPresent(at index: Int32) -> UnsafeRawBufferPointer? {
-        isNull(at: index) ? nil : bytes(at: index)
-    }
 }

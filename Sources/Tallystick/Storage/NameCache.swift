@@ -1,3 +1,4 @@
+import Glibc
 import TallystickCore
 import TallystickSQLite
 
@@ -10,29 +11,69 @@ final class NameCache {
     private static let blockSize: Int64 = 256
 
     private let rows: DictionaryRows
-    /// By the low bits of an id; as many as the dictionary needs, up to `mostSlots`.
-    private var slots = [Slot()]
-    private var mask = 0
-    private let mostSlots: Int
-    private var arena: [UInt8] = []
+    /// By the low bits of an id. Plain memory, as is the arena: each access to a property of an object that may
+    /// change is checked for exclusivity, which costs more than the look-up.
+    private let slots: UnsafeMutableBufferPointer<Slot>
+    private let mask: Int
+    private let arena = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
+    private var name: [UInt8] = []
     private var texts: [Int64: String] = [:]
     /// Whether the dictionary fits, so that neighbours are worth reading; nil before the first name.
     private var fits: Bool?
 
     private struct Slot {
-        /// The id that is here, its complement where it was read beside another one and never asked for, or -1.
-        var id: Int64 = -1
+        /// The id that is here, its complement where it was read beside another one and never asked for, or 0.
+        var id: Int64 = 0
         var range = ByteRange.none
     }
+
+    private struct Arena {
+        var memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
+        var used = 0
+
+        mutating func append(_ bytes: [UInt8]) -> ByteRange {
+            if used + bytes.count > memory.count {
+                let larger = UnsafeMutableRawBufferPointer.allocate(
+                    byteCount: max(2 * memory.count, used + bytes.count),
+                    alignment: 1
+                )
+                larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<used]))
+                memory.deallocate()
+                memory = larger
+            }
+            UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + bytes.count])
+                .copyBytes(from: bytes)
+            defer { used += bytes.count }
+            return ByteRange(start: used, count: bytes.count)
+        }
+    }
+
     /// The ids that were ever asked for.
     private(set) var used = IDSet()
 
     init(_ dictionary: Dictionary, in connection: Connection) throws(SQLiteError) {
         rows = try DictionaryRows(dictionary, in: connection)
-        mostSlots = dictionary == .streams ? 1 << 18 : 1 << 12
+        let count = dictionary == .streams ? 1 << 18 : 1 << 12
+        mask = count - 1
+        // Zeroed memory that is not touched before it is used: most stores have few names, and are opened often. No id
+        // is 0.
+        guard let memory = calloc(count, MemoryLayout<Slot>.stride) else {
+            throw SQLiteError(code: .noMemory, message: "out of memory", operation: "read names")
+        }
+        slots = UnsafeMutableBufferPointer(
+            start: memory.bindMemory(to: Slot.self, capacity: count),
+            count: count
+        )
+        arena.initialize(to: Arena())
     }
 
-    /// Makes a name available to `withName`; false when the dictionary has no such id.
+    deinit {
+        free(slots.baseAddress)
+        arena.pointee.memory.deallocate()
+        arena.deallocate()
+    }
+
+    /// Makes a name available to `name`; false when the dictionary has no such id.
     @inline(__always)
     func load(_ id: Int64) throws(SQLiteError) -> Bool {
         if slots[Int(truncatingIfNeeded: id) & mask].id == id { return true }
@@ -40,7 +81,6 @@ final class NameCache {
     }
 
     private func fetch(_ id: Int64) throws(SQLiteError) -> Bool {
-        if id > Int64(mask), slots.count < mostSlots { try grow(for: id) }
         let slot = Int(truncatingIfNeeded: id) & mask
         if slots[slot].id != ~id { try read(id) }
         guard slots[slot].id == ~id else { return false }
@@ -49,21 +89,10 @@ final class NameCache {
         return true
     }
 
-    /// Makes room for the dictionary as it is, and forgets what is there: a small store is opened often.
-    private func grow(for id: Int64) throws(SQLiteError) {
-        let last = max(id, try rows.lastID())
-        var count = max(slots.count * 2, Int(Self.blockSize))
-        while count <= last, count < mostSlots { count *= 2 }
-        slots = [Slot](repeating: Slot(), count: count)
-        mask = count - 1
-        fits = nil
-        arena.removeAll(keepingCapacity: true)
-    }
-
     private func read(_ id: Int64) throws(SQLiteError) {
-        if arena.count > Self.arenaLimit {
-            arena.removeAll(keepingCapacity: true)
-            for index in slots.indices { slots[index].id = -1 }
+        if arena.pointee.used > Self.arenaLimit {
+            arena.pointee.used = 0
+            for index in slots.indices { slots[index].id = 0 }
         }
         if fits == nil { fits = try rows.lastID() <= Int64(slots.count) }
         let block = fits == true ? id & ~(Self.blockSize - 1)...id | (Self.blockSize - 1) : id...id
@@ -73,14 +102,16 @@ final class NameCache {
     private func keep(_ name: UnsafeRawBufferPointer, _ id: Int64) {
         let slot = Int(truncatingIfNeeded: id) & mask
         guard slots[slot].id != id, slots[slot].id != ~id else { return }
-        let start = arena.count
-        CanonicalJSON.writeString(name, to: &arena)
-        slots[slot] = Slot(id: ~id, range: ByteRange(start: start, count: arena.count - start))
+        self.name.removeAll(keepingCapacity: true)
+        CanonicalJSON.writeString(name, to: &self.name)
+        slots[slot] = Slot(id: ~id, range: arena.pointee.append(self.name))
     }
 
+    /// A name that is loaded, valid until another one is.
     @inline(__always)
-    func withName<Result>(_ id: Int64, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        arena.withUnsafeBytes { body($0.slice(slots[Int(truncatingIfNeeded: id) & mask].range)) }
+    func name(_ id: Int64) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(arena.pointee.memory)
+            .slice(slots[Int(truncatingIfNeeded: id) & mask].range)
     }
 
     /// A name as text; empty when the dictionary has no such id.

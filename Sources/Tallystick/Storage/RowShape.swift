@@ -43,7 +43,7 @@ struct RowShape {
 
     /// The first column of the current row that holds what it may not; nil when there is none.
     @inline(__always)
-    func fault(in row: Statement) -> String? {
+    func fault(in row: some EventColumns) -> String? {
         for index in allowed.indices {
             let type = row.columnType(at: Int32(truncatingIfNeeded: index))
             if allowed[index] & 1 << UInt8(type.rawValue) == 0 {
@@ -78,7 +78,7 @@ struct EventShape {
 
     /// What is wrong with the current row of a statement that selects `EventColumn.list`; nil when nothing is.
     @inline(__always)
-    func fault(in row: Statement) -> String? {
+    func fault(in row: some EventColumns) -> String? {
         if let fault = types.fault(in: row) { return fault }
         if let attributes = row.bytesIfPresent(at: EventColumn.attributes),
             !ContentShape.isAttributes(attributes)

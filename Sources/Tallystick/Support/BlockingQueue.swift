@@ -6,7 +6,8 @@ import Glibc
 final class BlockingQueue<Element>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var items: [Element] = []
+    /// Nil where an item was taken out already.
+    private var items: [Element?] = []
     private var first = 0
     private var isFinished = false
     private let bound: Int
@@ -47,8 +48,13 @@ final class BlockingQueue<Element>: @unchecked Sendable {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while first == items.count && !isFinished { pthread_cond_wait(changed, mutex) }
+        return takeFirst()
+    }
+
+    /// The oldest item, taken out; for who holds the mutex.
+    private func takeFirst() -> Element? {
         guard first < items.count else { return nil }
-        let item = items[first]
+        let item = items[first].take()
         first += 1
         if first == items.count {
             items.removeAll(keepingCapacity: true)
@@ -59,6 +65,13 @@ final class BlockingQueue<Element>: @unchecked Sendable {
         }
         pthread_cond_broadcast(changed)
         return item
+    }
+
+    /// The oldest item that is there already; nil when none is.
+    func nextIfAny() -> Element? {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return takeFirst()
     }
 
     /// Lets no further item in; waiting threads go on.
