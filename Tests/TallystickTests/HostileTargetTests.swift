@@ -5,7 +5,7 @@ import TallystickTestKit
 import Testing
 
 /// Files that somebody else put where a projection is to be.
-@Suite("Hostile files for projections", .timeLimit(.minutes(1)))
+@Suite("Hostile files for projections")
 struct HostileTargetTests {
     private static let projection = Array(
         """

@@ -22,7 +22,7 @@ struct UntamperedTests {
             let history = try await StoreHistory(seed: seed)
             var objections: [String]
             do {
-                try await history.live(10)
+                try await history.live(8)
                 objections = try await history.objections()
             } catch {
                 objections = ["\(error)"]
