@@ -152,4 +152,15 @@ struct CanaryKeyTests {
         _ = silent.run(["-c", "wc ring.json", "sh", "--key-file", "ring.json"])
         #expect(silent.watch.found == [])
     }
+
+    @Test("A process in which a key was found fails when it ends, whatever its tests say")
+    func failure() async {
+        await #expect(processExitsWith: .exitCode(86)) {
+            let folder = try TemporaryFolder()
+            try Data(CanaryKeys.secret(1)).write(to: URL(filePath: folder.file("leak")))
+            SecretWatch.shared.inspect(folder: folder.path)
+            unlink(folder.file("leak"))
+            exit(0)
+        }
+    }
 }
