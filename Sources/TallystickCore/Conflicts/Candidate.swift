@@ -11,23 +11,31 @@ public struct Candidate: Sendable, Equatable {
     public let content: [UInt8]
     /// SHA-256 of the content.
     public let digest: SHA256Digest
+    /// The smallest SHA-256 among this content and those that agree with it: it tells candidates apart whichever of
+    /// their copies came first.
+    public let smallestDigest: SHA256Digest
     /// The event's own `time` in this content.
     public let time: RFC3339Instant?
 
     /// - parameter supporters: delivery paths besides `origin`, in any order.
+    /// - parameter agreeing: digests of other contents that agree with this one.
     /// - throws: `JSONError` where the content is no JSON document.
     public init(
         number: Int,
         origin: String,
         supporters: [String] = [],
         content: [UInt8],
-        digest: SHA256Digest? = nil
+        digest: SHA256Digest? = nil,
+        agreeing: [SHA256Digest] = []
     ) throws(JSONError) {
         self.number = number
         self.origin = origin
-        self.supporters = Self.sorted(Set(supporters).union([origin]))
+        self.supporters =
+            supporters.isEmpty ? [origin] : Self.sorted(Set(supporters).union([origin]))
         self.content = content
-        self.digest = digest ?? SHA256Digest(hashing: content)
+        let digest = digest ?? SHA256Digest(hashing: content)
+        self.digest = digest
+        smallestDigest = agreeing.reduce(digest) { min($0, $1) }
         var tape = JSONTape()
         time = try content.withUnsafeBytesTyped { bytes throws(JSONError) in
             try tape.parse(bytes)
