@@ -110,7 +110,10 @@ let package = Package(
         ),
         .testTarget(
             name: "CLITests",
-            dependencies: ["TallystickCLI", "TallystickBenchmarks", "TallystickTestKit"],
+            dependencies: [
+                "TallystickCLI", "TallystickBenchmarks", "TallystickCrashWorker",
+                "TallystickTestKit",
+            ],
             swiftSettings: strict
         ),
         .testTarget(

@@ -2,12 +2,12 @@ import Glibc
 import Tallystick
 import TallystickCore
 
-/// The process that tests kill: it appends one event after the other, and says so only when an append was
-/// acknowledged.
+/// A process of its own for what tests cannot do in theirs: be killed, meet a failing disk, start small.
 ///
 /// `append STORE WRITER STREAMS` appends events WRITER-0, WRITER-1, … to shared streams until it is killed, from the
-/// beginning each time, and writes a line `ID STREAM REVISION POSITION` for each. `fail STORE` appends two events
-/// and writes what each became: the test makes the disk fail.
+/// beginning each time, and writes a line `ID STREAM REVISION POSITION` for each append that was acknowledged.
+/// `fail STORE` appends two events and writes what each became: the test makes the disk fail.
+/// `measure FILE COMMAND…` runs a command, and writes to the file the most memory that it had, in KiB.
 @main
 enum CrashWorker {
     static func main() async {
@@ -16,7 +16,8 @@ enum CrashWorker {
         case "append" where words.count == 5:
             await appendForEver(words[2], words[3], Int(words[4]) ?? 1)
         case "fail" where words.count == 3: await appendTwice(words[2])
-        default: say("usage: append STORE WRITER STREAMS | fail STORE")
+        case "measure" where words.count > 3: measure(Array(words[3...]), file: words[2])
+        default: say("usage: append STORE WRITER STREAMS | fail STORE | measure FILE COMMAND…")
         }
     }
 
@@ -66,6 +67,22 @@ enum CrashWorker {
         } catch {
             say("open \(error.code)")
         }
+    }
+
+    private static func measure(_ command: [String], file: String) {
+        var words: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
+        words.append(nil)
+        var (child, status, usage) = (pid_t(), Int32(), rusage())
+        guard posix_spawnp(&child, command[0], nil, nil, words, environ) == 0,
+            wait4(child, &status, 0, &usage) == child
+        else { exit(127) }
+        if let output = fopen(file, "w") {
+            fputs("\(usage.ru_maxrss)\n", output)
+            fclose(output)
+        }
+        let signal = status & 0x7F
+        if signal != 0 { kill(getpid(), signal) }
+        exit((status >> 8) & 0xFF)
     }
 
     /// One line, at once and in one piece.

@@ -10,8 +10,6 @@ public struct TallyCommand: Sendable {
         public var errors: String
         /// How long it ran.
         public var seconds: Double
-        /// The most memory that it had.
-        public var peakMebibytes: Int
     }
 
     /// The program.
@@ -20,10 +18,10 @@ public struct TallyCommand: Sendable {
     private let wrapper: [String]
 
     /// Another program.
-    public init(in folder: String, path: String) {
+    public init(in folder: String, path: String, under wrapper: [String] = []) {
         self.folder = folder
         self.path = path
-        wrapper = []
+        self.wrapper = wrapper
     }
 
     /// - parameter folder: where commands run.
@@ -32,13 +30,18 @@ public struct TallyCommand: Sendable {
     public init(in folder: String, program: String = "tally", under wrapper: [String] = []) {
         self.folder = folder
         self.wrapper = wrapper
+        path = Self.product(program)
+    }
+
+    /// Where a product was built.
+    private static func product(_ program: String) -> String {
         // The test bundle lies in the folder of the products.
         let bundle = CommandLine.arguments.first ?? ""
         let parts = bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast()
         let beside = parts.joined(separator: "/") + "/" + program
         let package = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
         let built = package.joined(separator: "/") + "/.build/debug/" + program
-        path = access(beside, X_OK) == 0 ? beside : built
+        return access(beside, X_OK) == 0 ? beside : built
     }
 
     /// Runs a command to its end.
@@ -69,17 +72,32 @@ public struct TallyCommand: Sendable {
             output: scratch + ".out",
             errors: scratch + ".err"
         )
-        var usage = rusage()
-        let code = Self.wait(for: child, &usage)
+        let code = wait(for: child)
         let (seconds, attoseconds) = (clock.now - started).components
         defer { for suffix in [".in", ".out", ".err"] { unlink(scratch + suffix) } }
         return Result(
             code: code,
             output: Self.text(scratch + ".out"),
             errors: Self.text(scratch + ".err"),
-            seconds: Double(seconds) + Double(attoseconds) / 1e18,
-            peakMebibytes: usage.ru_maxrss >> 10
+            seconds: Double(seconds) + Double(attoseconds) / 1e18
         )
+    }
+
+    /// Runs a command to its end, and measures the most memory that it had, in mebibytes.
+    ///
+    /// Linux counts what the starter had as the command's own (`ru_maxrss` lives on in `execve`), and a process
+    /// full of tests has much. A small program starts the command instead.
+    public func measure(_ arguments: String..., input: String? = nil) -> (Result, peak: Int) {
+        let file = "\(folder)/.peak-\(UInt32.random(in: .min ... .max))"
+        defer { unlink(file) }
+        let measured = TallyCommand(
+            in: folder,
+            path: path,
+            under: [Self.product("TallystickCrashWorker"), "measure", file] + wrapper
+        )
+        let result = measured.run(arguments, input: input)
+        let kibibytes = Int(Self.text(file).filter(\.isNumber))
+        return (result, kibibytes.map { $0 >> 10 } ?? .max)
     }
 
     /// Starts a command whose output nobody reads.
@@ -115,13 +133,8 @@ public struct TallyCommand: Sendable {
     /// Waits for a command that was started; the exit code, or the negated signal.
     @discardableResult
     public func wait(for child: pid_t) -> Int32 {
-        var usage = rusage()
-        return Self.wait(for: child, &usage)
-    }
-
-    private static func wait(for child: pid_t, _ usage: inout rusage) -> Int32 {
         var status: Int32 = 0
-        guard child > 0, wait4(child, &status, 0, &usage) == child else { return -1000 }
+        guard child > 0, waitpid(child, &status, 0) == child else { return -1000 }
         return status & 0x7F == 0 ? (status >> 8) & 0xFF : -(status & 0x7F)
     }
 

@@ -36,13 +36,19 @@ struct HostileQueryTests {
     func technique(_ technique: String) throws {
         let before = FolderContents(of: folder.path)
         for statement in Self.selection(technique) {
-            let result = tally.run([
-                "query", "s.db", "--max-time", "100ms", "--output", "/dev/null", "--",
-                statement.text,
-            ])
+            let (result, peak) = tally.measure(
+                "query",
+                "s.db",
+                "--max-time",
+                "100ms",
+                "--output",
+                "/dev/null",
+                "--",
+                statement.text
+            )
             #expect(result.code == statement.exitCode, "\(statement): \(result.errors.prefix(300))")
             #expect(result.seconds < 15, "\(statement)")
-            #expect(result.peakMebibytes < 600, "\(statement)")
+            #expect(peak < 600, "\(statement)")
             #expect(statement.exitCode == 0 || result.errors.contains("tally query: "))
         }
         #expect(FolderContents(of: folder.path) == before)
