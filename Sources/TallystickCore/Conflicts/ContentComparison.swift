@@ -191,12 +191,9 @@ public struct ContentComparison: Sendable {
                 continue
             }
             let name =
-                pair.0.map { JSONString.unescaped(left.nodes[$0], in: a) }
-                ?? pair.1.map { JSONString.unescaped(right.nodes[$0], in: b) } ?? []
-            body(
-                String(decoding: name, as: UTF8.self),
-                (pair.0.map { $0 + 1 }, pair.1.map { $0 + 1 })
-            )
+                pair.0.map { JSONString.text(left.nodes[$0], in: a) }
+                ?? pair.1.map { JSONString.text(right.nodes[$0], in: b) } ?? ""
+            body(name, (pair.0.map { $0 + 1 }, pair.1.map { $0 + 1 }))
         }
     }
 

@@ -4,41 +4,42 @@
 /// changes an object's members is done on the document's values.
 struct ContentEdit {
     private let bytes: [UInt8]
-    private let tape: JSONTape
     private var changes: [(path: JSONPointer, range: Range<Int>?, token: ArraySlice<UInt8>?)] = []
+    /// Whether all values take the place of others, so that every object and array keeps its members.
+    private(set) var isInPlace = true
 
-    /// - parameter tape: of these bytes.
-    init(_ bytes: [UInt8], _ tape: JSONTape) {
-        self.bytes = bytes
-        self.tape = tape
-    }
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     /// Puts a value, canonical JSON, at a place, or takes out what is there where it is nil. Later changes see earlier
     /// ones.
-    mutating func replace(_ path: JSONPointer, with token: ArraySlice<UInt8>?) {
-        let node = bytes.withUnsafeBytes { tape.node(at: path, from: 0, in: $0) }
-        changes.append((path, node.map { tape.range($0) }, token))
+    ///
+    /// - parameter range: where the value at the place is; nil where there is none.
+    mutating func replace(
+        _ path: JSONPointer,
+        at range: Range<Int>?,
+        with token: ArraySlice<UInt8>?
+    ) {
+        let isApart = changes.allSatisfy { other in
+            guard let range, let before = other.range else { return false }
+            return !range.overlaps(before)
+        }
+        isInPlace = isInPlace && range != nil && token != nil && isApart
+        changes.append((path, range, token))
     }
 
     /// The changed document; nil where the parent of a place is missing, or an array would change its length.
-    var content: [UInt8]? { spliced ?? rebuilt }
+    var content: [UInt8]? { isInPlace ? spliced : rebuilt }
 
-    /// nil where a change adds, removes, or lies within another.
-    private var spliced: [UInt8]? {
-        var parts: [(range: Range<Int>, token: ArraySlice<UInt8>)] = []
-        for change in changes {
-            guard let range = change.range, let token = change.token else { return nil }
-            parts.append((range, token))
-        }
-        parts.sort { $0.range.lowerBound < $1.range.lowerBound }
+    private var spliced: [UInt8] {
         var output: [UInt8] = []
-        output.reserveCapacity(parts.reduce(bytes.count) { $0 + $1.token.count })
+        output.reserveCapacity(changes.reduce(bytes.count) { $0 + ($1.token?.count ?? 0) })
         var place = 0
+        let parts = changes.sorted { ($0.range?.lowerBound ?? 0) < ($1.range?.lowerBound ?? 0) }
         for part in parts {
-            guard part.range.lowerBound >= place else { return nil }
-            output.append(contentsOf: bytes[place..<part.range.lowerBound])
-            output.append(contentsOf: part.token)
-            place = part.range.upperBound
+            guard let range = part.range, let token = part.token else { continue }
+            output.append(contentsOf: bytes[place..<range.lowerBound])
+            output.append(contentsOf: token)
+            place = range.upperBound
         }
         output.append(contentsOf: bytes[place...])
         return output

@@ -10,6 +10,8 @@ struct FieldMerge: Sendable {
         var provenance: [FieldProvenance]
         /// What told candidates apart that a field's rule found equal.
         var tieBreak: String?
+        /// Whether values only took the place of others.
+        var isInPlace = false
     }
 
     /// A field of the rule.
@@ -50,30 +52,31 @@ struct FieldMerge: Sendable {
 
     /// A field's value in one candidate.
     private struct Value {
-        var candidate: Candidate
+        /// The candidate's place among all.
+        var index: Int
+        /// Where it is; nil where the field is missing.
+        var node: Int?
         /// Canonical JSON; nil where the field is missing.
         var token: ArraySlice<UInt8>?
-        var kind: JSONKind?
     }
 
     /// - returns: nil where the rule does not apply: other fields differ too, or a field's values are not what
     ///   its rule merges.
     func merge(_ candidates: [Candidate]) -> Result? {
-        guard candidates.count > 1, let tapes = parsed(candidates), restAgrees(candidates, tapes)
-        else { return nil }
+        guard candidates.count > 1, restAgrees(candidates) else { return nil }
         // The newest, so that the result is as new as what it is made from.
         let latest = CandidateRanking.latest(candidates)
         let (base, baseTie) = ranking.preferred(among: latest, by: tieBreak)
         guard let index = candidates.firstIndex(where: { $0.number == base.number }) else {
             return nil
         }
-        var edit = ContentEdit(base.content, tapes[index])
+        var edit = ContentEdit(candidates[index].content)
         var result = Result(content: [], provenance: [], tieBreak: nil)
         for field in fields {
-            let values = values(of: candidates, tapes, at: field.path)
-            if values.allSatisfy({ $0.token == values[0].token }) { continue }
-            guard let chosen = choose(field.kind, values) else { return nil }
-            edit.replace(field.path, with: chosen.token)
+            let values = values(of: candidates, at: field.path)
+            if Self.areSame(values) { continue }
+            guard let chosen = choose(field.kind, values, candidates) else { return nil }
+            edit.replace(field.path, at: values[index].token?.indices, with: chosen.token)
             if let tie = chosen.tieBreak { result.tieBreak = tie }
             result.provenance.append(
                 FieldProvenance(
@@ -86,53 +89,40 @@ struct FieldMerge: Sendable {
         // The base counts only for what rules of comparison ignore; say so where it made a difference.
         if result.provenance.isEmpty { result.tieBreak = baseTie }
         result.provenance.append(
-            FieldProvenance(pointer: "", rule: "rest", origins: Self.supporters(of: candidates))
+            FieldProvenance(
+                pointer: "",
+                rule: "rest",
+                origins: Candidate.supporters(of: candidates)
+            )
         )
         guard let content = edit.content else { return nil }
-        result.content = content
+        (result.content, result.isInPlace) = (content, edit.isInPlace)
         return result
     }
 
-    /// Each candidate's content, parsed once.
-    private func parsed(_ candidates: [Candidate]) -> [JSONTape]? {
-        var tapes: [JSONTape] = []
-        tapes.reserveCapacity(candidates.count)
-        for candidate in candidates {
-            var tape = JSONTape()
-            let isRead = candidate.content.withUnsafeBytes { (try? tape.parse($0)) != nil }
-            guard isRead else { return nil }
-            tapes.append(tape)
-        }
-        return tapes
-    }
-
     /// Whether nothing differs that counts, but the fields of the rule.
-    private func restAgrees(_ candidates: [Candidate], _ tapes: [JSONTape]) -> Bool {
-        let first = candidates[0].content
-        for index in candidates.indices.dropFirst() {
-            var comparison = ContentComparison(rules: rules, tapes[0], tapes[index])
-            let agrees = first.withUnsafeBytes { first in
-                candidates[index].content.withUnsafeBytes { comparison.agrees(first, $0) }
+    private func restAgrees(_ candidates: [Candidate]) -> Bool {
+        let first = candidates[0]
+        for other in candidates.dropFirst() {
+            var comparison = ContentComparison(rules: rules, first.tape, other.tape)
+            let agrees = first.content.withUnsafeBytes { a in
+                other.content.withUnsafeBytes { comparison.agrees(a, $0) }
             }
             guard agrees else { return false }
         }
         return true
     }
 
-    private func values(
-        of candidates: [Candidate],
-        _ tapes: [JSONTape],
-        at path: JSONPointer
-    ) -> [Value] {
+    private func values(of candidates: [Candidate], at path: JSONPointer) -> [Value] {
         candidates.indices.map { index in
-            let content = candidates[index].content
-            let node = content.withUnsafeBytes { tapes[index].node(at: path, from: 0, in: $0) }
-            return Value(
-                candidate: candidates[index],
-                token: node.map { content[tapes[index].range($0)] },
-                kind: node.map { tapes[index].nodes[$0].kind }
-            )
+            let (content, tape) = (candidates[index].content, candidates[index].tape)
+            let node = content.withUnsafeBytes { tape.node(at: path, from: 0, in: $0) }
+            return Value(index: index, node: node, token: node.map { content[tape.range($0)] })
         }
+    }
+
+    private static func areSame(_ values: [Value]) -> Bool {
+        values.dropFirst().allSatisfy { $0.token == values[0].token }
     }
 
     private struct Choice {
@@ -142,34 +132,52 @@ struct FieldMerge: Sendable {
         var tieBreak: String?
     }
 
-    private func choose(_ kind: FieldRule.Kind, _ values: [Value]) -> Choice? {
+    private func choose(
+        _ kind: FieldRule.Kind,
+        _ values: [Value],
+        _ candidates: [Candidate]
+    ) -> Choice? {
         switch kind {
         case .take(let origin):
             return choose(
-                among: values.filter { $0.candidate.supporters.contains(origin) },
-                of: values
+                among: values.filter { candidates[$0.index].supporters.contains(origin) },
+                of: values,
+                candidates
             )
         case .newest:
-            guard let newest = values.compactMap(\.candidate.time).max() else { return nil }
-            return choose(among: values.filter { $0.candidate.time == newest }, of: values)
-        case .max, .min: return extreme(kind == .max, values)
-        case .union: return union(values)
+            guard let newest = candidates.compactMap(\.time).max() else { return nil }
+            return choose(
+                among: values.filter { candidates[$0.index].time == newest },
+                of: values,
+                candidates
+            )
+        case .max, .min: return extreme(kind == .max, values, candidates)
+        case .union: return union(values, candidates)
         }
     }
 
     /// One of some candidates' values; nil where there is no candidate.
-    private func choose(among some: [Value], of all: [Value]) -> Choice? {
+    private func choose(
+        among some: [Value],
+        of all: [Value],
+        _ candidates: [Candidate]
+    ) -> Choice? {
         guard let first = some.first else { return nil }
-        if some.allSatisfy({ $0.token == first.token }) { return choice(first, all, nil) }
-        let (best, tie) = ranking.preferred(among: some.map(\.candidate), by: tieBreak)
-        return some.first { $0.candidate.number == best.number }.map { choice($0, all, tie) }
+        if Self.areSame(some) { return choice(first, all, candidates, nil) }
+        let (best, tie) = ranking.preferred(among: some.map { candidates[$0.index] }, by: tieBreak)
+        return some.first { candidates[$0.index].number == best.number }
+            .map { choice($0, all, candidates, tie) }
     }
 
-    private func extreme(_ wantsHighest: Bool, _ values: [Value]) -> Choice? {
+    private func extreme(
+        _ wantsHighest: Bool,
+        _ values: [Value],
+        _ candidates: [Candidate]
+    ) -> Choice? {
         var best: Value?
         for value in values {
-            guard let token = value.token else { continue }
-            guard value.kind == .number else { return nil }
+            guard let node = value.node, let token = value.token else { continue }
+            guard candidates[value.index].tape.nodes[node].kind == .number else { return nil }
             guard let held = best?.token else {
                 best = value
                 continue
@@ -179,27 +187,23 @@ struct FieldMerge: Sendable {
             }
             if wantsHighest ? order > 0 : order < 0 { best = value }
         }
-        return best.map { choice($0, values, nil) }
+        return best.map { choice($0, values, candidates, nil) }
     }
 
     /// All elements, each once, in order of their canonical bytes.
-    private func union(_ values: [Value]) -> Choice? {
+    private func union(_ values: [Value], _ candidates: [Candidate]) -> Choice? {
         var elements: [ArraySlice<UInt8>] = []
-        var brought: [Candidate] = []
-        var tape = JSONTape()
+        var brought: [Int] = []
         for value in values {
-            guard let token = value.token else { continue }
-            guard value.kind == .array,
-                token.withUnsafeBytes({ (try? tape.parse($0)) != nil })
-            else { return nil }
-            var node = 1
-            for _ in 0..<Int(tape.nodes[0].count) {
-                let range = tape.range(node)
-                let start = token.startIndex
-                elements.append(token[start + range.lowerBound..<start + range.upperBound])
-                node = Int(tape.nodes[node].next)
+            guard let node = value.node else { continue }
+            let (content, tape) = (candidates[value.index].content, candidates[value.index].tape)
+            guard tape.nodes[node].kind == .array else { return nil }
+            var element = node + 1
+            for _ in 0..<Int(tape.nodes[node].count) {
+                elements.append(content[tape.range(element)])
+                element = Int(tape.nodes[element].next)
             }
-            brought.append(value.candidate)
+            brought.append(value.index)
         }
         elements.sort { $0.lexicographicallyPrecedes($1) }
         var joined: [UInt8] = [0x5B]
@@ -211,18 +215,22 @@ struct FieldMerge: Sendable {
             joined.append(contentsOf: element)
         }
         joined.append(0x5D)
-        return Choice(token: joined[...], origins: Self.supporters(of: brought), tieBreak: nil)
+        let origins = Candidate.supporters(of: brought.lazy.map { candidates[$0] })
+        return Choice(token: joined[...], origins: origins, tieBreak: nil)
     }
 
-    private func choice(_ value: Value, _ all: [Value], _ tieBreak: String?) -> Choice {
-        let same = all.filter { $0.token == value.token }.map(\.candidate)
-        return Choice(token: value.token, origins: Self.supporters(of: same), tieBreak: tieBreak)
-    }
-
-    /// Everybody who vouches for one of some candidates.
-    private static func supporters(of candidates: [Candidate]) -> [String] {
-        if candidates.count == 1 { return candidates[0].supporters }
-        return Candidate.sorted(Set(candidates.flatMap(\.supporters)))
+    private func choice(
+        _ value: Value,
+        _ all: [Value],
+        _ candidates: [Candidate],
+        _ tieBreak: String?
+    ) -> Choice {
+        let same = all.lazy.filter { $0.token == value.token }.map { candidates[$0.index] }
+        return Choice(
+            token: value.token,
+            origins: Candidate.supporters(of: same),
+            tieBreak: tieBreak
+        )
     }
 }
 

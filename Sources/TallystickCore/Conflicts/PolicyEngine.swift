@@ -153,10 +153,9 @@ public struct PolicyEngine: Sendable {
 
     /// The number at a pointer into the data; nil where there is none.
     private static func number(at pointer: JSONPointer, of candidate: Candidate) -> [UInt8]? {
-        var tape = JSONTape()
+        let tape = candidate.tape
         return candidate.content.withUnsafeBytes { bytes in
-            guard (try? tape.parse(bytes)) != nil,
-                let data = tape.member("data", of: 0, in: bytes),
+            guard let data = tape.member("data", of: 0, in: bytes),
                 let node = tape.node(at: pointer, from: data, in: bytes),
                 tape.nodes[node].kind == .number
             else { return nil }
@@ -243,13 +242,40 @@ public struct PolicyEngine: Sendable {
         _ conflict: ConflictCase
     ) -> Step {
         guard let result = merge?.merge(conflict.candidates),
-            let judged = try? EventContent.judging(
+            let judged = Self.judged(result, conflict)
+        else { return .passes }
+        return .decided(merged(judged, rule, result.provenance, result.tieBreak))
+    }
+
+    /// Judges merged content as ingest would; nil where it is no event with the conflict's identity.
+    ///
+    /// Values that took the place of others leave an event an event: then form, size and identity are all there is
+    /// to judge.
+    private static func judged(
+        _ result: FieldMerge.Result,
+        _ conflict: ConflictCase
+    ) -> EventContent.Judged? {
+        guard result.isInPlace else {
+            return try? EventContent.judging(
                 result.content,
                 source: conflict.source,
                 id: conflict.eventID
             )
-        else { return .passes }
-        return .decided(merged(judged, rule, result.provenance, result.tieBreak))
+        }
+        var tape = JSONTape()
+        let isIt = result.content.withUnsafeBytes { bytes in
+            guard (try? tape.parse(bytes)) != nil else { return false }
+            func holds(_ name: String, _ text: String) -> Bool {
+                guard let node = tape.member(name, of: 0, in: bytes) else { return false }
+                return JSONString.isText(text, tape.nodes[node], in: bytes)
+            }
+            return holds("source", conflict.source) && holds("id", conflict.eventID)
+        }
+        guard isIt else { return nil }
+        return EventContent.Judged(
+            content: result.content,
+            digest: SHA256Digest(hashing: result.content)
+        )
     }
 
     private func merged(

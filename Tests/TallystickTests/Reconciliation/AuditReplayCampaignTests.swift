@@ -49,7 +49,8 @@ struct AuditReplayCampaignTests {
         let override = round == rounds - 1 ? #","override_origin":"realtime""# : ""
         return Array(
             """
-            {"origins":{"websocket":{"priority":\(round % 2 + 1)},"realtime":{"priority":\(2 - round % 2)}},
+            {"default_category":"c0","compare":{"ignore_attributes":["time"]},
+             "origins":{"websocket":{"priority":\(round % 2 + 1)},"realtime":{"priority":\(2 - round % 2)}},
              "categories":{\(categories.joined(separator: ","))},
              "policies":{\(policies.joined(separator: ","))},
              "classification":{"types":{\(types.joined(separator: ","))}}\(override)}
@@ -138,6 +139,11 @@ struct AuditReplayCampaignTests {
             try await test.text(
                 "SELECT count(DISTINCT configuration_version) FROM resolutions"
             ) == "\(Self.rounds)"
+        )
+        #expect(
+            try await test.text(
+                "SELECT group_concat(d) FROM (SELECT DISTINCT decision AS d FROM resolutions ORDER BY d)"
+            ) == "accept_missing,exclude,merge,take"
         )
         let started = ContinuousClock.now
         let report = try await test.store.replayAudit()
