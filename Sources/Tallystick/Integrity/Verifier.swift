@@ -1,4 +1,3 @@
-import Synchronization
 import TallystickCore
 import TallystickSQLite
 
@@ -59,7 +58,7 @@ final class Verification: Sendable {
     /// Ids of names when the run began.
     private let lastName: [Dictionary: Int64]
     private let isResumed: Bool
-    private let state: Mutex<State>
+    private let state: Guarded<State>
 
     private struct State {
         var lanes = VerifyLanes()
@@ -119,7 +118,7 @@ final class Verification: Sendable {
             throw VerifyCursor.malformed
         }
         try connection.execute("COMMIT")
-        state = Mutex(initial)
+        state = Guarded(initial)
     }
 
     private static func lanes(

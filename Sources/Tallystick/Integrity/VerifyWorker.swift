@@ -23,7 +23,8 @@ final class VerifyWorker {
         self.sums = sums
         self.indexed = indexed
         connection = try StoreFile.openForReading(path, options)
-        try connection.execute("PRAGMA cache_size = -16384")
+        // Rows are read once, in their order: a small cache stays in the processor's.
+        try connection.execute("PRAGMA cache_size = -2048")
         reader = try EventRowReader(in: connection)
         let states = DerivedStates(in: connection, try EventRowReader(in: connection))
         events = try EventVerifier(in: connection, reader, options.checksummer, sums)

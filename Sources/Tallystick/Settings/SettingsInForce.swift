@@ -1,4 +1,3 @@
-import Synchronization
 import TallystickCore
 import TallystickSQLite
 
@@ -67,7 +66,7 @@ struct SettingsInForce: Sendable {
 
 /// The settings in force as last seen, for whoever asks.
 final class SettingsBox: Sendable {
-    private let state: Mutex<(inForce: SettingsInForce, configuration: IngestConfiguration)>
+    private let state: Guarded<(inForce: SettingsInForce, configuration: IngestConfiguration)>
 
     /// Why the stored settings could not be read. A handle that only reads is opened all the same, so that a
     /// verification can name what was changed.
@@ -87,7 +86,7 @@ final class SettingsBox: Sendable {
             options.checksummer,
             from: connection
         )
-        state = Mutex((inForce: inForce, configuration: configuration))
+        state = Guarded((inForce: inForce, configuration: configuration))
     }
 
     private static func read(

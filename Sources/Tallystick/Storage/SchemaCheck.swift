@@ -1,4 +1,3 @@
-import Synchronization
 import TallystickCore
 import TallystickMigrations
 import TallystickSQLite
@@ -18,7 +17,7 @@ enum SchemaCheck {
     }
 
     /// What the migrations create, by how many of them are applied; made once a process.
-    private static let models = Mutex<[Int: Set<SchemaObject>]>([:])
+    private static let models = Guarded<[Int: Set<SchemaObject>]>([:])
 
     /// - throws: `schemaAltered`, with the name of the first object that differs.
     static func check(_ connection: Connection, _ path: String) throws {

@@ -125,7 +125,7 @@ private struct CanonicalMembers {
 
     private mutating func pass(upTo end: Int, to output: inout [UInt8]) {
         separate(&output)
-        output.append(contentsOf: object[offset..<end])
+        output.append(contentsOf: UnsafeRawBufferPointer(rebasing: object[offset..<end]))
         offset = end + 1
     }
 

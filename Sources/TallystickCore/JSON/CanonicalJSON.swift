@@ -81,14 +81,13 @@ public enum CanonicalJSON {
     public static func writeString(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         output.append(0x22)
         var plain = 0
-        for index in 0..<text.count {
-            let byte = text[index]
-            guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
-            output.append(contentsOf: text[plain..<index])
-            plain = index + 1
-            writeEscape(byte, to: &output)
+        while true {
+            let end = JSONWord.firstToEscape(in: text, from: plain)
+            output.append(contentsOf: UnsafeRawBufferPointer(rebasing: text[plain..<end]))
+            if end == text.count { break }
+            writeEscape(text[end], to: &output)
+            plain = end + 1
         }
-        output.append(contentsOf: text[plain..<text.count])
         output.append(0x22)
     }
 

@@ -61,19 +61,9 @@ struct JSONCursor {
     /// Moves over ASCII that needs no look: eight bytes at a time.
     @inline(__always)
     private mutating func skipPlainText() {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
         while offset + 8 <= bytes.count {
-            let word = UInt64(
-                littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-            )
-            let quote = word ^ (ones &* 0x22)
-            let slash = word ^ (ones &* 0x5C)
-            // The high bit of a byte is set where it is a quotation mark, a backslash, below 0x20 or
-            // not ASCII. A borrow can only come from a lower byte that is found already.
-            let found =
-                ((quote &- ones) & ~quote | (slash &- ones) & ~slash | (word &- ones &* 0x20)
-                    & ~word | word) & highs
+            let word = JSONWord.load(bytes, offset)
+            let found = JSONWord.toEscape(word) | word & JSONWord.highs
             if found != 0 {
                 offset += found.trailingZeroBitCount / 8
                 return

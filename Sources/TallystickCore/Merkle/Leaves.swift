@@ -88,7 +88,7 @@ public enum Leaf {
                 digits[start] = UInt8(truncatingIfNeeded: 0x30 + magnitude % 10)
                 magnitude /= 10
             } while magnitude > 0
-            leaf.append(contentsOf: digits[start...])
+            leaf.append(contentsOf: UnsafeMutableBufferPointer(rebasing: digits[start...]))
         }
     }
 }
