@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 import Tallystick
 import TallystickCore
@@ -226,6 +227,36 @@ struct ReplayBreakerTests {
         #expect(held.status == .halted && held.nextAttemptAt == nil)
         #expect(try await test.store.verify().isIntact)
         await test.store.close()
+    }
+
+    @Test(
+        "A replay that follows waits until the breaker lets a batch through, and goes on by itself"
+    )
+    func follows() async throws {
+        let brief = Self.settings.replacing("60s", with: "300ms")
+        let test = try await TestStore(settings: brief)
+        try await test.ingest(
+            line(1, Self.bad),
+            line(2, Self.bad),
+            line(3, "3"),
+            from: "a"
+        )
+        let (store, file, park) = (test.store, projection(), options(.park))
+        let run = Task { try await store.follow(projection: file, options: park) }
+        var applied = 0
+        for _ in 0..<200 where applied == 0 {
+            try await Task.sleep(for: .milliseconds(50))
+            let isThere = try await test.rows(
+                "SELECT position FROM replay_status WHERE position = 3"
+            )
+            applied = isThere.count
+        }
+        run.cancel()
+        let done = try await run.value
+        #expect(done.status == .paused && done.position == 3 && done.reason == nil)
+        #expect(try await store.breakers().first { $0.kind == .replay }?.state == .closed)
+        #expect(try await test.rows("SELECT n FROM numbers") == [[.integer(3)]])
+        await store.close()
     }
 
     @Test("A rebuild counts too, and an open breaker keeps one from beginning")
