@@ -33,6 +33,7 @@ struct ReplayRemoval {
                 try CheckpointRows(in: store).remove(name)
             }
             try status.forget(name)
+            try BreakerRows(in: store).remove(.replay, name)
         }
     }
 

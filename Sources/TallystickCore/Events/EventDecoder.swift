@@ -6,9 +6,9 @@ public struct EventDecoder: Sendable {
     private var delivery: [[UInt8]]
     private var origins: [[UInt8]]
     private var tape = JSONTape()
-    private var sources = NameTable()
-    private var types = NameTable()
-    private var streams = NameTable()
+    private var sources: NameTable
+    private var types: NameTable
+    private var streams: NameTable
     /// By type: the category, or -1 where the data decides.
     private var categoryOfType: [Int32] = []
     private var identities = BatchIdentities()
@@ -24,6 +24,14 @@ public struct EventDecoder: Sendable {
     }
 
     public init(_ settings: EventDecoderSettings) {
+        self.init(settings, expectedNames: NameTable.expectedNames)
+    }
+
+    /// - parameter expectedNames: how many names there is room for at first.
+    init(_ settings: EventDecoderSettings, expectedNames: Int) {
+        sources = NameTable(expecting: expectedNames)
+        types = NameTable(expecting: expectedNames)
+        streams = NameTable(expecting: expectedNames)
         self.settings = settings
         delivery = settings.deliveryAttributes.map { Array($0.utf8) }
         origins = settings.origins.map { Array($0.utf8) }
