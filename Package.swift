@@ -61,9 +61,10 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(name: "CTallystickTestKit"),
         .target(
             name: "TallystickTestKit",
-            dependencies: ["Tallystick", "TallystickCore"],
+            dependencies: ["Tallystick", "TallystickCore", "CTallystickTestKit"],
             swiftSettings: strict
         ),
         .executableTarget(

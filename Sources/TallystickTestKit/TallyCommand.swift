@@ -14,6 +14,8 @@ public struct TallyCommand: Sendable {
 
     /// The program.
     public let path: String
+    /// Looks for keys in what commands are given and print.
+    public var watch = SecretWatch.shared
     private let folder: String
     private let wrapper: [String]
 
@@ -73,6 +75,10 @@ public struct TallyCommand: Sendable {
             errors: scratch + ".err"
         )
         let code = wait(for: child)
+        let secrets = watch.inspect(words: arguments + environment, in: folder)
+        for suffix in [".out", ".err"] {
+            watch.inspect(Self.text(scratch + suffix), of: arguments, secrets)
+        }
         let (seconds, attoseconds) = (clock.now - started).components
         defer { for suffix in [".in", ".out", ".err"] { unlink(scratch + suffix) } }
         return Result(

@@ -1,6 +1,7 @@
 import Glibc
 
-/// A folder of its own for a test, removed with everything in it when the value goes.
+/// A folder of its own for a test, removed with everything in it when the value goes. Before, its files are searched for
+/// keys (``SecretWatch``).
 public final class TemporaryFolder: Sendable {
     public let path: String
 
@@ -18,16 +19,18 @@ public final class TemporaryFolder: Sendable {
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    deinit { Self.remove(path) }
+    deinit {
+        SecretWatch.shared.inspect(folder: path)
+        Self.remove(path)
+    }
 
     /// The path of a file or folder of that name inside.
     public func file(_ name: String) -> String { path + "/" + name }
 
-    private static func remove(_ path: String) {
-        guard let folder = opendir(path) else {
-            unlink(path)
-            return
-        }
+    /// The names in a folder; none when it is no folder.
+    static func names(in path: String) -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
         var names: [String] = []
         while let entry = readdir(folder) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
@@ -35,8 +38,11 @@ public final class TemporaryFolder: Sendable {
             }
             if name != "." && name != ".." { names.append(name) }
         }
-        closedir(folder)
-        for name in names {
+        return names
+    }
+
+    private static func remove(_ path: String) {
+        for name in names(in: path) {
             let child = path + "/" + name
             var status = stat()
             if lstat(child, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {

@@ -48,6 +48,44 @@ struct TerminalTests {
         #expect(tally.run("ingest", "s.db", "-", "--origin", "b", input: line("1", "b")).code == 0)
     }
 
+    /// What people and programs put on record besides events: names, actors, reasons, settings, replays.
+    private func prepareMore() throws {
+        let words = ["--actor", "a" + Self.hostile, "--reason", "r" + Self.hostile]
+        try Data(
+            #"{"origins":{"b\u001b[31m":{"priority":1}},"compare":{"ignore_data":["/x\u001b[31m"]}}"#
+                .utf8
+        ).write(to: URL(filePath: folder.file("settings.json")))
+        try Data(
+            """
+            -- tally:projection seen
+            -- tally:version 1
+            -- tally:setup
+            CREATE TABLE seen (id TEXT PRIMARY KEY, n INTEGER) STRICT;
+            -- tally:on *
+            INSERT INTO seen VALUES (:id, :data);
+
+            """.utf8
+        ).write(to: URL(filePath: folder.file("seen.sql")))
+        let event = #"{"specversion":"1.0","id":"7","source":"/s","type":"t"}"#
+        for command in [
+            ["ingest", "s.db", "-", "--origin", Self.hostile],
+            ["config", "apply", "s.db", "settings.json"] + words,
+            ["breaker", "set", "s.db", Self.hostile, "forced_open"] + words,
+            ["keys", "generate", "s.db", "--key-file", "ring.json"] + words,
+            ["keys", "generate", "s.db", "--signing", "signer.key"] + words,
+            ["seal", "s.db", "--key-file", "signer.key", "--output", "one.note"],
+            ["prove", "event", "s.db", "1", "--output", "one.proof"],
+            ["replay", "s.db", "seen.sql", "--on-poison", "park"],
+            [
+                "conflicts", "resolve", "s.db", "1", "--take", "b", "--key-file", "ring.json",
+            ] + words, ["conflicts", "reopen", "s.db", "1"] + words,
+            ["reconcile", "s.db", "--key-file", "ring.json"],
+        ] {
+            let result = tally.run(command, input: event)
+            #expect([0, 1, 3].contains(result.code), "\(command): \(result.errors)")
+        }
+    }
+
     @Test("Nothing of an event is obeyed by a terminal, in any format of any command")
     func escapes() throws {
         try prepare()
@@ -81,6 +119,42 @@ struct TerminalTests {
                     "\(command) \(format): \(Array(result.output.utf8))"
                 )
             }
+        }
+    }
+
+    @Test("Nothing of names, actors, reasons, settings and paths is obeyed either")
+    func records() throws {
+        try prepare()
+        try prepareMore()
+        let commands: [[String]] = [
+            ["conflicts", "list", "s.db", "--all"], ["audit", "show", "s.db", "1"],
+            ["audit", "list", "s.db"], ["audit", "verify", "s.db"],
+            ["audit", "replay", "s.db", "--progress", "none"],
+            ["breaker", "s.db"], ["config", "history", "s.db"], ["config", "show", "s.db"],
+            ["config", "diff", "s.db", "--from", "1"], ["config", "validate", "settings.json"],
+            ["keys", "list", "s.db"], ["keys", "retire", "s.db", Self.hostile, "--reason", "x"],
+            ["keys", "generate", "s.db", "--id", Self.hostile, "--reason", "x"],
+            ["replay", "list", "s.db"], ["replay", "status", "s.db"],
+            ["replay", "parked", "s.db", "seen"], ["replay", "drop", "s.db", Self.hostile],
+            ["reconcile", "status", "s.db"],
+            ["reconcile", "s.db", "--origins", Self.hostile, "--progress", "none"],
+            ["doctor", "s.db"], ["query", "s.db", "SELECT * FROM resolution_trail"],
+            ["query", "s.db", "SELECT * FROM audit_trail"],
+            ["query", "s.db", "SELECT * FROM effective_events"],
+            ["verify", "s.db", "--against", Self.hostile, "--public-key", "x"],
+            ["verify", "s.db", "--resume", Self.hostile],
+            ["seal", "s.db", "--key-file", Self.hostile],
+            ["prove", "event", "s.db", "--source", Self.hostile, "--id", Self.hostile],
+            ["prove", "check", "one.proof", "--public-key", Self.hostile],
+            ["backup", "s.db", "no/\(Self.hostile)"], ["init", "no/\(Self.hostile)"],
+            ["quarantine", "release", "s.db", "1", "--reason", Self.hostile],
+            ["breaker", "set", "s.db", Self.hostile, "open", "--reason", Self.hostile],
+            ["replay", "s.db", "\(Self.hostile).sql"], ["upgrade", Self.hostile],
+        ]
+        for command in commands {
+            let output = screen.run(command).output
+            #expect(!output.isEmpty, "\(command)")
+            #expect(isClean(output), "\(command): \(Array(output.utf8))")
         }
     }
 

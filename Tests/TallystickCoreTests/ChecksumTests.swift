@@ -137,7 +137,7 @@ struct ChecksumTests {
         try ring.add(KeyRing.Key(id: "k1", activatedAt: 0, secret: secret))
         var other = KeyRing()
         try other.add(
-            KeyRing.Key(id: "k1", activatedAt: 0, secret: [UInt8](repeating: 6, count: 32))
+            KeyRing.Key(id: "k1", activatedAt: 0, secret: CanaryKeys.secret(6))
         )
         let content = Array("content".utf8)
         for algorithm in ChecksumAlgorithm.allCases {

@@ -1,5 +1,6 @@
 import Foundation
 import Tallystick
+import TallystickCore
 import TallystickTestKit
 import Testing
 
@@ -102,6 +103,54 @@ struct CursorTests {
         #expect(await failureCode { _ = try await forged.verify(options) } == .historyDiffers)
         await forged.close()
         await other.store.close()
+    }
+
+    @Test("With a ring, a cursor that was rewritten is refused, however its seal was made again")
+    func rewritten() async throws {
+        let template = try await TemplateStore.make()
+        let path = try template.copy("cursor.db")
+        let ring = try TemplateStore.ring()
+        let keyed = try await EventStore.open(at: path, keys: .ring(ring))
+        let keyless = try await EventStore.open(at: path)
+        func judge(_ cursor: String, by store: EventStore) async -> StoreError.Code? {
+            var options = VerifyOptions()
+            options.cursor = cursor
+            return await failureCode { _ = try await store.verify(options) }
+        }
+        let cursor = try #require(try await keyed.verify().cursor)
+        #expect(await judge(cursor, by: keyed) == nil)
+        #expect(await judge(cursor, by: keyless) == .historyDiffers)
+        let parts = cursor.split(separator: ".").map(String.init)
+        let body = String(decoding: Base64.decode(Array(parts[1].utf8)) ?? [], as: UTF8.self)
+        let (prefix, key) = ("tallystick verify cursor 1\n", #","key_id":"k1""#)
+        #expect(body.contains(key))
+        func sealed(_ body: String, _ tag: SHA256Digest) -> String {
+            var text: [UInt8] = []
+            Base64.encode(Array(body.utf8), to: &text)
+            return "\(parts[0]).\(String(decoding: text, as: UTF8.self)).\(tag.hex)"
+        }
+        let another = try KeyRing.Key(id: "k1", activatedAt: 1, secret: CanaryKeys.secret(99))
+        for changed in [
+            body, body.replacing("\"findings\":0", with: "\"findings\":1"),
+            body.replacing("\"base_events\":0", with: "\"base_events\":9"),
+        ] {
+            for text in [changed, changed.replacing(key, with: "")] {
+                let message = Array((prefix + text).utf8)
+                for tag in [SHA256Digest(hashing: message), another.hmac.tag(of: message), .zero] {
+                    let code = await judge(sealed(text, tag), by: keyed)
+                    let expected: StoreError.Code =
+                        text.contains(key) ? .invalidArgument : .historyDiffers
+                    #expect(code == expected, "\(text)")
+                }
+            }
+        }
+        // The right key takes what it made: the seal is all that stands between.
+        let right = ring.keys[0].hmac.tag(of: Array((prefix + body).utf8))
+        #expect(await judge(sealed(body, right), by: keyed) == nil)
+        let old = try #require(try await keyless.verify().cursor)
+        #expect(await judge(old, by: keyed) == .historyDiffers)
+        await keyed.close()
+        await keyless.close()
     }
 
     @Test("Writers go on while a verification runs, and disturb it not")

@@ -1,4 +1,6 @@
+import Dispatch
 import Glibc
+import Synchronization
 import Tallystick
 import TallystickCore
 import TallystickTestKit
@@ -89,6 +91,48 @@ struct KeyFileTests {
         symlink(own + "/link", own + "/link")
         #expect(code(.file(own + "/link")) == .keyRefused)
     }
+
+    @Test("A file that is written while it is read gives one of its states whole, or is refused")
+    func changing() throws {
+        let other = folder.file("other.json")
+        try KeyRingFile.change(other) { try $0.add(.random(id: "k2", activatedAt: 1)) }
+        let states = [Self.bytes(path), Self.bytes(other)]
+        let rings = try states.map { try KeyRing(json: $0).keys.map(\.fingerprint) }
+        let writing = Switch()
+        DispatchQueue.global().async { [path] in
+            let descriptor = open(path, O_WRONLY)
+            var round = 0
+            while writing.isOn.withLock({ $0 }) {
+                let bytes = states[round % 2]
+                ftruncate(descriptor, 0)
+                // In two pieces: no beginning of a ring is a ring.
+                let half = bytes.count / 2
+                _ = pwrite(descriptor, bytes, half, 0)
+                _ = pwrite(descriptor, Array(bytes[half...]), bytes.count - half, off_t(half))
+                round += 1
+            }
+            close(descriptor)
+        }
+        var (accepted, refused) = (0, 0)
+        for _ in 0..<100_000 where accepted < 100 || refused < 100 {
+            do throws(StoreError) {
+                let keys = try KeySource.file(path).load().keys.map(\.fingerprint)
+                #expect(rings.contains(keys))
+                accepted += 1
+            } catch {
+                #expect(error.code == .keyRefused || error.code == .badInput)
+                refused += 1
+            }
+        }
+        #expect(accepted > 0 && refused > 0)
+        writing.isOn.withLock { $0 = false }
+    }
+
+    private final class Switch: Sendable {
+        let isOn = Mutex(true)
+    }
+
+    private static func bytes(_ path: String) -> [UInt8] { Array(TallyCommand.text(path).utf8) }
 
     @Test("A large file is refused before it is read, and one that is no ring is bad input")
     func contents() {

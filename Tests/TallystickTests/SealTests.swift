@@ -138,7 +138,7 @@ struct SealTests {
         let key = try KeyRing.Key(
             id: "k1",
             activatedAt: 1,
-            secret: [UInt8](repeating: 1, count: 32)
+            secret: CanaryKeys.secret(1)
         )
         var ring = KeyRing()
         try ring.add(key)
@@ -182,7 +182,7 @@ struct SealTests {
         let key = try KeyRing.Key(
             id: "k1",
             activatedAt: 1,
-            secret: [UInt8](repeating: 1, count: 32)
+            secret: CanaryKeys.secret(1)
         )
         var ring = KeyRing()
         try ring.add(key)

@@ -91,10 +91,15 @@ final class Rows: @unchecked Sendable {
 
 /// The code of the failure of `body`, if it is a store's.
 func failureCode(_ body: () async throws -> Void) async -> StoreError.Code? {
+    await failure(of: body)?.code
+}
+
+/// The failure of `body`, if it is a store's.
+func failure(of body: () async throws -> Void) async -> StoreError? {
     do {
         try await body()
         return nil
     } catch {
-        return (error as? StoreError)?.code
+        return error as? StoreError
     }
 }

@@ -19,11 +19,12 @@ final class EventVerifier {
         in connection: Connection,
         _ reader: EventRowReader,
         _ checksummer: Checksummer,
+        _ demands: ChecksumDemands,
         _ sums: KeySums
     ) throws {
         self.reader = reader
         self.sums = sums
-        checksums = try RowChecksums(reader, in: connection, checksummer, judgingDemands: true)
+        checksums = try RowChecksums(reader, in: connection, checksummer, demands)
         shape = try EventShape(in: connection)
         leaves = try StoredLeaves(.events, in: connection)
         rows = try connection.prepare(

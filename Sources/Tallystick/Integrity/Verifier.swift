@@ -54,6 +54,7 @@ final class Verification: Sendable {
     /// What an earlier, complete run checked: the same sizes, all or less.
     private let base: [LogName: Int64]
     private let sums: KeySums
+    private let demands: ChecksumDemands
     private let storeID: String
     /// Ids of names when the run began.
     private let lastName: [Dictionary: Int64]
@@ -104,6 +105,7 @@ final class Verification: Sendable {
         base = cursor?.base ?? [:]
         isResumed = cursor != nil
         sums = KeySums(hash: cursor.map { ByteSum(seed: $0.seed) } ?? ByteSum())
+        demands = try ChecksumDemands(from: connection)
         let stray = StrayRows(in: connection)
         var lastName: [Dictionary: Int64] = [:]
         for dictionary in Dictionary.allCases {
@@ -192,7 +194,13 @@ final class Verification: Sendable {
 
     private func work() {
         do {
-            let worker = try VerifyWorker(path, storeOptions, sums, indexed: indexedPositions)
+            let worker = try VerifyWorker(
+                path,
+                storeOptions,
+                demands,
+                sums,
+                indexed: indexedPositions
+            )
             while !isOutOfTime, let chunk = take() {
                 var report = VerifyReport()
                 var differences: [IndexTable: UInt64] = [:]
@@ -240,11 +248,11 @@ final class Verification: Sendable {
 
     /// What can only be said when everything was read: names the rows in which sums differ, and unused names.
     private func conclude() throws {
-        let worker = try VerifyWorker(path, storeOptions, sums, indexed: indexedPositions)
+        let conclusion = try VerifyConclusion(path, storeOptions)
         var report = VerifyReport()
         let (differences, used) = state.withLock { ($0.differences, $0.usedNames) }
         for table in IndexTable.allCases where differences[table] ?? 0 != 0 {
-            try worker.nameDifferences(
+            try conclusion.nameDifferences(
                 table,
                 after: base[.events] ?? 0,
                 through: heads.size(.events),
@@ -253,7 +261,7 @@ final class Verification: Sendable {
             )
         }
         for dictionary in Dictionary.allCases {
-            try worker.checkNames(
+            try conclusion.checkNames(
                 dictionary,
                 through: lastName[dictionary] ?? 0,
                 // A run that went on from another did not see what that one read.

@@ -9,6 +9,7 @@ final class VerifyWorker {
     private let tiles: TileVerifier
     private let copies: CopyVerifier
     private let audit: AuditVerifier
+    private let resolutions: ResolutionVerifier
     private let derived: DerivedVerifier
     private let sums: KeySums
     private let indexed: Range<Int64>
@@ -17,6 +18,7 @@ final class VerifyWorker {
     init(
         _ path: String,
         _ options: StoreOptions,
+        _ demands: ChecksumDemands,
         _ sums: KeySums,
         indexed: Range<Int64>
     ) throws {
@@ -27,10 +29,11 @@ final class VerifyWorker {
         try connection.execute("PRAGMA cache_size = -2048")
         reader = try EventRowReader(in: connection)
         let states = DerivedStates(in: connection, try EventRowReader(in: connection))
-        events = try EventVerifier(in: connection, reader, options.checksummer, sums)
+        events = try EventVerifier(in: connection, reader, options.checksummer, demands, sums)
         tiles = try TileVerifier(in: connection)
         copies = try CopyVerifier(in: connection, reader)
         audit = try AuditVerifier(in: connection, states)
+        resolutions = try ResolutionVerifier(in: connection, reader, options.checksummer, demands)
         derived = try DerivedVerifier(in: connection, states)
     }
 
@@ -83,70 +86,14 @@ final class VerifyWorker {
         case .tiles(let log, let level):
             try tiles.check(log, level: level, first..<chunk.last, &report)
         case .copies: try copies.check(after: first, through: chunk.last, &report)
-        case .audit: try audit.check(after: first, through: chunk.last, &report)
+        case .audit:
+            try audit.check(after: first, through: chunk.last, &report)
+            try resolutions.check(after: first, through: chunk.last, &report)
         case .strayTiles: return key(try tiles.findStray(from: first, &report))
         case .details(let table):
             return key(try audit.findUncovered(in: table, from: first, &report))
         case .states(let table): return key(try derived.check(table, from: first, &report))
         }
         return nil
-    }
-
-    // MARK: When everything was read
-
-    /// Names the rows in which events and an index table differ, as far as there is time, and findings to list.
-    func nameDifferences(
-        _ table: IndexTable,
-        after first: Int64,
-        through last: Int64,
-        until isOver: () -> Bool,
-        _ report: inout VerifyReport
-    ) throws {
-        let before = report.findingCount
-        func isEnough() -> Bool { isOver() || report.findingCount - before >= StrayRows.listed }
-        var next = first
-        while next < last, !isEnough() {
-            let end = min(last, next + VerifyLimits.chunk)
-            try derived.findUnindexed(table, after: next, through: end, &report)
-            next = end
-        }
-        var key: [SQLValue]? = []
-        while let start = key, !isEnough() {
-            key = try derived.findStray(table, after: start, &report)
-        }
-        guard report.findingCount == before else { return }
-        report.add(
-            .init(
-                record: table.rawValue,
-                finding: "index",
-                expected: "one row for each event",
-                actual: "other rows; the time was used up before they were named"
-            )
-        )
-    }
-
-    /// Finds names that nothing uses.
-    func checkNames(
-        _ dictionary: Dictionary,
-        through last: Int64,
-        used: IDSet?,
-        until isOver: () -> Bool,
-        _ report: inout VerifyReport
-    ) throws {
-        var next: Int64? = .min
-        while let start = next, !isOver() {
-            next = try derived.checkNames(
-                of: dictionary,
-                from: start,
-                through: last,
-                used: used,
-                &report
-            )
-        }
-        if next != nil {
-            report.notChecked.append(
-                .init(what: dictionary.table, records: last, reason: "the time was used up")
-            )
-        }
     }
 }

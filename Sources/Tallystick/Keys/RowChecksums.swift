@@ -18,17 +18,17 @@ final class RowChecksums {
     private let demands: ChecksumDemands?
     private var newest: [Int64: StoredChecksum] = [:]
 
-    /// - parameter judgingDemands: whether a checksum that holds must also be what its category demanded.
+    /// - parameter demands: what a checksum that holds must also be; nil where only that is asked.
     init(
         _ reader: EventRowReader,
         in connection: Connection,
         _ checksummer: Checksummer,
-        judgingDemands: Bool
-    ) throws {
+        _ demands: ChecksumDemands?
+    ) throws(SQLiteError) {
         self.reader = reader
         self.checksummer = checksummer
         rows = try ChecksumRows(in: connection)
-        demands = judgingDemands ? try ChecksumDemands(from: connection) : nil
+        self.demands = demands
     }
 
     /// Reads what was sealed again of the events after `first`, up to `last`.
@@ -52,35 +52,17 @@ final class RowChecksums {
 
     private func judgeDemand(_ row: some EventColumns, _ again: StoredChecksum?) -> Judgement? {
         guard let demands else { return nil }
-        let keyID = again.map(\.keyID) ?? row.textIfPresent(at: EventColumn.checksumKeyID)
-        if let keyID {
-            guard let key = demands.keys[keyID] else {
-                return .finding("key", expected: "a key of the store", actual: keyID)
-            }
-            guard let position = key.retiredAfterPosition, let sequence = key.retirement else {
-                return nil
-            }
-            let isLate =
-                again.map { $0.auditSequence >= sequence }
-                ?? (row.int64(at: EventColumn.position) > position)
-            return !isLate
-                ? nil
-                : .finding(
-                    "downgrade",
-                    expected: "a key that was active",
-                    actual: "key '\(keyID)', which was retired before"
-                )
-        }
-        guard !demands.isEmpty,
-            demands.demandsHMAC(
-                at: row.int64(at: EventColumn.position),
+        let position = row.int64(at: EventColumn.position)
+        return demands.judge(
+            keyID: again.map(\.keyID) ?? row.textIfPresent(at: EventColumn.checksumKeyID),
+            algorithm: again?.algorithm ?? row.text(at: EventColumn.checksumAlgorithm),
+            isLate: { last, retirement in
+                again.map { $0.auditSequence >= retirement } ?? (position > last)
+            },
+            isDemanded: demands.demandsHMAC(
+                at: position,
                 category: row.int64(at: EventColumn.category)
             )
-        else { return nil }
-        return .finding(
-            "downgrade",
-            expected: ChecksumAlgorithm.hmacSHA256.rawValue,
-            actual: again?.algorithm ?? row.text(at: EventColumn.checksumAlgorithm)
         )
     }
 }

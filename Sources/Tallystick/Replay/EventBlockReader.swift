@@ -17,7 +17,7 @@ final class EventBlockReader {
     ) throws {
         self.rows = rows
         shape = try EventShape(in: connection)
-        checksums = try RowChecksums(rows, in: connection, checksummer, judgingDemands: false)
+        checksums = try RowChecksums(rows, in: connection, checksummer, nil)
         leaves = LeafHashes(of: .events, merkle)
         range = try connection.prepare(
             """

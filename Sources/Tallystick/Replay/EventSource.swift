@@ -85,7 +85,7 @@ final class EventSource {
         leaves = LeafHashes(of: .events, merkle)
         reader = try EventBlockReader(in: connection, rows, merkle, checksummer)
         scattered = try EventBlockReader(in: connection, rows, merkle, checksummer)
-        resolutions = try VerifiedResolutions(in: connection, merkle)
+        resolutions = try VerifiedResolutions(in: connection, merkle, checksummer)
     }
 
     func head() throws -> Int64 { try merkle.size(of: .events) }

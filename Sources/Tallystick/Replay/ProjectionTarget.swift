@@ -3,24 +3,22 @@ import TallystickSQLite
 
 /// A SQLite file outside of the store that holds a projection and its checkpoint.
 enum ProjectionTarget {
-    static func open(_ path: String, _ options: StoreOptions) throws -> Connection {
-        if access(path, F_OK) != 0 {
-            let descriptor = Glibc.open(
-                path,
-                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                0o600
-            )
-            guard descriptor >= 0 else {
-                throw StoreError(
-                    .cannotCreate,
-                    during: "create the projection's file",
-                    on: path,
-                    String(cString: strerror(errno)),
-                    hint: "Check the folder"
-                )
-            }
-            close(descriptor)
-        }
+    private static let opening = "open the projection's file"
+
+    /// Opens the file, which is made where there is none, with the tables of checkpoints.
+    ///
+    /// - parameter store: the store that is replayed: the file is another one.
+    /// - throws: `StoreError`: `invalidArgument` for the store itself, a file beside it, or another store;
+    ///   `notAStore` for what is no database, `notPermitted` for links.
+    static func open(
+        _ path: String,
+        beside store: String,
+        _ options: StoreOptions
+    ) throws -> Connection {
+        // Opening and closing one of these would drop the locks that this process has on it.
+        guard !StorePlace.isPart(path, of: store) else { throw isStore(path) }
+        try create(path)
+        try StorePlace.check(path, forWriting: true, during: opening)
         do {
             let connection = try Connection(
                 path: path,
@@ -29,23 +27,64 @@ enum ProjectionTarget {
                 firesTriggers: false
             )
             let id = try connection.prepare("PRAGMA application_id").optionalInt64() ?? 0
-            guard id != StoreFile.applicationID else {
-                throw StoreError(
-                    .invalidArgument,
-                    during: "open the projection's file",
-                    on: path,
-                    "this is a Tallystick store",
-                    hint: "Leave --into out to project into the store itself"
-                )
-            }
-            try connection.execute(CheckpointRows.table)
-            try connection.execute(ReplayRows.parkedTable)
-            try refuseOtherTables(connection)
-            try ProjectionSchema.checkCheckpointTables(of: connection)
+            guard id != StoreFile.applicationID else { throw isStore(path) }
+            try addTables(connection)
             return connection
         } catch {
-            throw StoreError(error, during: "open the projection's file", on: path)
+            throw StoreError(error, during: opening, on: path)
         }
+    }
+
+    /// Makes sure of the tables of checkpoints; a file that is refused is left as it was.
+    private static func addTables(_ connection: Connection) throws {
+        let count = try connection.prepare(
+            "SELECT count(*) FROM sqlite_schema WHERE name IN ('replay_checkpoints', 'parked_events')"
+        )
+        let isThere = try count.optionalInt64() == 2
+        do {
+            if !isThere {
+                try connection.begin(immediate: true)
+                try connection.execute(CheckpointRows.table)
+                try connection.execute(ReplayRows.parkedTable)
+            }
+            try refuseOtherTables(connection)
+            try ProjectionSchema.checkCheckpointTables(of: connection)
+            if !isThere { try connection.execute("COMMIT") }
+        } catch {
+            if !connection.isAutocommit { try connection.execute("ROLLBACK") }
+            throw error
+        }
+    }
+
+    /// Makes an empty file, ours alone, where there is nothing.
+    private static func create(_ path: String) throws(StoreError) {
+        var status = stat()
+        guard lstat(path, &status) != 0 else { return }
+        let descriptor = Glibc.open(
+            path,
+            O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+            0o600
+        )
+        guard descriptor >= 0 else {
+            throw StoreError(
+                .cannotCreate,
+                during: "create the projection's file",
+                on: path,
+                String(cString: strerror(errno)),
+                hint: "Check the folder"
+            )
+        }
+        close(descriptor)
+    }
+
+    private static func isStore(_ path: String) -> StoreError {
+        StoreError(
+            .invalidArgument,
+            during: opening,
+            on: path,
+            "this is a Tallystick store, or a file beside one",
+            hint: "Leave --into out to project into the store itself"
+        )
     }
 }
 
@@ -57,12 +96,13 @@ extension ProjectionTarget {
         guard access(path, F_OK) == 0 else {
             throw StoreError(
                 .notFound,
-                during: "open the projection's file",
+                during: opening,
                 on: path,
                 "there is no file",
                 hint: "Run the replay with --into and the file's path of now, or drop it"
             )
         }
+        try StorePlace.check(path, forWriting: false, during: opening)
         do {
             return try Connection(
                 path: path,
@@ -70,7 +110,7 @@ extension ProjectionTarget {
                 busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout)
             )
         } catch {
-            throw StoreError(error, during: "open the projection's file", on: path)
+            throw StoreError(error, during: opening, on: path)
         }
     }
 }
@@ -87,7 +127,7 @@ extension ProjectionTarget {
             }
             throw StoreError(
                 .invalidArgument,
-                during: "open the projection's file",
+                during: opening,
                 on: connection.path,
                 "a table in it has the name of one of ours, and is another one: \(failure.message)",
                 hint: "Choose another file for --into"

@@ -157,6 +157,8 @@ final class ReplayEngine {
             checkpoint.watermark = try storage.source.resolutions.last()
         }
         try driver.setUp()
+        // IF NOT EXISTS takes a table that is there, whoever made it.
+        try ProjectionSchema.check(name, makeDriver, in: storage.target)
         // A mistake in a statement takes the tables back.
         try driver.prepare()
         if storage.isInStore { try storage.rows.record(objectsOf: name) }

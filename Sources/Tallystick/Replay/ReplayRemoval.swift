@@ -22,8 +22,13 @@ struct ReplayRemoval {
             )
         }
         if let other = known.path, access(other, F_OK) == 0 {
-            let file = try ProjectionTarget.open(other, options)
-            try inTransaction(file) { try removeProjection(name, in: file) }
+            let file = try ProjectionTarget.open(other, beside: path, options)
+            let storeID = try StoreIdentity.read(from: store).storeID
+            try inTransaction(file) {
+                // A path that was written into the store by somebody else names no tables of ours.
+                guard try CheckpointRows(in: file).read(name)?.storeID == storeID else { return }
+                try removeProjection(name, in: file)
+            }
         }
         try inTransaction(store) {
             if known.target == ReplayDestination.store.columns.target {

@@ -30,7 +30,7 @@ final class ReplayStorage {
             )
         case .file(let other):
             isInStore = false
-            target = try ProjectionTarget.open(other, setting.storeOptions)
+            target = try ProjectionTarget.open(other, beside: setting.path, setting.storeOptions)
             source = try EventSource(
                 try StoreFile.openForReading(setting.path, setting.storeOptions),
                 setting.storeOptions.checksummer,

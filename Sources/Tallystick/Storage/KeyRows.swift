@@ -21,6 +21,8 @@ public struct RegisteredKey: Sendable, Equatable {
     public var afterPosition: Int64
     /// Events up to here may have its checksums; nil while it is active.
     public var retiredAfterPosition: Int64?
+    /// The row of the audit trail that registered it.
+    var registration: Int64
     /// The row of the audit trail that retired it.
     var retirement: Int64?
 }
@@ -145,7 +147,8 @@ struct KeyRows {
                 fingerprint: select.text(at: 3),
                 state: state,
                 registeredAt: select.int64(at: 5),
-                afterPosition: select.int64(at: 6)
+                afterPosition: select.int64(at: 6),
+                registration: select.int64(at: 7)
             )
             if state == .retired {
                 (key.retiredAfterPosition, key.retirement) = (

@@ -125,7 +125,9 @@ struct MerkleRows {
         while try selectTail.step() {
             let isBlob = selectTail.columnType(at: 1) == .blob
             let hash = isBlob ? selectTail.withBytes(at: 1) { SHA256Digest(bytes: $0) } : nil
-            tail.append((selectTail.int64(at: 0), hash ?? .zero))
+            // 14.0 is found where 14 is looked for, and no release wrote it.
+            let index = selectTail.columnType(at: 0) == .integer ? selectTail.int64(at: 0) : -1
+            tail.append((index, hash ?? .zero))
         }
         try selectTail.reset()
         return tail

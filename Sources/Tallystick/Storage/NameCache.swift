@@ -1,3 +1,4 @@
+import Glibc
 import TallystickCore
 import TallystickSQLite
 
@@ -21,8 +22,8 @@ final class NameCache {
     private var fits: Bool?
 
     private struct Slot {
-        /// The id that is here, its complement where it was read beside another one and never asked for, or -1.
-        var id: Int64 = -1
+        /// The id that is here, its complement where it was read beside another one and never asked for, or 0.
+        var id: Int64 = 0
         var range = ByteRange.none
     }
 
@@ -54,13 +55,20 @@ final class NameCache {
         rows = try DictionaryRows(dictionary, in: connection)
         let count = dictionary == .streams ? 1 << 18 : 1 << 12
         mask = count - 1
-        slots = .allocate(capacity: count)
-        slots.initialize(repeating: Slot())
+        // Zeroed memory that is not touched before it is used: most stores have few names, and are opened often. No id
+        // is 0.
+        guard let memory = calloc(count, MemoryLayout<Slot>.stride) else {
+            throw SQLiteError(code: .noMemory, message: "out of memory", operation: "read names")
+        }
+        slots = UnsafeMutableBufferPointer(
+            start: memory.bindMemory(to: Slot.self, capacity: count),
+            count: count
+        )
         arena.initialize(to: Arena())
     }
 
     deinit {
-        slots.deallocate()
+        free(slots.baseAddress)
         arena.pointee.memory.deallocate()
         arena.deallocate()
     }
@@ -84,7 +92,7 @@ final class NameCache {
     private func read(_ id: Int64) throws(SQLiteError) {
         if arena.pointee.used > Self.arenaLimit {
             arena.pointee.used = 0
-            for index in slots.indices { slots[index].id = -1 }
+            for index in slots.indices { slots[index].id = 0 }
         }
         if fits == nil { fits = try rows.lastID() <= Int64(slots.count) }
         let block = fits == true ? id & ~(Self.blockSize - 1)...id | (Self.blockSize - 1) : id...id

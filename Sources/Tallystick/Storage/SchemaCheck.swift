@@ -23,11 +23,11 @@ enum SchemaCheck {
     static func check(_ connection: Connection, _ path: String) throws {
         let present = try StoreFile.version(of: connection)
         let model = try model(present)
-        try checkDigests(of: connection, present, path)
         let rows = try connection.prepare(
             "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema"
         )
-        let record = try connection.prepare(
+        // Where the table itself was changed this cannot be read, and nothing belongs to a projection.
+        let record = try? connection.prepare(
             "SELECT replay, type, coalesce(sql, '') FROM projection_objects WHERE name = ?1"
         )
         var missing = model
@@ -56,13 +56,15 @@ enum SchemaCheck {
         if let object = missing.min(by: { $0.name < $1.name }) {
             throw altered("\(object.type) \(object.name)", "is missing", path)
         }
+        // Now the table is known to be there.
+        try checkDigests(of: connection, present, path)
     }
 
     private static func belongsToProjection(
         _ object: SchemaObject,
-        _ record: Statement
+        _ record: Statement?
     ) throws -> Bool {
-        guard ["table", "view", "index"].contains(object.type) else { return false }
+        guard let record, ["table", "view", "index"].contains(object.type) else { return false }
         try record.bindText(object.name, at: 1)
         let recorded = try record.first { ($0.text(at: 0), $0.text(at: 1), $0.text(at: 2)) }
         guard let (replay, type, sql) = recorded, type == object.type, sql == object.sql else {

@@ -8,8 +8,45 @@ enum StorePlace {
     /// The endings of the files that SQLite keeps beside a database.
     static let companions = ["-wal", "-shm", "-journal"]
 
+    static let opening = "open the store"
+
+    /// - parameter operation: what is said to fail: other files than stores are judged in the same way.
     /// - throws: `noStore`, `notAStore`, `notPermitted`.
-    static func check(_ path: String, forWriting: Bool) throws(StoreError) {
+    static func check(
+        _ path: String,
+        forWriting: Bool,
+        during operation: String = opening
+    ) throws(StoreError) {
+        do throws(StoreError) {
+            try judge(path, forWriting)
+        } catch {
+            throw StoreError(
+                error.code,
+                during: operation,
+                on: error.subject,
+                error.message,
+                hint: operation == opening ? error.hint : "Choose another file"
+            )
+        }
+    }
+
+    /// Whether a path names a store, or a file that SQLite keeps beside it, there or not yet.
+    static func isPart(_ path: String, of store: String) -> Bool {
+        let (own, other) = (resolved(store), resolved(path))
+        return ([""] + companions).contains { own + $0 == other }
+    }
+
+    /// A path whose folder has no links and no detours.
+    private static func resolved(_ path: String) -> String {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        let isPlain = parts.count == 1
+        let folder = isPlain ? "." : parts.dropLast().joined(separator: "/") + "/"
+        guard let found = realpath(folder, nil) else { return path }
+        defer { free(found) }
+        return String(cString: found) + "/" + (parts.last ?? "")
+    }
+
+    private static func judge(_ path: String, _ forWriting: Bool) throws(StoreError) {
         var status = stat()
         guard lstat(path, &status) == 0 else {
             let missing = errno == ENOENT || errno == ENOTDIR
@@ -56,6 +93,6 @@ enum StorePlace {
         _ message: String,
         hint: String
     ) -> StoreError {
-        StoreError(code, during: "open the store", on: path, message, hint: hint)
+        StoreError(code, during: opening, on: path, message, hint: hint)
     }
 }

@@ -25,8 +25,8 @@ struct VerifiedResolution {
 /// Reads resolutions for those who serve what they decided.
 ///
 /// No row is handed on before its audit row's leaf was computed from the stored rows and found in the audit log,
-/// and its content has the digest that it names. An edited, forged or deleted row throws `integrity`, and
-/// names the record.
+/// and its content has the digest and the checksum that it names (an HMAC, where its key is there). An edited, forged
+/// or deleted row throws `integrity`, and names the record.
 final class VerifiedResolutions {
     private let leafReader: AuditLeafReader
     private var leaves: LeafHashes
@@ -40,13 +40,19 @@ final class VerifiedResolutions {
     private let newest: Statement
     private let newestBefore: Statement
     private var leaf: [UInt8] = []
+    private let checksummer: Checksummer
 
     private static let columns = """
         resolution_id, audit_sequence, position, after_position, decision, content, content_sha256,
-        checksum_algorithm, checksum_after
+        checksum_algorithm, checksum_after, checksum_key_id
         """
 
-    init(in connection: Connection, _ merkle: MerkleRows) throws(SQLiteError) {
+    init(
+        in connection: Connection,
+        _ merkle: MerkleRows,
+        _ checksummer: Checksummer
+    ) throws(SQLiteError) {
+        self.checksummer = checksummer
         leafReader = try AuditLeafReader(in: connection)
         leaves = LeafHashes(of: .audit, merkle)
         inRange = try connection.prepare(
@@ -243,6 +249,7 @@ final class VerifiedResolutions {
                 "its content does not have the digest stored with it"
             )
         }
+        if let content, let digest { try judge(content, digest, row, id) }
         return VerifiedResolution(
             resolutionID: id,
             position: row.int64(at: 2),
@@ -253,6 +260,28 @@ final class VerifiedResolutions {
             checksumAlgorithm: row.textIfPresent(at: 7),
             checksum: row.textIfPresent(at: 8)
         )
+    }
+
+    private func judge(
+        _ content: [UInt8],
+        _ digest: SHA256Digest,
+        _ row: Statement,
+        _ id: Int64
+    ) throws(StoreError) {
+        let stored = StoredChecksum(
+            algorithm: row.text(at: 7),
+            keyID: row.textIfPresent(at: 9),
+            bytes: Hex.bytes(row.text(at: 8)) ?? [],
+            auditSequence: row.int64(at: 1)
+        )
+        switch content.withUnsafeBytes({ stored.judge($0, digest, with: checksummer) }) {
+        case .holds, .keyMissing: return
+        case .differs, .unknownAlgorithm:
+            throw Self.damaged(
+                "resolutions \(id)",
+                "its content does not have the checksum stored with it"
+            )
+        }
     }
 
     private static func damaged(_ record: String, _ reason: String) -> StoreError {

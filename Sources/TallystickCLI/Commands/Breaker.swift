@@ -82,29 +82,21 @@ struct Breaker: AsyncParsableCommand {
         var state: BreakerSetting
         @Option(help: "What it guards: origin or replay.")
         var kind: BreakerTarget = .origin
-        @Option(help: "Who sets it.")
-        var actor: String?
-        @Option(help: "Why.")
-        var reason: String
+        @OptionGroup var change: ChangeOptions
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            let opened = try await EventStore.open(at: store, options: .command())
-            let changed: Bool
-            do {
-                changed = try await opened.setBreaker(
+            let (opened, changed) = try await OpenedStore.with(store) { opened in
+                let changed = try await opened.setBreaker(
                     kind.kind,
                     name,
                     to: state.state,
-                    actor: actor ?? Actor.current,
-                    reason: reason
+                    actor: change.actor,
+                    reason: change.reason
                 )
-            } catch {
-                await opened.close()
-                throw error
+                return (opened, changed)
             }
-            await opened.close()
             var result = Report("breaker set", on: opened, started: started)
             result.result = changed ? "done" : "unchanged"
             result.add("kind", .text(kind.rawValue))

@@ -125,10 +125,7 @@ struct Config: AsyncParsableCommand {
         var file: String
         @Flag(help: "The file is all there is.")
         var replace = false
-        @Option(help: "Who applies it.")
-        var actor: String?
-        @Option(help: "Why.")
-        var reason: String
+        @OptionGroup var change: ChangeOptions
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
@@ -139,8 +136,8 @@ struct Config: AsyncParsableCommand {
                     try await opened.apply(
                         settings: bytes,
                         replacing: replace,
-                        actor: actor ?? Actor.current,
-                        reason: reason
+                        actor: change.actor,
+                        reason: change.reason
                     )
                 }
                 return (opened, applied)

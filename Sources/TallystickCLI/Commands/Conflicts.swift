@@ -90,26 +90,19 @@ struct Conflicts: AsyncParsableCommand {
         var store: String
         @Argument(help: "The conflict's id.")
         var conflict: Int64
-        @Option(help: "Who opens it.")
-        var actor: String?
-        @Option(help: "Why.")
-        var reason: String
+        @OptionGroup var change: ChangeOptions
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            let opened = try await EventStore.open(at: store, options: .command())
-            do {
+            let opened = try await OpenedStore.with(store) { opened in
                 try await opened.reopen(
                     conflict: conflict,
-                    actor: actor ?? Actor.current,
-                    reason: reason
+                    actor: change.actor,
+                    reason: change.reason
                 )
-            } catch {
-                await opened.close()
-                throw error
+                return opened
             }
-            await opened.close()
             var result = Report("conflicts reopen", on: opened, started: started)
             result.add("conflict_id", .number(conflict))
             try result.print(report) { ["conflict \(conflict) is open again"] }

@@ -35,10 +35,7 @@ extension Conflicts {
         var exclude = false
         @Flag(help: "Wait no longer for what is missing.")
         var acceptMissing = false
-        @Option(help: "Who decides.")
-        var actor: String?
-        @Option(help: "Why.")
-        var reason: String
+        @OptionGroup var change: ChangeOptions
         @OptionGroup var keys: KeyOptions
         @OptionGroup var report: ReportOptions
 
@@ -76,8 +73,8 @@ extension Conflicts {
             let request = ManualResolution(
                 conflictID: conflict,
                 choice: try choice(),
-                actor: actor ?? Actor.current,
-                reason: reason
+                actor: change.actor,
+                reason: change.reason
             )
             let (opened, resolution) = try await OpenedStore.with(store, keys: keys.source) {
                 opened in
@@ -96,8 +93,8 @@ extension Conflicts {
             let bulk = BulkResolution(
                 try filter.value(),
                 choice: try choice(),
-                actor: actor ?? Actor.current,
-                reason: reason
+                actor: change.actor,
+                reason: change.reason
             )
             let decisions = BulkDecisions()
             let options = StoreOptions.command(yes ? .readWrite : .readOnly)

@@ -23,16 +23,6 @@ struct Keys: AsyncParsableCommand {
     )
 }
 
-/// Who changes keys, and why.
-struct KeyChangeOptions: ParsableArguments {
-    @Option(help: "Who does it.")
-    var actor: String?
-    @Option(help: "Why.")
-    var reason: String
-
-    var who: String { actor ?? Actor.current }
-}
-
 struct KeysGenerate: TallyCommand {
     static let title = "keys generate"
     static let configuration = CommandConfiguration(
@@ -60,7 +50,7 @@ struct KeysGenerate: TallyCommand {
     @Option(help: "The signing key's name; tallystick/ and the store's id without.")
     var name: String?
     @OptionGroup var keys: KeyOptions
-    @OptionGroup var change: KeyChangeOptions
+    @OptionGroup var change: ChangeOptions
     @OptionGroup var report: ReportOptions
 
     func validate() throws {
@@ -79,27 +69,23 @@ struct KeysGenerate: TallyCommand {
 
     private func makeSigner(_ path: String) async throws -> Int32 {
         let started = Clock.nanoseconds()
-        let opened = try await EventStore.open(at: store, keys: keys.source)
-        do {
+        let (opened, verifier) = try await OpenedStore.with(store, keys: keys.source) { opened in
             let signer = try NoteFile.judging("--name", "make the signing key") {
                 () throws(NoteError) in
                 try NoteSigner(name: name ?? TreeHead.origin(of: opened.storeID))
             }
             try KeyRingFile.write(signer, to: path)
             let verifier = signer.verifier
-            try await opened.register(verifier, actor: change.who, reason: change.reason)
-            await opened.close()
-            var result = Report(Self.title, on: opened, started: started)
-            result.add("name", .text(verifier.name))
-            result.add("public_key", .text(verifier.description))
-            try result.print(report) {
-                ["signing key in \(path)", "public key  \(verifier.description)"]
-            }
-            return Exit.done
-        } catch {
-            await opened.close()
-            throw error
+            try await opened.register(verifier, actor: change.actor, reason: change.reason)
+            return (opened, verifier)
         }
+        var result = Report(Self.title, on: opened, started: started)
+        result.add("name", .text(verifier.name))
+        result.add("public_key", .text(verifier.description))
+        try result.print(report) {
+            ["signing key in \(path)", "public key  \(verifier.description)"]
+        }
+        return Exit.done
     }
 }
 
@@ -121,7 +107,7 @@ struct KeysRotate: TallyCommand {
     @Option(help: "The new key's id; today's date without.")
     var id: String?
     @OptionGroup var keys: KeyOptions
-    @OptionGroup var change: KeyChangeOptions
+    @OptionGroup var change: ChangeOptions
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
@@ -134,13 +120,13 @@ struct KeysRotate: TallyCommand {
 struct NewKey {
     private let store: String
     private let keys: KeyOptions
-    private let change: KeyChangeOptions
+    private let change: ChangeOptions
     private let report: ReportOptions
 
     init(
         _ store: String,
         _ keys: KeyOptions,
-        _ change: KeyChangeOptions,
+        _ change: ChangeOptions,
         _ report: ReportOptions
     ) {
         self.store = store
@@ -166,19 +152,15 @@ struct NewKey {
             )
         }
         let key = try prepare(id, registered)
-        let opened = try await EventStore.open(at: store, keys: keys.source)
-        do {
+        let opened = try await OpenedStore.with(store, keys: keys.source) { opened in
             try await opened.register(
                 key,
                 replacing: replacing,
-                actor: change.who,
+                actor: change.actor,
                 reason: change.reason
             )
-        } catch {
-            await opened.close()
-            throw error
+            return opened
         }
-        await opened.close()
         if let former, let path = keys.path {
             try KeyRingFile.change(path) { $0.retire(former.id) }
         }
@@ -296,24 +278,20 @@ struct KeysRetire: TallyCommand {
     @Flag(help: "The key is one that signs.")
     var signing = false
     @OptionGroup var keys: KeyOptions
-    @OptionGroup var change: KeyChangeOptions
+    @OptionGroup var change: ChangeOptions
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
-        let opened = try await EventStore.open(at: store, keys: keys.source)
-        do {
+        let opened = try await OpenedStore.with(store, keys: keys.source) { opened in
             try await opened.retireKey(
                 id,
                 algorithm: signing ? .ed25519 : .hmacSHA256,
-                actor: change.who,
+                actor: change.actor,
                 reason: change.reason
             )
-        } catch {
-            await opened.close()
-            throw error
+            return opened
         }
-        await opened.close()
         if !signing, let path = keys.path {
             let id = id
             try KeyRingFile.change(path) { $0.retire(id) }
@@ -343,26 +321,20 @@ struct KeysReseal: TallyCommand {
     @Argument(help: "The store.")
     var store: String
     @OptionGroup var keys: KeyOptions
-    @OptionGroup var change: KeyChangeOptions
+    @OptionGroup var change: ChangeOptions
     @OptionGroup var progress: ProgressOptions
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
-        let opened = try await EventStore.open(at: store, keys: keys.source, options: .command())
         let bar = progress.bar(unit: "events")
-        let done: ResealReport
-        do {
-            done = try await opened.reseal(actor: change.who, reason: change.reason) {
+        let (opened, done) = try await OpenedStore.with(store, keys: keys.source) { opened in
+            defer { bar.finish() }
+            let done = try await opened.reseal(actor: change.actor, reason: change.reason) {
                 bar.update($0.events)
             }
-        } catch {
-            bar.finish()
-            await opened.close()
-            throw error
+            return (opened, done)
         }
-        bar.finish()
-        await opened.close()
         var result = Report(Self.title, on: opened, started: started)
         result.exit = done.isInterrupted ? Exit.incomplete : Exit.done
         result.result = done.isInterrupted ? "interrupted" : "done"

@@ -75,27 +75,22 @@ struct Quarantine: AsyncParsableCommand {
         var id: Int64
         @Option(help: "Adapt other JSON objects: monitoring, or attribute=member,…")
         var map: String?
-        @Option(help: "Who does it.")
-        var actor: String?
-        @Option(help: "Why.")
-        var reason: String
+        @OptionGroup var change: ChangeOptions
         @OptionGroup var keys: KeyOptions
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            let opened = try await EventStore.open(
-                at: store,
-                keys: keys.source,
-                options: .command()
-            )
-            let outcome = try await opened.releaseQuarantined(
-                id,
-                actor: actor ?? Actor.current,
-                reason: reason,
-                mapping: try map.map { try Mappings.parse($0) }
-            )
-            await opened.close()
+            let mapping = try map.map { try Mappings.parse($0) }
+            let (opened, outcome) = try await OpenedStore.with(store, keys: keys.source) { opened in
+                let outcome = try await opened.releaseQuarantined(
+                    id,
+                    actor: change.actor,
+                    reason: change.reason,
+                    mapping: mapping
+                )
+                return (opened, outcome)
+            }
             var result = Report("quarantine release", on: opened, started: started)
             result.add("quarantine_id", .number(id))
             result.add("outcome", .text(outcome.rawValue))

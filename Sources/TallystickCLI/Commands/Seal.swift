@@ -50,15 +50,9 @@ struct Seal: TallyCommand {
             try keyDescriptor.map { try NoteSigner.load(fromDescriptor: $0) }
             ?? NoteSigner.load(from: keyFiles[0])
         let ring = keyDescriptor == nil ? keyFiles.dropFirst().first : keyFiles.first
-        let opened = try await EventStore.open(at: store, keys: KeyOptions.source(ring))
-        let sealed: SealedHead
-        do {
-            sealed = try await opened.seal(with: signer)
-        } catch {
-            await opened.close()
-            throw error
+        let sealed = try await OpenedStore.with(store, keys: KeyOptions.source(ring)) { opened in
+            try await opened.seal(with: signer)
         }
-        await opened.close()
         let file = try OutputFile(path: output, sparing: store)
         try file.write(sealed.note.bytes)
         try file.finish()

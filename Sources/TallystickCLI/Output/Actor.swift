@@ -1,3 +1,4 @@
+import ArgumentParser
 import Glibc
 import Tallystick
 import TallystickCore
@@ -14,6 +15,16 @@ enum Actor {
         let user = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? "\(geteuid())"
         return "\(user)@\(host)"
     }
+}
+
+/// The options of every command that changes what a store is to go by: who does it, and why.
+struct ChangeOptions: ParsableArguments {
+    @Option(name: .customLong("actor"), help: "Who does it; user@host without.")
+    private var givenActor: String?
+    @Option(help: "Why.")
+    var reason: String
+
+    var actor: String { givenActor ?? Actor.current }
 }
 
 /// A settings file on disk.

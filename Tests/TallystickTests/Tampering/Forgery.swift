@@ -14,6 +14,34 @@ enum Forgery {
         }
     }
 
+    /// Changes rows of the audit trail or of its details, then makes every leaf and tile of its log again, and removes
+    /// the stored heads, which a key may vouch for.
+    static func rewriteAudit(_ path: String, table: String, _ sql: String) throws {
+        let database = try PlainSQLite(path)
+        try database.withoutGuards(of: table) {
+            try database.execute(sql)
+            let connection = try Connection(path: path, mode: .readWrite, firesTriggers: false)
+            let reader = try AuditLeafReader(in: connection)
+            let merkle = try MerkleRows(in: connection)
+            var leaves: [SHA256Digest] = []
+            var leaf: [UInt8] = []
+            try connection.execute("BEGIN IMMEDIATE")
+            while try reader.write(sequence: Int64(leaves.count) + 1, to: &leaf) {
+                leaves.append(MerkleHash.leaf(leaf))
+            }
+            try connection.execute(
+                """
+                DELETE FROM merkle_tiles WHERE log = 'audit';
+                DELETE FROM merkle_tail WHERE log = 'audit';
+                DELETE FROM tree_heads
+                """
+            )
+            var log = MerkleLog()
+            try merkle.store(log.append(leaves), in: .audit)
+            try connection.execute("COMMIT")
+        }
+    }
+
     private static func rebuild(_ path: String) throws {
         let connection = try Connection(path: path, mode: .readWrite, firesTriggers: false)
         let reader = try EventRowReader(in: connection)

@@ -1,0 +1,9 @@
+#ifndef C_TALLYSTICK_TEST_KIT_H
+#define C_TALLYSTICK_TEST_KIT_H
+
+#include <stddef.h>
+
+/// Whether bytes hold others: GNU's `memmem`, which Swift's import of the C library leaves out.
+int tally_holds(const void *bytes, size_t count, const void *form, size_t form_count);
+
+#endif

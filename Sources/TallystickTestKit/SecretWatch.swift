@@ -1,0 +1,167 @@
+import CTallystickTestKit
+import Glibc
+import Synchronization
+import TallystickCore
+
+/// Looks for keys where none may be: in what commands print, in their arguments, and in every file of a temporary
+/// folder but the files of keys.
+///
+/// Knows the keys of ``CanaryKeys``, and those in the files of keys that it meets.
+public final class SecretWatch: Sendable {
+    /// The one that commands and folders of tests report to. A process in which it found something fails when it
+    /// ends, whatever its tests say.
+    public static let shared: SecretWatch = {
+        atexit {
+            let found = SecretWatch.shared.found
+            guard !found.isEmpty else { return }
+            let message = Array(
+                ("A key was found where none may be:\n" + found.joined(separator: "\n") + "\n").utf8
+            )
+            _ = write(2, message, message.count)
+            _exit(86)
+        }
+        return SecretWatch()
+    }()
+
+    /// Bytes of a file that are searched; what comes after is not.
+    public static let searchedBytes = 64 << 20
+
+    private let places = Mutex<[String]>([])
+
+    public init() {}
+
+    /// Where keys were found.
+    public var found: [String] { places.withLock { $0 } }
+
+    private func report(_ place: String) { places.withLock { $0.append(place) } }
+
+    // MARK: Forms
+
+    /// The forms in which a key could show: as it is, in hexadecimal, base64, base64url, and as a list of numbers.
+    public static func forms(of secret: [UInt8]) -> [[UInt8]] {
+        var base64: [UInt8] = []
+        // Only whole groups: what follows in a longer text changes the rest.
+        Base64.encode(Array(secret.prefix(secret.count / 3 * 3)), to: &base64)
+        let url = base64.map { $0 == 0x2B ? 0x2D : $0 == 0x2F ? 0x5F : $0 }
+        let hex = Hex.string(secret)
+        var forms = [
+            secret, base64, Array(hex.utf8), Array(hex.uppercased().utf8),
+            Array(secret.map(String.init).joined(separator: ", ").utf8),
+        ]
+        if url != base64 { forms.append(url) }
+        return forms
+    }
+
+    private static let canaries = forms(of: CanaryKeys.mark)
+
+    /// Whether bytes show a canary, or one of some keys.
+    public static func show(_ bytes: [UInt8], _ secrets: [[UInt8]] = []) -> Bool {
+        let forms = canaries + secrets.flatMap { Self.forms(of: $0) }
+        return bytes.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress else { return false }
+            return forms.contains { tally_holds(base, buffer.count, $0, $0.count) != 0 }
+        }
+    }
+
+    // MARK: Files of keys
+
+    private static let ringStart = Array("{\"tallystick_keys\"".utf8)
+    private static let signerStart = Array("PRIVATE+KEY+".utf8)
+
+    /// The keys in a file of keys, whole or damaged; nil for a file of another kind.
+    static func secrets(inKeyFile bytes: [UInt8]) -> [[UInt8]]? {
+        let text = String(decoding: bytes, as: UTF8.self)
+        if bytes.starts(with: signerStart) {
+            // The first byte names the algorithm.
+            let last = text.split(separator: "+").last.map { $0.filter { $0 != "\n" } } ?? ""
+            return decoded(last).map { [Array($0.dropFirst())] } ?? []
+        }
+        guard bytes.starts(with: ringStart) else { return nil }
+        return text.split(separator: "\"").compactMap { decoded(String($0)) }
+            .filter { $0.count >= KeyRing.minimumSecretBytes }
+    }
+
+    private static func decoded(_ text: String) -> [UInt8]? { Base64.decode(Array(text.utf8)) }
+
+    // MARK: Searches
+
+    /// Looks at a command's words: none may be a key.
+    ///
+    /// - returns: the keys in the files that the words name as such.
+    func inspect(words: [String], in folder: String) -> [[UInt8]] {
+        if Self.show(Array(words.joined(separator: " ").utf8)) {
+            report("the arguments of \(words.first ?? "")")
+        }
+        let pairs = zip([""] + words, words)
+        let files = pairs.compactMap { option, word -> String? in
+            if option == "--key-file" || option == "--signing" { return word }
+            let parts = word.split(separator: "=", maxSplits: 1)
+            return parts.first == "TALLY_KEY_FILE" ? parts.last.map(String.init) : nil
+        }
+        return files.flatMap { file in
+            Self.keys(in: file.hasPrefix("/") ? file : folder + "/" + file) ?? []
+        }
+    }
+
+    /// Looks at what a command printed.
+    func inspect(_ output: String, of words: [String], _ secrets: [[UInt8]]) {
+        guard Self.show(Array(output.utf8), secrets) else { return }
+        report("the output of \(words.joined(separator: " "))")
+    }
+
+    /// Looks at every file in a folder, those of keys aside.
+    public func inspect(folder: String) {
+        var secrets: [[UInt8]] = []
+        var others: [String] = []
+        for path in Self.files(in: folder) {
+            if let keys = Self.keys(in: path) {
+                secrets += keys
+            } else {
+                others.append(path)
+            }
+        }
+        // A canary is found by its mark.
+        secrets.removeAll { $0.starts(with: CanaryKeys.mark) }
+        for path in others where Self.show(Self.read(path, limit: Self.searchedBytes), secrets) {
+            report(path)
+        }
+    }
+
+    /// The keys in a file; nil when it is no file of keys.
+    private static func keys(in path: String) -> [[UInt8]]? {
+        // Most files are told by their first bytes.
+        let start = read(path, limit: ringStart.count)
+        guard secrets(inKeyFile: start) != nil else { return nil }
+        return secrets(inKeyFile: read(path, limit: KeyRing.maximumFileBytes))
+    }
+
+    /// What a regular file holds, up to a limit; nothing of other kinds, which may block.
+    private static func read(_ path: String, limit: Int) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { return [] }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return [] }
+        let size = min(limit, Int(status.st_size))
+        return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            while count < size, let base = buffer.baseAddress {
+                let read = Glibc.read(descriptor, base + count, size - count)
+                if read <= 0 { return }
+                count += read
+            }
+        }
+    }
+
+    private static func files(in folder: String) -> [String] {
+        TemporaryFolder.names(in: folder).flatMap { name -> [String] in
+            let path = folder + "/" + name
+            var status = stat()
+            guard lstat(path, &status) == 0 else { return [] }
+            switch status.st_mode & S_IFMT {
+            case S_IFDIR: return files(in: path)
+            case S_IFREG: return [path]
+            default: return []
+            }
+        }
+    }
+}
