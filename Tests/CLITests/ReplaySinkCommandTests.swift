@@ -153,4 +153,55 @@ struct ReplaySinkCommandTests {
     func usage(_ arguments: [String]) {
         #expect(tally.run(["replay", "s.db"] + arguments).code == 64)
     }
+
+    @Test("A replay whose breaker is open exits 3 and says why, until somebody closes it")
+    func breaker() throws {
+        let set = tally.run(
+            "breaker",
+            "set",
+            "s.db",
+            "mailer",
+            "forced_open",
+            "--kind",
+            "replay",
+            "--reason",
+            "repairs"
+        )
+        #expect(set.code == 0, "\(set.errors)")
+        let list = tally.run("breaker", "list", "s.db", "--nl").output
+        #expect(list.contains(#""kind":"replay","name":"mailer","state":"forced_open""#))
+        let halted = tally.run("replay", "s.db", "mailer", "--exec", "cat >> out", "--json")
+        #expect(halted.code == 3)
+        #expect(halted.errors.contains("the breaker of replay mailer is open"))
+        #expect(halted.output.contains(#""next_attempt_at":null"#))
+        _ = tally.run(
+            "breaker",
+            "set",
+            "s.db",
+            "mailer",
+            "open",
+            "--kind",
+            "replay",
+            "--reason",
+            "r"
+        )
+        let waiting = tally.run("replay", "s.db", "mailer", "--exec", "cat >> out", "--json")
+        #expect(waiting.code == 3)
+        #expect(waiting.output.contains(#""next_attempt_at":"2"#))
+        let closed = tally.run(
+            "breaker",
+            "set",
+            "s.db",
+            "mailer",
+            "closed",
+            "--kind",
+            "replay",
+            "--reason",
+            "well again"
+        )
+        #expect(closed.code == 0)
+        let done = tally.run("replay", "s.db", "mailer", "--exec", "cat >> out", "--json")
+        #expect(done.code == 0, "\(done.errors)")
+        #expect(try taken() == Array(1...100))
+    }
 }

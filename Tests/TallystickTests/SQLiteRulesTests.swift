@@ -1,9 +1,10 @@
 import Foundation
-import Tallystick
 import TallystickCore
 import TallystickSQLite
 import TallystickTestKit
 import Testing
+
+@testable import Tallystick
 
 /// The rules of the design's section on SQLite as the store keeps them; those of a connection alone are among the
 /// tests of TallystickSQLite.
@@ -97,6 +98,39 @@ struct SQLiteRulesTests {
         }
         #expect(modified(made.path) == before)
         #expect(modified(made.path + "-wal").last ?? 0 > 8_000_000)
+    }
+
+    /// Whether no reader keeps the log from beginning anew, after something was added to it.
+    private func logIsFree(_ test: TestStore, _ id: String) async throws -> Bool {
+        try await test.store.append([event(id)], to: "s")
+        let connection = try Connection(path: test.path, mode: .readWrite)
+        let result = try connection.prepare("PRAGMA wal_checkpoint(RESTART)")
+        guard try result.step() else { return false }
+        return result.int64(at: 0) == 0
+    }
+
+    @Test("Who reads slowly holds no read transaction between events, nor while a sink works")
+    func slowReaders() async throws {
+        let test = try await TestStore()
+        let lines = (1...5000).map {
+            #"{"specversion":"1.0","id":"e\#($0)","source":"/s","type":"t","data":\#($0)}"#
+        }.joined(separator: "\n")
+        try await test.ingest(lines, from: "a")
+        let pinning = try Connection(path: test.path, mode: .readOnly)
+        try pinning.execute("BEGIN; SELECT count(*) FROM events")
+        #expect(try await !logIsFree(test, "pinned"), "a reader is seen by this check")
+        try pinning.execute("COMMIT")
+
+        var seen = 0
+        for try await _ in test.store.events() {
+            seen += 1
+            if seen == 10 || seen == 3000 {
+                #expect(try await logIsFree(test, "read-\(seen)"), "after \(seen) events")
+            }
+        }
+        #expect(seen > 5000)
+        #expect(VerifyLimits.chunk <= 10_000 && VerifyLimits.auditChunk <= 10_000)
+        #expect(ReadAheadLimits.rows <= 10_000)
     }
 
     @Test("A backup has a rollback journal, and needs no log beside it")

@@ -242,7 +242,7 @@ struct ConflictWriter {
         )
         try store.addAudit(row, tables: [.conflicts, .conflictCandidates]) { sequence in
             try store.add(
-                NewConflict(
+                ConflictRecord(
                     conflictID: conflictID,
                     kind: finding.kind,
                     severity: finding.severity,

@@ -85,6 +85,25 @@ struct MismatchRecorder {
         return isWhole == true ? nil : found
     }
 
+    /// What kind of conflict there is over an event that failed a proof: `unverifiable` where its leaf holds, and the
+    /// store never knew the key that its checksum names.
+    func conflictKind(at position: Int64) throws -> ConflictKind {
+        let again = try ChecksumRows(in: store.connection)
+            .newest(after: position - 1, through: position)[position]
+        let keys = try store.registeredKeys()
+        let leaf = try store.merkle.leaf(position - 1, of: .events)
+        let kind = try store.reader.withRow(at: position) { row -> ConflictKind? in
+            let stored = row.textIfPresent(at: EventColumn.checksumKeyID)
+            guard let keyID = again.map(\.keyID) ?? stored, keys[keyID, .hmacSHA256] == nil,
+                try store.reader.readContent(row)
+            else { return nil }
+            let digest = SHA256Digest(hashing: store.reader.content)
+            let hash = try store.reader.leafHash(row, content: digest)
+            return AtRest.conflict(leafAgrees: hash != nil && hash == leaf, checksumAgrees: nil)
+        }
+        return (kind ?? nil) ?? .tamperedAtRest
+    }
+
     /// What is wrong with the checksum of the event whose content was read from a row; nil where it holds, or where
     /// only a holder of the key can tell.
     func checksumDamage(_ row: Statement, digest: SHA256Digest? = nil) -> DamagedRecord? {
@@ -114,16 +133,21 @@ extension VerifyReport {
             return DamagedRecord(
                 position: finding.position ?? (words[0] == "events" ? key : nil),
                 copyID: words[0] == "copies" ? key : nil,
-                algorithm: finding.finding == "content"
-                    ? Self.algorithm(ofDigits: finding.expected.utf8.count) : MismatchRecorder.leaf,
+                algorithm: Self.algorithm(of: finding),
                 expected: finding.expected,
                 actual: finding.actual
             )
         }
     }
 
-    /// The algorithm of a checksum of so many hexadecimal digits.
-    private static func algorithm(ofDigits count: Int) -> String {
-        (count == 8 ? ChecksumAlgorithm.crc32 : .sha256).rawValue
+    /// What failed: the algorithm of a checksum, or the leaf.
+    private static func algorithm(of finding: Finding) -> String {
+        switch finding.finding {
+        case "content":
+            // By its hexadecimal digits.
+            (finding.expected.utf8.count == 8 ? ChecksumAlgorithm.crc32 : .sha256).rawValue
+        case "key": ChecksumAlgorithm.hmacSHA256.rawValue
+        default: MismatchRecorder.leaf
+        }
     }
 }

@@ -108,7 +108,10 @@ struct DerivedRepair {
         let last = try store.merkle.size(of: .events)
         var next: Int64 = 0
         while next < last {
-            let missing = try index.unindexed(after: next, through: min(last, next + 10_240))
+            let missing = try index.unindexed(
+                after: next,
+                through: min(last, next + VerifyLimits.chunk)
+            )
             try repair(table.rawValue, missing.count) {
                 for position in missing {
                     try IndexRows.add(position, to: table, in: store.connection)
@@ -116,7 +119,7 @@ struct DerivedRepair {
             }
             count += missing.count
             // The list is cut: what it did not name comes next.
-            if missing.count < StrayRows.listed { next += 10_240 }
+            if missing.count < StrayRows.listed { next += VerifyLimits.chunk }
         }
         return count
     }

@@ -115,7 +115,7 @@ public enum VerifyLimits {
     /// Bytes of a cursor that is accepted.
     public static let cursorBytes = 1 << 20
     /// Rows that a worker takes at a time, in one short read transaction: for events, whole tiles.
-    static let chunk: Int64 = 40 * 256
+    static let chunk: Int64 = 39 * 256
     /// Tiles that a worker takes at a time.
     static let tileChunk: Int64 = 256
     /// Audit rows, which are slower, that a worker takes at a time.

@@ -3,18 +3,37 @@ import TallystickSQLite
 
 /// The breakers of a store: read, asked and written in transactions, every change in the audit trail.
 struct BreakerBook {
-    private let store: StoreWriter
     private let rows: BreakerRows
+    private let clock: @Sendable () -> Int64
+    private let inForce: () -> [StoreSettings.Breaker]
+    /// Adds a row to the audit trail, in the transaction that is open.
+    private let addAudit: (AuditRow) throws -> Void
 
     init(_ store: StoreWriter) throws(SQLiteError) {
-        self.store = store
-        rows = try BreakerRows(in: store.connection)
+        self.init(
+            try BreakerRows(in: store.connection),
+            clock: store.clock,
+            // A transaction has read them.
+            settings: { store.settings?.settings.breakers ?? StoreSettings.standard.breakers },
+            addAudit: { try store.addAudit($0) }
+        )
     }
 
-    /// Those in force; a transaction has read them.
-    private var settings: [StoreSettings.Breaker] {
-        store.settings?.settings.breakers ?? StoreSettings.standard.breakers
+    /// Breakers on a connection that is no store writer's.
+    init(
+        _ rows: BreakerRows,
+        clock: @escaping @Sendable () -> Int64,
+        settings: @escaping () -> [StoreSettings.Breaker],
+        addAudit: @escaping (AuditRow) throws -> Void
+    ) {
+        self.rows = rows
+        self.clock = clock
+        inForce = settings
+        self.addAudit = addAudit
     }
+
+    private var settings: [StoreSettings.Breaker] { inForce() }
+    private var now: BreakerTime { SystemClock.breakerTime(wall: clock()) }
 
     /// A breaker as it stands; a closed one where no call is known.
     func breaker(_ kind: BreakerKind, _ name: String) throws(SQLiteError) -> CircuitBreaker {
@@ -41,7 +60,7 @@ struct BreakerBook {
         failed: Bool,
         actor: String
     ) throws -> Bool {
-        let now = SystemClock.breakerTime(wall: store.clock())
+        let now = now
         var breaker = try breaker(kind, name)
         let before = breaker
         let (isPermitted, changes) = breaker.permit(at: now)
@@ -62,7 +81,7 @@ struct BreakerBook {
         actor: String,
         reason: String
     ) throws -> Bool {
-        let now = SystemClock.breakerTime(wall: store.clock())
+        let now = now
         var breaker = try breaker(kind, name)
         guard let change = breaker.set(state, at: now) else { return false }
         try rows.write(breaker.stored, kind, name, at: now.wall)
@@ -70,9 +89,19 @@ struct BreakerBook {
         return true
     }
 
+    /// Whether a breaker lets no call through now, and until when.
+    ///
+    /// - returns: nil where it lets one through; inside it microseconds since 1970, nil where only a person can say.
+    func closure(of kind: BreakerKind, _ name: String) throws(SQLiteError) -> BreakerClosure? {
+        let now = now
+        let breaker = try breaker(kind, name)
+        guard breaker.isOpen(at: now) else { return nil }
+        return BreakerClosure(until: breaker.remaining(at: now).map { now.wall + $0 })
+    }
+
     /// Origins that must not be relied on now.
     func openOrigins() throws(SQLiteError) -> Set<String> {
-        let now = SystemClock.breakerTime(wall: store.clock())
+        let now = now
         var open: Set<String> = []
         for (kind, name, stored) in try rows.all() where kind == .origin {
             let breaker = CircuitBreaker(Self.settings(of: name, in: settings), stored: stored)
@@ -84,7 +113,7 @@ struct BreakerBook {
     /// When the first open breaker of an origin lets calls through again: microseconds since 1970; nil where only a
     /// person can say.
     func nextAttempt() throws(SQLiteError) -> Int64? {
-        let now = SystemClock.breakerTime(wall: store.clock())
+        let now = now
         var waits: [Int64] = []
         for (kind, name, stored) in try rows.all() where kind == .origin {
             let breaker = CircuitBreaker(Self.settings(of: name, in: settings), stored: stored)
@@ -109,14 +138,20 @@ struct BreakerBook {
             ("to", JSONValue(.string(change.to.rawValue))),
             ("cause", JSONValue(.string(change.cause))),
         ]
-        try store.addAudit(
+        try addAudit(
             AuditRow(
                 kind: .breaker,
-                recordedAt: store.clock(),
+                recordedAt: clock(),
                 actor: actor,
                 reason: reason,
                 detail: String(decoding: JSONValue(.object(members)).canonical, as: UTF8.self)
             )
         )
     }
+}
+
+/// That a breaker lets no call through.
+struct BreakerClosure: Equatable {
+    /// Microseconds since 1970; nil where only a person can say.
+    var until: Int64?
 }

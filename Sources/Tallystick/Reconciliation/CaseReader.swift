@@ -26,11 +26,14 @@ struct CaseReader {
             contents.append(try candidates.content(of: candidate, in: conflict))
         }
         var supporters = set.candidates.map { _ in [String]() }
+        var agreeing = set.candidates.map { _ in [SHA256Digest]() }
         if let position = conflict.position, !set.candidates.isEmpty {
             var comparison = ContentComparison(rules: rules)
             for delivery in try candidates.copies.deliveries(of: position, through: last) {
                 let index = try supported(by: delivery, set.candidates, contents, &comparison)
-                if let index { supporters[index].append(delivery.origin) }
+                guard let index else { continue }
+                supporters[index].append(delivery.origin)
+                agreeing[index].append(delivery.contentDigest)
             }
         }
         var cases: [Candidate] = []
@@ -41,7 +44,8 @@ struct CaseReader {
                     origin: candidate.origin,
                     supporters: supporters[index],
                     content: contents[index],
-                    digest: candidate.contentDigest
+                    digest: candidate.contentDigest,
+                    agreeing: agreeing[index]
                 )
             )
         }

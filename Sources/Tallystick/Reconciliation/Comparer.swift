@@ -125,7 +125,7 @@ final class Comparer {
                 continue
             }
             // The event after the gap is not in question.
-            (finding.finding.position, finding.finding.eventID) = (nil, nil)
+            (finding.finding.conflict.position, finding.finding.conflict.eventID) = (nil, nil)
             step.findings.append(finding.finding)
             if isDryRun { gaps += 1 }
         }
@@ -156,19 +156,21 @@ final class Comparer {
         let last = try keepsPlace ? scans.last(.mismatches) : mismatch ?? scans.last(.mismatches)
         try changed.bind(last, at: 1)
         try changed.bind(Self.chunk, at: 2)
-        var found: [(position: Int64, kind: ConflictKind)] = []
+        var found: [Int64] = []
         var reached = last
         while try changed.step() {
             reached = changed.int64(at: 0)
             guard let position = changed.int64IfPresent(at: 1),
-                let kind = Self.kind(of: changed.text(at: 2))
+                Self.isAtRest(changed.text(at: 2))
             else { continue }
-            found.append((position, kind))
+            found.append(position)
         }
         try changed.reset()
         guard reached > last else { return nil }
         var step = Step()
-        for (position, kind) in found {
+        let recorder = MismatchRecorder(store)
+        for position in found {
+            let kind = try recorder.conflictKind(at: position)
             guard let finding = try finding(kind, at: position, detail: nil, mark: .none),
                 finding.isIncluded
             else { continue }
@@ -178,11 +180,11 @@ final class Comparer {
         return step
     }
 
-    /// The kind of conflict behind a mismatch; nil where ingest has opened one itself.
-    private static func kind(of mismatch: String) -> ConflictKind? {
+    /// Whether a mismatch is about a stored record. Ingest has opened the conflicts behind the others itself.
+    private static func isAtRest(_ mismatch: String) -> Bool {
         switch MismatchKind(rawValue: mismatch) {
-        case .atRest, .replay: AtRest.conflict(leafAgrees: true, checksumAgrees: false)
-        case .copy, .transit, nil: nil
+        case .atRest, .replay: true
+        case .copy, .transit, nil: false
         }
     }
 
@@ -206,16 +208,18 @@ final class Comparer {
         let category = history.settings(at: position)[category: name]
         // Damage is never left out; everything else is gated.
         let isSampled =
-            kind == .tamperedAtRest || kind == .unverifiable
+            kind.isOverDamage
             || category.map { Sampling.includes(source: source, id: eventID, in: $0) } ?? false
         let finding = Finding(
-            kind: kind,
-            severity: category?.severity.rawValue ?? StoreSettings.Severity.low.rawValue,
-            category: name,
-            position: position,
-            source: source,
-            eventID: eventID,
-            detail: detail,
+            conflict: ConflictRecord(
+                kind: kind,
+                severity: category?.severity.rawValue ?? StoreSettings.Severity.low.rawValue,
+                category: name,
+                position: position,
+                source: source,
+                eventID: eventID,
+                detail: detail
+            ),
             mark: mark
         )
         return Judged(

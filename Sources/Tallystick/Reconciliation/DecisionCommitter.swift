@@ -26,12 +26,7 @@ final class DecisionCommitter {
         self.actor = actor
         writer = ResolutionWriter(store)
         waiting = try WaitingRows(in: store.connection)
-        findings = FindingWriter(
-            store: store,
-            scans: try ScanRows(in: store.connection),
-            sequences: try SequenceRows(in: store.connection),
-            waiting: waiting
-        )
+        findings = try FindingWriter(store, waiting)
     }
 
     func commit(_ evaluation: Evaluation) throws -> Outcome {
@@ -40,7 +35,7 @@ final class DecisionCommitter {
         case .decided(let decision): return try decide(evaluation, decision)
         case .late(let decision):
             let outcome = try decide(evaluation, decision)
-            if case .decided = outcome, evaluation.set.conflict.kind == .missingAtOrigin {
+            if case .decided = outcome, evaluation.set.conflict.kind.isEndedByLateArrival {
                 try recordLateArrival(evaluation, decision)
             }
             return outcome
@@ -119,20 +114,12 @@ final class DecisionCommitter {
         return new
     }
 
-    /// A copy that was missing came: a conflict of its own says so, decided at once.
+    /// A copy that was missing came, or all of a silent span: a conflict of its own says so, decided at once.
     private func recordLateArrival(_ evaluation: Evaluation, _ decision: PolicyDecision) throws {
-        let missing = evaluation.set.conflict
-        let finding = Finding(
-            kind: .lateArrival,
-            severity: missing.severity,
-            category: missing.category,
-            position: missing.position,
-            source: missing.source,
-            eventID: missing.eventID,
-            origin: missing.origin,
-            detail: "{\"missing_conflict\":\(missing.conflictID)}",
-            candidate: evaluation.set.candidates.first
-        )
+        var conflict = evaluation.set.conflict
+        conflict.kind = .lateArrival
+        conflict.detail = "{\"missing_conflict\":\(conflict.conflictID)}"
+        let finding = Finding(conflict: conflict, candidate: evaluation.set.candidates.first)
         guard let conflictID = try findings.write(finding, actor: actor, waits: false) else {
             return
         }

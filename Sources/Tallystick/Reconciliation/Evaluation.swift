@@ -44,7 +44,7 @@ struct Evaluation {
         switch verdict {
         case .decided(let decision): return [record(conflict.kind, decision)]
         case .late(let decision):
-            return conflict.kind == .missingAtOrigin
+            return conflict.kind.isEndedByLateArrival
                 ? [record(conflict.kind, decision), record(.lateArrival, decision)]
                 : [record(conflict.kind, decision)]
         default: return []

@@ -15,6 +15,7 @@ final class Evaluator {
     private let candidates: CandidateReader
     private let cases: CaseReader
     private let sequences: SequenceRows
+    private let expected: ExpectedCopies
     private let standing: Statement
     private var engine: (version: Int64, engine: PolicyEngine)?
 
@@ -33,6 +34,7 @@ final class Evaluator {
         candidates = CandidateReader(store.conflicts, store.copies, store.reader)
         cases = CaseReader(candidates, asOf: asOf)
         sequences = try SequenceRows(in: store.connection)
+        expected = try ExpectedCopies(store, history, asOf: asOf, scope: RunScope())
         standing = try store.connection.prepare(
             """
             SELECT policy, policy_version, decision, candidates_digest, coalesce(content_sha256, '')
@@ -53,12 +55,14 @@ final class Evaluator {
     /// Evaluates a conflict that is not written yet.
     func evaluate(_ finding: Finding, openedAt: Int64) throws -> Evaluation {
         let stored = [finding.candidate].compactMap { $0 }
+        var conflict = finding.conflict
+        conflict.openedAt = openedAt
         return try evaluate(
             CandidateSet(
-                conflict: finding.record(0, openedAt: openedAt),
+                conflict: conflict,
                 state: finding.state,
                 candidates: stored,
-                digest: try candidates.digest(finding.position, stored)
+                digest: try candidates.digest(conflict.position, stored)
             )
         )
     }
@@ -102,7 +106,7 @@ final class Evaluator {
         // Nobody vouches for anything here: only a person can decide.
         if conflict.kind == .originSilent || conflict.kind == .sequenceGap { return .open }
         if let position = conflict.position, let source = conflict.source,
-            let eventID = conflict.eventID, conflict.kind != .tamperedAtRest,
+            let eventID = conflict.eventID, !conflict.kind.isOverDamage,
             let category = history.settings(at: position)[category: conflict.category ?? ""],
             !Sampling.includes(source: source, id: eventID, in: category)
         {
@@ -123,7 +127,8 @@ final class Evaluator {
         }
     }
 
-    /// Decides for what came after all: the copy that was missing, the numbers that were left out.
+    /// Decides for what came after all: the copy that was missing, all copies of a silent span, the numbers that
+    /// were left out.
     private func lateArrival(_ set: CandidateSet) throws -> PolicyDecision? {
         let conflict = set.conflict
         switch conflict.kind {
@@ -132,6 +137,9 @@ final class Evaluator {
                 try store.copies.deliveries(of: position).contains(where: {
                     $0.origin.utf8.elementsEqual(origin.utf8)
                 })
+            else { return nil }
+        case .originSilent:
+            guard conflict.conflictID > 0, try expected.hasFilled(silence: conflict.conflictID)
             else { return nil }
         case .sequenceGap:
             guard conflict.conflictID > 0, try !sequences.hasGap(under: conflict.conflictID) else {

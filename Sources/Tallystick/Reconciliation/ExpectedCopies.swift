@@ -34,6 +34,7 @@ final class ExpectedCopies {
     private let rows: Statement
     private let row: Statement
     private let copies: Statement
+    private let lacking: Statement
     private let originRows: DictionaryRows
     private let categories: NameCache
     private let sources: NameCache
@@ -70,6 +71,20 @@ final class ExpectedCopies {
             FROM copies
             WHERE position >= ?1 AND position <= ?2
             ORDER BY position
+            """
+        )
+        lacking = try store.connection.prepare(
+            """
+            SELECT \(columns)
+            FROM events AS e
+            WHERE position > ?1 AND position <= ?2
+                AND recorded_at > ?3 AND recorded_at <= ?4
+                AND origin_id <> ?5
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM copies AS c
+                    WHERE c.position = e.position AND c.origin_id = ?5)
+            ORDER BY position DESC
             """
         )
         originRows = try DictionaryRows(.origins, in: store.connection)
@@ -111,6 +126,50 @@ final class ExpectedCopies {
         var delivered = try delivered(position, position)
         try judge(event, &delivered, &result)
         return result
+    }
+
+    /// Whether an origin brought, after all, every copy that was expected of it in a span in which it was silent.
+    ///
+    /// It looks from the end of the log to its beginning: copies that are brought late mostly come in order.
+    func hasFilled(silence conflictID: Int64) throws -> Bool {
+        guard let silence = try scans.silence(of: conflictID), let until = silence.until else {
+            return false
+        }
+        deliveries.removeAll(keepingCapacity: true)
+        plans.removeAll(keepingCapacity: true)
+        try lacking.bind(silence.since, at: 3)
+        try lacking.bind(until, at: 4)
+        try lacking.bind(silence.originID, at: 5)
+        var end = store.size(of: .events)
+        while end > 0 {
+            let first = max(0, end - Comparer.chunk)
+            try lacking.bind(first, at: 1)
+            try lacking.bind(end, at: 2)
+            var found: [Row] = []
+            while try lacking.step() { found.append(Self.read(lacking)) }
+            try lacking.reset()
+            for event in found where try isExpected(event, from: silence.originID) { return false }
+            end = first
+        }
+        return true
+    }
+
+    /// Whether an origin that was silent when an event came should have brought a copy.
+    private func isExpected(_ event: Row, from originID: Int64) throws -> Bool {
+        guard let plan = try plan(of: event), plan.expected.contains(where: { $0.id == originID })
+        else { return false }
+        let source = try sources.text(event.sourceID)
+        guard Sampling.includes(source: source, id: event.eventID, in: plan.category) else {
+            return false
+        }
+        let presence = Presence.judge(
+            recordedAt: event.recordedAt,
+            window: plan.category.window.microseconds,
+            hasCopy: false,
+            deliveries: try deliveries(of: originID, around: event.recordedAt),
+            asOf: asOf
+        )
+        return presence == .silent
     }
 
     private static func read(_ row: Statement) -> Row {
@@ -237,11 +296,13 @@ final class ExpectedCopies {
             else { return }
             result.findings.append(
                 Finding(
-                    kind: .originSilent,
-                    severity: category.severity.rawValue,
-                    category: category.name,
-                    origin: origin,
-                    detail: "{\"since\":\"\(RFC3339.string(microseconds: since))\"}",
+                    conflict: ConflictRecord(
+                        kind: .originSilent,
+                        severity: category.severity.rawValue,
+                        category: category.name,
+                        origin: origin,
+                        detail: "{\"since\":\"\(RFC3339.string(microseconds: since))\"}"
+                    ),
                     mark: .silence(originID: originID, since: since)
                 )
             )
@@ -271,13 +332,15 @@ final class ExpectedCopies {
             )
         }
         return Finding(
-            kind: .missingAtOrigin,
-            severity: category.severity.rawValue,
-            category: category.name,
-            position: event.position,
-            source: try sources.text(event.sourceID),
-            eventID: event.eventID,
-            origin: origin,
+            conflict: ConflictRecord(
+                kind: .missingAtOrigin,
+                severity: category.severity.rawValue,
+                category: category.name,
+                position: event.position,
+                source: try sources.text(event.sourceID),
+                eventID: event.eventID,
+                origin: origin
+            ),
             candidate: appended
         )
     }

@@ -11,39 +11,17 @@ struct Finding {
         case collision
     }
 
-    var kind: ConflictKind
-    var severity: String
-    var category: String?
-    var position: Int64?
-    var source: String?
-    var eventID: String?
-    var origin: String?
-    /// A JSON object.
-    var detail: String?
+    /// Its number and time are those of its writing.
+    var conflict: ConflictRecord
     /// The event as appended, where the conflict has candidates.
     var candidate: StoredCandidate?
     var mark = Mark.none
-
-    /// The conflict as a reader would find it.
-    func record(_ conflictID: Int64, openedAt: Int64) -> ConflictRecord {
-        ConflictRecord(
-            conflictID: conflictID,
-            kind: kind,
-            severity: severity,
-            category: category,
-            position: position,
-            source: source,
-            eventID: eventID,
-            origin: origin,
-            openedAt: openedAt
-        )
-    }
 
     var state: ConflictState {
         ConflictState(
             isOpen: true,
             policy: nil,
-            origins: Set([candidate?.origin, origin].compactMap { $0 }).sorted()
+            origins: Set([candidate?.origin, conflict.origin].compactMap { $0 }).sorted()
                 .joined(separator: ", "),
             candidates: candidate == nil ? 0 : 1
         )
@@ -51,49 +29,54 @@ struct Finding {
 }
 
 /// Writes findings as conflicts.
-struct FindingWriter {
-    let store: StoreWriter
-    let scans: ScanRows
-    let sequences: SequenceRows
-    let waiting: WaitingRows
+final class FindingWriter {
+    private let store: StoreWriter
+    private let scans: ScanRows
+    private let sequences: SequenceRows
+    private let waiting: WaitingRows
+    /// Conflicts that are over no single event; nil before they were read.
+    private var spans: [ConflictSpan: Int64]?
+
+    init(_ store: StoreWriter, _ waiting: WaitingRows) throws(SQLiteError) {
+        self.store = store
+        self.waiting = waiting
+        scans = try ScanRows(in: store.connection)
+        sequences = try SequenceRows(in: store.connection)
+    }
+
+    /// The conflict that was opened for the same reason before, also where derived tables have forgotten it.
+    func known(_ finding: Finding) throws(SQLiteError) -> Int64? {
+        let conflict = finding.conflict
+        if let position = conflict.position {
+            return try store.conflicts.conflict(at: position, conflict.kind, conflict.origin)
+        }
+        if spans == nil { spans = try store.conflicts.spans() }
+        return spans?[ConflictSpan(conflict)]
+    }
 
     /// Opens a conflict, in the transaction that is open; nil where there is one already.
     @discardableResult
     func write(_ finding: Finding, actor: String, waits: Bool = true) throws -> Int64? {
-        if let position = finding.position,
-            try store.conflicts.hasConflict(at: position, finding.kind, origin: finding.origin)
-        {
+        if let known = try known(finding) {
+            try mark(finding, known)
             return nil
         }
+        var conflict = finding.conflict
         let conflictID = try store.conflicts.nextConflictID()
+        (conflict.conflictID, conflict.openedAt) = (conflictID, store.clock())
         // Conflicts that ingest opened meanwhile are taken in, so that this one is not taken for one of them.
         let known = try scans.last(.conflicts)
         try waiting.addConflicts(after: known, through: conflictID - 1)
         try scans.setLast(.conflicts, conflictID)
-        let now = store.clock()
         let row = AuditRow(
             kind: .conflict,
-            recordedAt: now,
+            recordedAt: conflict.openedAt,
             actor: actor,
-            position: finding.position,
+            position: conflict.position,
             conflictID: conflictID
         )
         try store.addAudit(row, tables: [.conflicts, .conflictCandidates]) { sequence in
-            try store.conflicts.add(
-                NewConflict(
-                    conflictID: conflictID,
-                    kind: finding.kind,
-                    severity: finding.severity,
-                    category: finding.category,
-                    position: finding.position,
-                    source: finding.source,
-                    eventID: finding.eventID,
-                    origin: finding.origin,
-                    openedAt: now,
-                    detail: finding.detail
-                ),
-                auditSequence: sequence
-            )
+            try store.add(conflict, auditSequence: sequence)
             guard let candidate = finding.candidate else { return }
             try store.conflicts.add(
                 candidate,
@@ -103,16 +86,22 @@ struct FindingWriter {
             )
         }
         try store.conflicts.setState(finding.state, of: conflictID)
+        try mark(finding, conflictID)
+        if conflict.position == nil { spans?[ConflictSpan(conflict)] = conflictID }
+        if waits { try waiting.add(conflictID, isNew: true) }
+        return conflictID
+    }
+
+    /// Says in the derived tables that a conflict is written.
+    private func mark(_ finding: Finding, _ conflictID: Int64) throws(SQLiteError) {
         switch finding.mark {
         case .none: break
         case .silence(let originID, let since):
             try scans.addSilence(of: originID, since: since, conflictID: conflictID)
         case .gap(let gap): try sequences.setConflict(conflictID, over: gap)
         case .collision:
-            guard let position = finding.position else { break }
+            guard let position = finding.conflict.position else { break }
             try sequences.setConflict(conflictID, overCollisionAt: position)
         }
-        if waits { try waiting.add(conflictID, isNew: true) }
-        return conflictID
     }
 }

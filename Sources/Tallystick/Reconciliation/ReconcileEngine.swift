@@ -9,7 +9,6 @@ final class ReconcileEngine {
     private let stop: StopFlag
     private let runs: RunRows
     private let waiting: WaitingRows
-    private let scans: ScanRows
     private let history: ConfigurationHistory
     private let breakers: BreakerBook
     private var run: StoredRun
@@ -38,7 +37,6 @@ final class ReconcileEngine {
         scope = RunScope(origins: options.origins, since: options.since)
         runs = try RunRows(in: connection)
         waiting = try WaitingRows(in: connection)
-        scans = try ScanRows(in: connection)
         history = try ConfigurationHistory(in: connection)
         breakers = try BreakerBook(store)
         let now = store.clock()
@@ -210,12 +208,7 @@ final class ReconcileEngine {
             scope: scope,
             isDryRun: run.isDryRun
         )
-        let findings = FindingWriter(
-            store: store,
-            scans: scans,
-            sequences: try SequenceRows(in: store.connection),
-            waiting: waiting
-        )
+        let findings = try FindingWriter(store, waiting)
         var isDone = false
         while !isDone {
             try pauseIfAsked()
@@ -236,7 +229,7 @@ final class ReconcileEngine {
                 }
                 return false
             }
-            if !pending.isEmpty { try predict(pending) }
+            if !pending.isEmpty { try predict(pending, findings) }
             progress()
         }
     }
@@ -249,15 +242,10 @@ final class ReconcileEngine {
     }
 
     /// Decides over findings that a dry run does not write.
-    private func predict(_ findings: [Finding]) throws {
+    private func predict(_ findings: [Finding], _ writer: FindingWriter) throws {
         let evaluator = try evaluator()
-        for finding in findings {
-            if let position = finding.position,
-                try store.conflicts.hasConflict(at: position, finding.kind, origin: finding.origin)
-            {
-                continue
-            }
-            run.byKind[finding.kind.rawValue, default: 0] += 1
+        for finding in findings where try writer.known(finding) == nil {
+            run.byKind[finding.conflict.kind.rawValue, default: 0] += 1
             run.found += 1
             run.compared += 1
             let evaluation = try evaluator.evaluate(finding, openedAt: run.asOf)

@@ -111,6 +111,7 @@ extension EventStore {
             options: replay,
             definition: definition,
             heldCategories: { settings.configuration.heldCategories },
+            breakers: { settings.inForce.settings.breakers },
             stop: StopFlag(),
             place: ReplayDestination(replay.target),
             auditSkip: { place, reason in

@@ -15,8 +15,9 @@ final class ReplayEngine {
     private var parkedStreams: Set<Int64> = []
     var outcome: ReplayOutcome
     var outOfOrderSince: Int64?
-    private let started = SystemClock.monotonicMicroseconds()
-    private var hasBegun = false
+    var breaker: ReplayBreaker
+    let started = SystemClock.monotonicMicroseconds()
+    private(set) var hasBegun = false
     /// What the store was told while the replay waits.
     private var told: ReplayState?
 
@@ -38,6 +39,7 @@ final class ReplayEngine {
         checkpoint = Checkpoint(setting.definition, storeID: setting.storeID)
         committed = checkpoint
         outcome = ReplayOutcome(replay: setting.definition.name)
+        breaker = ReplayBreaker(setting)
     }
 
     // MARK: The run
@@ -45,7 +47,13 @@ final class ReplayEngine {
     func run() throws -> ReplayOutcome {
         do {
             try storage.refuseReservedName()
-            if try !begin() || options.alwaysRebuilds { try startAnew() }
+            if try !begin() || options.alwaysRebuilds {
+                if let closure = try closure() {
+                    halt(closure)
+                    return try finish(.halted)
+                }
+                try startAnew()
+            }
             try driver.prepare()
             return try finish(try loop())
         } catch {
@@ -72,6 +80,11 @@ final class ReplayEngine {
                 guard setting.follows else { return .halted }
                 try waitForMore(since: version, .halted)
                 outcome.reason = nil
+            case .refused(let closure):
+                halt(closure)
+                guard setting.follows else { return .halted }
+                try waitForMore(since: version, .halted) { try self.closure() == nil }
+                (outcome.reason, outcome.nextAttemptAt) = (nil, nil)
             case .poisoned(let reason):
                 outcome.reason = reason
                 return .halted
@@ -79,17 +92,31 @@ final class ReplayEngine {
         }
     }
 
+    /// Whether the replay's breaker lets no batch through now.
+    private func closure() throws -> BreakerClosure? {
+        try breaker.closure(in: storage.source.connection)
+    }
+
+    private func halt(_ closure: BreakerClosure) {
+        outcome.reason = closure.reason(forReplay: name)
+        outcome.nextAttemptAt = closure.until
+    }
+
     /// Why a replay stops before a position.
     static func holds(_ position: Int64) -> String {
         "a conflict over the event at position \(position) is open, and its category holds replay"
     }
 
-    /// Waits, without a lock or a transaction, until somebody writes to the store.
-    private func waitForMore(since version: Int64, _ state: ReplayState) throws {
+    /// Waits, without a lock or a transaction, until somebody writes to the store, or there is another reason to go on.
+    private func waitForMore(
+        since version: Int64,
+        _ state: ReplayState,
+        orUntil isOver: () throws -> Bool = { false }
+    ) throws {
         // Once for each wait: for a projection in another file this note is itself a write to the store.
         if told != state { try storage.transaction { try note(state, error: outcome.reason) } }
         told = state
-        while try storage.source.storeVersion() == version, !setting.stop.isSet {
+        while try storage.source.storeVersion() == version, !setting.stop.isSet, try !isOver() {
             usleep(ReplayLimits.pollMicroseconds)
         }
     }
@@ -174,6 +201,8 @@ final class ReplayEngine {
         /// A decision changed history that was consumed.
         case outdated
         case held(Int64)
+        /// The breaker is open.
+        case refused(BreakerClosure)
         case poisoned(String)
     }
 
@@ -192,12 +221,14 @@ final class ReplayEngine {
 
     /// Runs `body` in a transaction; where it fails, everything is as it was before.
     func transact<Result>(_ body: () throws -> Result) throws -> Result {
+        let calls = breaker
         do {
             let result = try storage.transaction(body)
             committed = checkpoint
             return result
         } catch {
             checkpoint = committed
+            breaker = calls
             if error is PlacedPoison {
                 try storage.source.resume(from: committed, setting.storeID)
                 parkedStreams = try storage.rows.parkedStreams(name)
@@ -214,6 +245,8 @@ final class ReplayEngine {
         }
         switch options.onPoison {
         case .halt:
+            // The run that fills no scratch file comes to the same place.
+            if !setting.isScratch { breaker.note(failed: true) }
             return .poisoned("\(poison.place) cannot be applied: \(poison.reason)")
         case .skip:
             try setting.auditSkip(poison.place, poison.reason)
@@ -224,12 +257,18 @@ final class ReplayEngine {
     }
 
     private func consume(_ bounds: ReplayLog.Bounds, poison: PlacedPoison? = nil) throws -> Step {
+        // What comes before a place that failed, and the place itself, are parts of one call.
+        let isWholeCall = poison == nil && bounds.stopBefore == nil
+        let closure = isWholeCall ? try closure() : nil
         if onCorrection == .rebuild, !setting.isScratch, try takeDecisions() == false {
-            return .outdated
+            return closure.map { .refused($0) } ?? .outdated
         }
+        let window = try log.window(from: checkpoint)
+        if let closure, try log.hasMore(after: checkpoint, window) { return .refused(closure) }
+        let isCall = isWholeCall || poison != nil
+        let hasFailed = poison != nil
         // What a decision has changed since is tried again.
         let poison = poison.flatMap { $0.pinned == pinned ? $0 : nil }
-        let window = try log.window(from: checkpoint)
         let consumed = try log.consume(&checkpoint, window, bounds) { checkpoint, item in
             try take(item, &checkpoint, poison)
             return true
@@ -241,7 +280,9 @@ final class ReplayEngine {
         try storage.move(from: committed, to: checkpoint)
         told = nil
         outcome.consumed += Int64(consumed.events)
-        if storage.isNoteDue { try noteInPassing() }
+        if isCall { breaker.note(failed: hasFailed) }
+        if storage.isInStore { try breaker.count(in: storage.target) }
+        if storage.isNoteDue || breaker.isUrgent { try noteInPassing() }
         options.onProgress?(checkpoint.position, window.head)
         return .moved
     }
@@ -323,55 +364,6 @@ final class ReplayEngine {
         parkedStreams.insert(streamID)
         checkpoint.appliedDigest.add(.parked, at: place)
         outOfOrderSince = outOfOrderSince ?? place.position
-    }
-
-    // MARK: Telling people
-
-    func note(_ state: ReplayState, error: String? = nil) throws {
-        try storage.note(try status(state, error))
-    }
-
-    private func noteInPassing() throws {
-        do {
-            try note(.running)
-        } catch let error as SQLiteError where error.isBusy && !storage.isInStore {
-            // Only a hint: the checkpoint is in the projection's file, and the next note comes in a second.
-        }
-    }
-
-    /// Says in the store why the replay stopped. Who owns it now says that for itself.
-    private func noteFailure(_ error: any Error) throws {
-        let failure = StoreError(error, during: "replay")
-        guard failure.code != .busy, !setting.isScratch, hasBegun else { return }
-        let state: ReplayState = failure.code == .interrupted ? .paused : .halted
-        try storage.transaction {
-            try note(state, error: state == .paused ? nil : failure.description)
-        }
-    }
-
-    private func status(_ state: ReplayState, _ error: String?) throws -> ReplayStatusRows.Row {
-        let seconds = Double(SystemClock.monotonicMicroseconds() - started) / 1e6
-        return ReplayStatusRows.Row(
-            definition: setting.definition,
-            target: setting.place,
-            state: state,
-            checkpoint: checkpoint,
-            parked: try storage.rows.parkedCount(name),
-            eventsPerSecond: outcome.consumed > 0 && seconds > 0
-                ? Double(outcome.consumed) / seconds : nil,
-            lastError: error,
-            outOfOrderSince: outOfOrderSince,
-            isRebuilt: outcome.rebuilt
-        )
-    }
-
-    func finish(_ status: ReplayOutcome.Status) throws -> ReplayOutcome {
-        try storage.transaction { try note(ReplayState(status), error: outcome.reason) }
-        outcome.status = status
-        outcome.head = try storage.source.head()
-        outcome.parked = try storage.rows.parkedCount(name)
-        outcome.take(checkpoint)
-        return outcome
     }
 }
 

@@ -68,6 +68,15 @@ final class ReplayLog {
         return Window(head: head, last: held - 1, held: held)
     }
 
+    /// Whether there is anything to consume, in the read transaction of a window.
+    func hasMore(after checkpoint: Checkpoint, _ window: Window) throws -> Bool {
+        if window.last > checkpoint.position { return true }
+        guard onCorrection == .apply,
+            let next = try source.resolutions.next(after: checkpoint.watermark)
+        else { return false }
+        return next.afterPosition <= checkpoint.position
+    }
+
     /// How a pass ends.
     struct Bounds {
         /// Events and corrections.

@@ -42,7 +42,7 @@ public struct ReplayOptions: Sendable {
 /// How a replay ended.
 public struct ReplayOutcome: Sendable, Equatable {
     /// `complete`: everything was consumed. `halted`: stopped before an event that cannot be applied, or that
-    /// is held. `paused`: stopped because the task was cancelled.
+    /// is held, or because the replay's breaker is open. `paused`: stopped because the task was cancelled.
     public enum Status: String, Sendable { case complete, halted, paused }
 
     public var status = Status.complete
@@ -67,6 +67,9 @@ public struct ReplayOutcome: Sendable, Equatable {
     public var rebuilt = false
     /// Why the replay halted.
     public var reason: String?
+    /// When the replay's breaker, which halted it, lets batches through again: microseconds since 1970. nil where it
+    /// did not, or where only a person can close it.
+    public var nextAttemptAt: Int64?
 
     init(replay: String) { self.replay = replay }
 

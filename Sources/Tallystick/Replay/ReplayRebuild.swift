@@ -33,6 +33,7 @@ extension ReplayEngine {
         outcome.applied += done.applied
         outcome.skipped += done.skipped
         outOfOrderSince = engine.outOfOrderSince
+        breaker.note(callsOf: engine.breaker)
         try swap(scratch, engine.checkpoint)
         guard try begin() else {
             // Decided while the scratch file was filled: once more.

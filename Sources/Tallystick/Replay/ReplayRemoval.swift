@@ -38,6 +38,7 @@ struct ReplayRemoval {
                 try CheckpointRows(in: store).remove(name)
             }
             try status.forget(name)
+            try BreakerRows(in: store).remove(.replay, name)
         }
     }
 

@@ -1,3 +1,4 @@
+import TallystickCore
 import TallystickSQLite
 
 /// What a replay is told once: which projection, over which store, and how.
@@ -9,6 +10,8 @@ struct ReplaySetting: Sendable {
     var definition: ReplayDefinition
     /// Categories whose open conflicts hold the replay.
     var heldCategories: @Sendable () -> [String]
+    /// The settings of breakers.
+    var breakers: @Sendable () -> [StoreSettings.Breaker]
     var stop: StopFlag
     /// Where the replay writes, as the store shows it.
     var place: ReplayDestination

@@ -88,12 +88,15 @@ final class ReplayStorage {
 
     /// Tells the store where the replay stands, as part of the running transaction where the projection is
     /// in the store.
-    func note(_ row: ReplayStatusRows.Row) throws {
+    ///
+    /// - parameter more: writes to the store in the same transaction.
+    func note(_ row: ReplayStatusRows.Row, and more: (Connection) throws -> Void) throws {
         noted = SystemClock.monotonicMicroseconds()
         guard !setting.isScratch else { return }
         let time = setting.storeOptions.clock()
         guard !isInStore else {
             try ReplayStatusRows(in: target).set(row, at: time)
+            try more(target)
             return
         }
         let store = try hints ?? StoreFile.openForWriting(setting.path, setting.storeOptions)
@@ -101,6 +104,7 @@ final class ReplayStorage {
         try store.begin(immediate: true)
         do {
             try ReplayStatusRows(in: store).set(row, at: time)
+            try more(store)
             try store.execute("COMMIT")
         } catch {
             if !store.isAutocommit { try store.execute("ROLLBACK") }

@@ -13,6 +13,7 @@ final class SinkEngine {
     private var outcome: ReplayOutcome
     private var hasBegun = false
     private var told: ReplayState?
+    private var breaker: ReplayBreaker
     private let started = SystemClock.monotonicMicroseconds()
 
     init(_ setting: ReplaySetting, _ sink: any ReplaySink) throws {
@@ -22,6 +23,7 @@ final class SinkEngine {
         storage = try ReplayStorage(setting)
         checkpoint = Checkpoint(setting.definition, storeID: setting.storeID)
         outcome = ReplayOutcome(replay: setting.definition.name)
+        breaker = ReplayBreaker(setting)
     }
 
     func run() throws -> ReplayOutcome {
@@ -87,6 +89,18 @@ final class SinkEngine {
     private func loop() throws -> ReplayOutcome.Status {
         while !setting.stop.isSet {
             let version = try storage.source.storeVersion()
+            if let closure = try breaker.closure(in: storage.target),
+                try reader.hasMore(after: checkpoint)
+            {
+                outcome.reason = closure.reason(forReplay: setting.definition.name)
+                outcome.nextAttemptAt = closure.until
+                guard setting.follows else { return .halted }
+                try wait(since: version, .halted) {
+                    try breaker.closure(in: storage.target) == nil
+                }
+                outcome.nextAttemptAt = nil
+                continue
+            }
             var next = checkpoint
             let batch = try reader.read(&next)
             outcome.head = batch.window.head
@@ -105,6 +119,7 @@ final class SinkEngine {
                 let first = batch.items.first?.position.rawValue ?? next.position
                 outcome.reason =
                     "the batch from position \(first) to \(next.position) was not taken: \(error)"
+                breaker.note(failed: true)
                 return .halted
             }
             try commit(next, batch)
@@ -117,6 +132,8 @@ final class SinkEngine {
         try storage.transaction {
             try storage.move(from: before, to: next)
             checkpoint = next
+            breaker.note(failed: false)
+            try breaker.count(in: storage.target)
             if storage.isNoteDue { try note(.running) }
         }
         told = nil
@@ -126,11 +143,15 @@ final class SinkEngine {
         setting.options.onProgress?(next.position, batch.window.head)
     }
 
-    /// Waits, without a lock or a transaction, until somebody writes to the store.
-    private func wait(since version: Int64, _ state: ReplayState) throws {
+    /// Waits, without a lock or a transaction, until somebody writes to the store, or there is another reason to go on.
+    private func wait(
+        since version: Int64,
+        _ state: ReplayState,
+        orUntil isOver: () throws -> Bool = { false }
+    ) throws {
         if told != state { try tell(state) }
         told = state
-        while try storage.source.storeVersion() == version, !setting.stop.isSet {
+        while try storage.source.storeVersion() == version, !setting.stop.isSet, try !isOver() {
             usleep(ReplayLimits.pollMicroseconds)
         }
     }
@@ -153,6 +174,6 @@ final class SinkEngine {
                 outOfOrderSince: nil,
                 isRebuilt: outcome.rebuilt
             )
-        )
+        ) { try breaker.count(in: $0) }
     }
 }

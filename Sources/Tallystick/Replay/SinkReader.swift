@@ -47,6 +47,13 @@ final class SinkReader {
         }
     }
 
+    /// Whether there is anything to read.
+    func hasMore(after checkpoint: Checkpoint) throws -> Bool {
+        try inTransaction {
+            try log.hasMore(after: checkpoint, try log.window(from: checkpoint))
+        }
+    }
+
     /// Runs `body` over one snapshot of the store.
     func inTransaction<Result>(_ body: () throws -> Result) throws -> Result {
         try source.connection.begin()

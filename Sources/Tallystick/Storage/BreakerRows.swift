@@ -14,6 +14,7 @@ struct BreakerRows {
     private let upsert: Statement
     private let select: Statement
     private let selectAll: Statement
+    private let delete: Statement
     private static let columns =
         "kind, name, state, openings, permitted, boot_id, boot_deadline, wall_deadline, calls"
 
@@ -30,6 +31,7 @@ struct BreakerRows {
         selectAll = try connection.prepare(
             "SELECT \(Self.columns) FROM breakers ORDER BY kind, name"
         )
+        delete = try connection.prepare("DELETE FROM breakers WHERE kind = ?1 AND name = ?2")
     }
 
     /// A breaker as it was stored; nil when no call of it is known.
@@ -69,6 +71,12 @@ struct BreakerRows {
         try upsert.bindText(stored.window, at: 9)
         try upsert.bind(now, at: 10)
         try upsert.run()
+    }
+
+    func remove(_ kind: BreakerKind, _ name: String) throws(SQLiteError) {
+        try delete.bindText(kind.rawValue, at: 1)
+        try delete.bindText(name, at: 2)
+        try delete.run()
     }
 
     private static func stored(_ row: Statement) -> CircuitBreaker.Stored? {

@@ -3,7 +3,8 @@ import TallystickSQLite
 
 /// A row of `conflicts`: what never changes about a conflict.
 struct ConflictRecord {
-    var conflictID: Int64
+    /// 0 before it is written.
+    var conflictID: Int64 = 0
     var kind: ConflictKind
     var severity: String
     var category: String?
@@ -11,7 +12,31 @@ struct ConflictRecord {
     var source: String?
     var eventID: String?
     var origin: String?
-    var openedAt: Int64
+    /// Microseconds since 1970.
+    var openedAt: Int64 = 0
+    /// A JSON object.
+    var detail: String?
+}
+
+/// What tells apart conflicts that are over no single event.
+struct ConflictSpan: Hashable {
+    private let kind: String
+    private let origin: String
+    private let source: String
+    private let detail: String
+
+    init(_ kind: String, _ origin: String, _ source: String, _ detail: String) {
+        (self.kind, self.origin, self.source, self.detail) = (kind, origin, source, detail)
+    }
+
+    init(_ conflict: ConflictRecord) {
+        self.init(
+            conflict.kind.rawValue,
+            conflict.origin ?? "",
+            conflict.source ?? "",
+            conflict.detail ?? ""
+        )
+    }
 }
 
 /// A row of `conflicts` with where it stands.
@@ -44,6 +69,7 @@ struct ConflictRows {
     private let selectMismatch: Statement
     private let selectLast: Statement
     private let selectKind: Statement
+    private let selectSpans: Statement
 
     init(in connection: Connection) throws(SQLiteError) {
         insertConflict = try connection.prepare(
@@ -121,7 +147,7 @@ struct ConflictRows {
         )
         selectRecord = try connection.prepare(
             """
-            SELECT kind, severity, category, position, source, event_id, origin, opened_at
+            SELECT kind, severity, category, position, source, event_id, origin, opened_at, detail
             FROM conflicts
             WHERE conflict_id = ?1
             """
@@ -143,25 +169,43 @@ struct ConflictRows {
             LIMIT 1
             """
         )
+        selectSpans = try connection.prepare(
+            """
+            SELECT conflict_id, kind, coalesce(origin, ''), coalesce(source, ''), coalesce(detail, '')
+            FROM conflicts
+            WHERE position IS NULL
+            """
+        )
     }
 
     func nextConflictID() throws(SQLiteError) -> Int64 {
         try (selectLast.optionalInt64() ?? 0) + 1
     }
 
-    /// Whether there was ever a conflict of a kind over the event at a position, and an origin.
-    func hasConflict(
+    /// A conflict of a kind over the event at a position, and an origin; nil where there never was one.
+    func conflict(
         at position: Int64,
         _ kind: ConflictKind,
-        origin: String?
-    ) throws(SQLiteError) -> Bool {
+        _ origin: String?
+    ) throws(SQLiteError) -> Int64? {
         try selectKind.bind(position, at: 1)
         try selectKind.bindText(kind.rawValue, at: 2)
         try selectKind.bindOptional(origin, at: 3)
-        return try selectKind.optionalInt64() != nil
+        return try selectKind.optionalInt64()
     }
 
-    func add(_ conflict: NewConflict, auditSequence: Int64) throws(SQLiteError) {
+    /// All conflicts that are over no single event.
+    func spans() throws(SQLiteError) -> [ConflictSpan: Int64] {
+        var spans: [ConflictSpan: Int64] = [:]
+        while try selectSpans.step() {
+            let texts = (1...4).map { selectSpans.text(at: $0) }
+            spans[ConflictSpan(texts[0], texts[1], texts[2], texts[3])] = selectSpans.int64(at: 0)
+        }
+        try selectSpans.reset()
+        return spans
+    }
+
+    func add(_ conflict: ConflictRecord, auditSequence: Int64) throws(SQLiteError) {
         try insertConflict.bind(conflict.conflictID, at: 1)
         try insertConflict.bind(auditSequence, at: 2)
         try insertConflict.bindText(conflict.kind.rawValue, at: 3)
@@ -262,7 +306,8 @@ struct ConflictRows {
                     source: row.textIfPresent(at: 4),
                     eventID: row.textIfPresent(at: 5),
                     origin: row.textIfPresent(at: 6),
-                    openedAt: row.int64(at: 7)
+                    openedAt: row.int64(at: 7),
+                    detail: row.textIfPresent(at: 8)
                 )
             }
         }
@@ -305,20 +350,6 @@ struct ConflictRows {
             )
         }
     }
-}
-
-/// A row of `conflicts` to be added.
-struct NewConflict {
-    var conflictID: Int64
-    var kind: ConflictKind
-    var severity: String
-    var category: String?
-    var position: Int64?
-    var source: String?
-    var eventID: String?
-    var origin: String?
-    var openedAt: Int64
-    var detail: String?
 }
 
 /// Where a disagreement between checksums was seen. The raw values are part of the file format.

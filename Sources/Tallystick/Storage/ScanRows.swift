@@ -29,6 +29,7 @@ struct ScanRows {
     private let selectAwaited: Statement
     private let addSilence: Statement
     private let hasSilence: Statement
+    private let selectSilence: Statement
 
     init(in connection: Connection) throws(SQLiteError) {
         self.connection = connection
@@ -83,6 +84,36 @@ struct ScanRows {
         hasSilence = try connection.prepare(
             "SELECT 1 FROM tally_silences WHERE origin_id = ?1 AND since = ?2"
         )
+        selectSilence = try connection.prepare(
+            """
+            SELECT s.origin_id, s.since,
+                (SELECT min(d.recorded_at) FROM tally_deliveries AS d
+                    WHERE d.origin_id = s.origin_id AND d.recorded_at > s.since)
+            FROM tally_silences AS s
+            WHERE s.conflict_id = ?1
+            """
+        )
+    }
+
+    /// A span in which an origin delivered nothing.
+    struct Silence {
+        var originID: Int64
+        /// Its delivery before.
+        var since: Int64
+        /// Its delivery after; nil while it is silent.
+        var until: Int64?
+    }
+
+    /// The silence behind a conflict.
+    func silence(of conflictID: Int64) throws(SQLiteError) -> Silence? {
+        try selectSilence.bind(conflictID, at: 1)
+        return try selectSilence.first { row in
+            Silence(
+                originID: row.int64(at: 0),
+                since: row.int64(at: 1),
+                until: row.int64IfPresent(at: 2)
+            )
+        }
     }
 
     func last(_ scan: Scan) throws(SQLiteError) -> Int64 {

@@ -133,6 +133,15 @@ final class StoreWriter {
         }
     }
 
+    /// Runs `body` as a part of a transaction that somebody else has begun on this connection, and ends.
+    ///
+    /// Where the transaction is rolled back, the writer remembers rows that are not there: make one for each.
+    func joinTransaction(_ body: () throws -> Void) throws {
+        try refresh()
+        try body()
+        try storeLeaves()
+    }
+
     private func forget(backTo saved: (logs: [LogName: MerkleLog], follower: SettingsFollower)) {
         logs = saved.logs
         follower = saved.follower
@@ -329,7 +338,7 @@ final class StoreWriter {
     }
 
     /// Adds a conflict to the audit row that is being written; it is told once it is on disk.
-    func add(_ conflict: NewConflict, auditSequence: Int64) throws {
+    func add(_ conflict: ConflictRecord, auditSequence: Int64) throws {
         try conflicts.add(conflict, auditSequence: auditSequence)
         observations.add(conflict)
     }

@@ -6,6 +6,7 @@ struct WaitingRows {
     private let add: Statement
     private let addNew: Statement
     private let addSupported: Statement
+    private let addEnded: Statement
     private let addOpen: Statement
     private let next: Statement
     private let remove: Statement
@@ -40,6 +41,26 @@ struct WaitingRows {
             JOIN conflicts AS k ON k.position = c.position
             WHERE c.copy_id > ?1 AND c.copy_id <= ?2
                 AND k.kind IN ('payload_differs', 'metadata_differs', 'equivocation', 'missing_at_origin')
+            ON CONFLICT DO NOTHING
+            """
+        )
+        // So is a copy of an event of a span in which its origin was silent. CROSS JOIN keeps the order: no silence, no work.
+        addEnded = try connection.prepare(
+            """
+            INSERT INTO tally_waiting (conflict_id, is_new)
+            SELECT DISTINCT s.conflict_id, 0
+            FROM tally_silences AS s
+            JOIN conflict_states AS k ON k.conflict_id = s.conflict_id AND k.state = 'open'
+            CROSS JOIN copies AS c
+            CROSS JOIN events AS e
+            WHERE c.copy_id > ?1 AND c.copy_id <= ?2
+                AND c.origin_id = s.origin_id
+                AND e.position = c.position
+                AND e.recorded_at > s.since
+                AND e.recorded_at <= (
+                    SELECT min(d.recorded_at)
+                    FROM tally_deliveries AS d
+                    WHERE d.origin_id = s.origin_id AND d.recorded_at > s.since)
             ON CONFLICT DO NOTHING
             """
         )
@@ -95,11 +116,14 @@ struct WaitingRows {
         try addNew.run()
     }
 
-    /// Conflicts over events of which copies came in a range of ids.
+    /// Conflicts over events of which copies came in a range of ids, and over the silence of who brought them.
     func addConflicts(withCopiesAfter first: Int64, through last: Int64) throws(SQLiteError) {
         try addSupported.bind(first, at: 1)
         try addSupported.bind(last, at: 2)
         try addSupported.run()
+        try addEnded.bind(first, at: 1)
+        try addEnded.bind(last, at: 2)
+        try addEnded.run()
     }
 
     func addOpenConflicts() throws(SQLiteError) { try addOpen.run() }

@@ -45,7 +45,7 @@ struct Observations {
         )
     }
 
-    mutating func add(_ conflict: NewConflict) {
+    mutating func add(_ conflict: ConflictRecord) {
         add(
             .conflict,
             [

@@ -227,6 +227,10 @@ enum ReplayReport {
         result.add("root", .text(done.root))
         result.add("rebuilt", .flag(done.rebuilt))
         result.add("reason", .optional(done.reason))
+        result.add(
+            "next_attempt_at",
+            .optional(done.nextAttemptAt.map { RFC3339.string(microseconds: $0) })
+        )
         if let code = command?.lastCode { result.add("command_exit", .number(Int64(code))) }
         try result.print(options) {
             [

@@ -11,23 +11,33 @@ public struct Candidate: Sendable, Equatable {
     public let content: [UInt8]
     /// SHA-256 of the content.
     public let digest: SHA256Digest
+    /// The smallest SHA-256 among this content and those that agree with it: it tells candidates apart whichever of
+    /// their copies came first.
+    public let smallestDigest: SHA256Digest
     /// The event's own `time` in this content.
     public let time: RFC3339Instant?
+    /// The content, parsed.
+    let tape: JSONTape
 
     /// - parameter supporters: delivery paths besides `origin`, in any order.
+    /// - parameter agreeing: digests of other contents that agree with this one.
     /// - throws: `JSONError` where the content is no JSON document.
     public init(
         number: Int,
         origin: String,
         supporters: [String] = [],
         content: [UInt8],
-        digest: SHA256Digest? = nil
+        digest: SHA256Digest? = nil,
+        agreeing: [SHA256Digest] = []
     ) throws(JSONError) {
         self.number = number
         self.origin = origin
-        self.supporters = Self.sorted(Set(supporters).union([origin]))
+        self.supporters =
+            supporters.isEmpty ? [origin] : Self.sorted(Set(supporters).union([origin]))
         self.content = content
-        self.digest = digest ?? SHA256Digest(hashing: content)
+        let digest = digest ?? SHA256Digest(hashing: content)
+        self.digest = digest
+        smallestDigest = agreeing.reduce(digest) { min($0, $1) }
         var tape = JSONTape()
         time = try content.withUnsafeBytesTyped { bytes throws(JSONError) in
             try tape.parse(bytes)
@@ -36,11 +46,35 @@ public struct Candidate: Sendable, Equatable {
             else { return nil }
             return RFC3339Instant(tape.content(node, bytes))
         }
+        self.tape = tape
+    }
+
+    /// What else there is follows from these.
+    public static func == (left: Self, right: Self) -> Bool {
+        left.number == right.number && left.origin == right.origin
+            && left.supporters == right.supporters && left.content == right.content
+            && left.digest == right.digest && left.smallestDigest == right.smallestDigest
     }
 
     /// Names in order of their bytes, as every list of origins in a decision has them.
     static func sorted(_ names: Set<String>) -> [String] {
         names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    /// Everybody who vouches for one of some candidates, in order of their bytes.
+    static func supporters(of candidates: some Sequence<Candidate>) -> [String] {
+        var all: [String] = []
+        for candidate in candidates {
+            for name in candidate.supporters {
+                let place = all.firstIndex { !$0.utf8.lexicographicallyPrecedes(name.utf8) }
+                guard let place else {
+                    all.append(name)
+                    continue
+                }
+                if !all[place].utf8.elementsEqual(name.utf8) { all.insert(name, at: place) }
+            }
+        }
+        return all
     }
 }
 

@@ -25,7 +25,8 @@ struct CandidateRanking: Sendable {
 
     /// One of one or more candidates, and the name of what told it apart; nil where there is only one.
     ///
-    /// Without a tie-break the smallest content digest is preferred, which does not depend on the order of arrival.
+    /// Without a tie-break the smallest digest is preferred, of all contents that agree with a candidate's: which of
+    /// them came first does not count.
     func preferred(
         among candidates: [Candidate],
         by tieBreak: TieBreak?
@@ -60,7 +61,7 @@ struct CandidateRanking: Sendable {
     }
 
     private func smallest(_ candidates: [Candidate]) -> (Candidate, String?) {
-        let first = candidates.min { $0.digest < $1.digest } ?? candidates[0]
+        let first = candidates.min { $0.smallestDigest < $1.smallestDigest } ?? candidates[0]
         return (first, candidates.count > 1 ? Self.byDigest : nil)
     }
 }

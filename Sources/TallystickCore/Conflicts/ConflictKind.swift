@@ -19,6 +19,12 @@ public enum ConflictKind: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether copies that come late end the conflict, and `late_arrival` says so.
+    public var isEndedByLateArrival: Bool { self == .missingAtOrigin || self == .originSilent }
+
+    /// Whether the conflict is about a stored record that failed a proof. Such a one is never left out of a sample.
+    public var isOverDamage: Bool { self == .tamperedAtRest || self == .unverifiable }
+
     /// Whether the conflict is about what the event at a position says.
     public var isOverContent: Bool {
         switch self {

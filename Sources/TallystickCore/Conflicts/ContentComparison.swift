@@ -46,7 +46,27 @@ public struct ContentComparison: Sendable {
     private var left = JSONTape()
     private var right = JSONTape()
 
+    /// Whether differences are listed, or only counted.
+    private var listsPlaces = true
+
     public init(rules: ComparisonRules) { self.rules = rules }
+
+    /// - parameter left: the contents to be compared, parsed.
+    init(rules: ComparisonRules, _ left: JSONTape, _ right: JSONTape) {
+        self.rules = rules
+        self.left = left
+        self.right = right
+    }
+
+    /// Whether the contents that were parsed agree.
+    mutating func agrees(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+        listsPlaces = false
+        var result = ContentDifference()
+        forEachDifference(a, b, left: 0, right: 0) { name, pair in
+            if result.agrees { compareMember(name, pair, a, b, &result) }
+        }
+        return result.agrees
+    }
 
     /// How two contents differ. Both are canonical forms of events with the same source and id.
     public mutating func difference(
@@ -119,7 +139,7 @@ public struct ContentComparison: Sendable {
                 return
             }
         }
-        if result.places.count < Self.listedDifferences * 8 {
+        if listsPlaces, result.places.count < Self.listedDifferences * 8 {
             result.places.append("/data" + pointer)
         }
         if !rules.ignoredData.contains(pointer) {
@@ -171,12 +191,9 @@ public struct ContentComparison: Sendable {
                 continue
             }
             let name =
-                pair.0.map { JSONString.unescaped(left.nodes[$0], in: a) }
-                ?? pair.1.map { JSONString.unescaped(right.nodes[$0], in: b) } ?? []
-            body(
-                String(decoding: name, as: UTF8.self),
-                (pair.0.map { $0 + 1 }, pair.1.map { $0 + 1 })
-            )
+                pair.0.map { JSONString.text(left.nodes[$0], in: a) }
+                ?? pair.1.map { JSONString.text(right.nodes[$0], in: b) } ?? ""
+            body(name, (pair.0.map { $0 + 1 }, pair.1.map { $0 + 1 }))
         }
     }
 

@@ -3,26 +3,61 @@
 /// The result depends on the contents, their supporters and times, never on the order of arrival (but where a
 /// `tie_break` asks for it). For `max`, `min`, `union`, and `newest` where times differ, merging the result with any of
 /// the contents gives the result again.
-struct FieldMerge {
+struct FieldMerge: Sendable {
     /// What a merge gives: content that is still to be judged.
     struct Result {
         var content: [UInt8]
         var provenance: [FieldProvenance]
         /// What told candidates apart that a field's rule found equal.
         var tieBreak: String?
+        /// Whether values only took the place of others.
+        var isInPlace = false
     }
 
-    let fields: [FieldRule]
-    let comparison: ComparisonRules
-    let ranking: CandidateRanking
-    let tieBreak: TieBreak?
+    /// A field of the rule.
+    private struct Field {
+        var kind: FieldRule.Kind
+        /// In the event, as provenance names it.
+        var pointer: String
+        /// In the event.
+        var path: JSONPointer
+    }
+
+    private let fields: [Field]
+    /// What may differ: what the settings ignore, and the fields of the rule.
+    private let rules: ComparisonRules
+    private let ranking: CandidateRanking
+    private let tieBreak: TieBreak?
+
+    /// - returns: nil where a field's pointer is none.
+    init?(
+        fields: [FieldRule],
+        comparison: ComparisonRules,
+        ranking: CandidateRanking,
+        tieBreak: TieBreak?
+    ) {
+        var read: [Field] = []
+        for field in fields {
+            guard let pointer = JSONPointer(field.pointer) else { return nil }
+            let path = JSONPointer(tokens: ["data"] + pointer.tokens)
+            read.append(Field(kind: field.kind, pointer: "/data" + field.pointer, path: path))
+        }
+        self.fields = read
+        var rules = comparison
+        rules.ignoredData.formUnion(fields.map(\.pointer))
+        self.rules = rules
+        self.ranking = ranking
+        self.tieBreak = tieBreak
+    }
 
     /// A field's value in one candidate.
     private struct Value {
-        var candidate: Candidate
-        /// nil where the field is missing.
-        var token: [UInt8]?
-        var kind: JSONKind?
+        /// The candidate's place among all.
+        var index: Int
+        /// Where it is; nil where the field is missing.
+        var node: Int?
+        /// Canonical JSON; nil where the field is missing.
+        var token: ArraySlice<UInt8>?
     }
 
     /// - returns: nil where the rule does not apply: other fields differ too, or a field's values are not what
@@ -32,22 +67,20 @@ struct FieldMerge {
         // The newest, so that the result is as new as what it is made from.
         let latest = CandidateRanking.latest(candidates)
         let (base, baseTie) = ranking.preferred(among: latest, by: tieBreak)
-        guard let document = try? JSONDocument(base.content) else { return nil }
-        var root = document.root
+        guard let index = candidates.firstIndex(where: { $0.number == base.number }) else {
+            return nil
+        }
+        var edit = ContentEdit(candidates[index].content)
         var result = Result(content: [], provenance: [], tieBreak: nil)
         for field in fields {
-            guard let pointer = JSONPointer(field.pointer) else { return nil }
-            let path = ["data"] + pointer.tokens
-            guard let values = values(of: candidates, at: path) else { return nil }
-            if values.allSatisfy({ $0.token == values[0].token }) { continue }
-            guard let chosen = choose(field.kind, values),
-                let changed = root.replacing(path[...], with: chosen.value)
-            else { return nil }
-            root = changed
+            let values = values(of: candidates, at: field.path)
+            if Self.areSame(values) { continue }
+            guard let chosen = choose(field.kind, values, candidates) else { return nil }
+            edit.replace(field.path, at: values[index].token?.indices, with: chosen.token)
             if let tie = chosen.tieBreak { result.tieBreak = tie }
             result.provenance.append(
                 FieldProvenance(
-                    pointer: "/data" + field.pointer,
+                    pointer: field.pointer,
                     rule: field.kind.name,
                     origins: chosen.origins
                 )
@@ -59,84 +92,92 @@ struct FieldMerge {
             FieldProvenance(
                 pointer: "",
                 rule: "rest",
-                origins: Candidate.sorted(Set(candidates.flatMap(\.supporters)))
+                origins: Candidate.supporters(of: candidates)
             )
         )
-        result.content = root.canonical
+        guard let content = edit.content else { return nil }
+        (result.content, result.isInPlace) = (content, edit.isInPlace)
         return result
     }
 
     /// Whether nothing differs that counts, but the fields of the rule.
     private func restAgrees(_ candidates: [Candidate]) -> Bool {
-        var rules = comparison
-        rules.ignoredData.formUnion(fields.map(\.pointer))
-        var comparison = ContentComparison(rules: rules)
-        return candidates.dropFirst().allSatisfy { candidate in
-            candidates[0].content.withUnsafeBytes { first in
-                candidate.content.withUnsafeBytes { other in
-                    (try? comparison.difference(first, other))?.agrees ?? false
-                }
+        let first = candidates[0]
+        for other in candidates.dropFirst() {
+            var comparison = ContentComparison(rules: rules, first.tape, other.tape)
+            let agrees = first.content.withUnsafeBytes { a in
+                other.content.withUnsafeBytes { comparison.agrees(a, $0) }
             }
+            guard agrees else { return false }
+        }
+        return true
+    }
+
+    private func values(of candidates: [Candidate], at path: JSONPointer) -> [Value] {
+        candidates.indices.map { index in
+            let (content, tape) = (candidates[index].content, candidates[index].tape)
+            let node = content.withUnsafeBytes { tape.node(at: path, from: 0, in: $0) }
+            return Value(index: index, node: node, token: node.map { content[tape.range($0)] })
         }
     }
 
-    private func values(of candidates: [Candidate], at path: [String]) -> [Value]? {
-        let pointer = JSONPointer(tokens: path)
-        var tape = JSONTape()
-        var values: [Value] = []
-        for candidate in candidates {
-            let isRead = candidate.content.withUnsafeBytes { bytes in
-                guard (try? tape.parse(bytes)) != nil else { return false }
-                let node = tape.node(at: pointer, from: 0, in: bytes)
-                values.append(
-                    Value(
-                        candidate: candidate,
-                        token: node.map { [UInt8](tape.token($0, bytes)) },
-                        kind: node.map { tape.nodes[$0].kind }
-                    )
-                )
-                return true
-            }
-            guard isRead else { return nil }
-        }
-        return values
+    private static func areSame(_ values: [Value]) -> Bool {
+        values.dropFirst().allSatisfy { $0.token == values[0].token }
     }
 
     private struct Choice {
-        /// nil: the field is taken out.
-        var value: JSONValue?
+        /// Canonical JSON; nil: the field is taken out.
+        var token: ArraySlice<UInt8>?
         var origins: [String]
         var tieBreak: String?
     }
 
-    private func choose(_ kind: FieldRule.Kind, _ values: [Value]) -> Choice? {
+    private func choose(
+        _ kind: FieldRule.Kind,
+        _ values: [Value],
+        _ candidates: [Candidate]
+    ) -> Choice? {
         switch kind {
         case .take(let origin):
             return choose(
-                among: values.filter { $0.candidate.supporters.contains(origin) },
-                of: values
+                among: values.filter { candidates[$0.index].supporters.contains(origin) },
+                of: values,
+                candidates
             )
         case .newest:
-            guard let newest = values.compactMap(\.candidate.time).max() else { return nil }
-            return choose(among: values.filter { $0.candidate.time == newest }, of: values)
-        case .max, .min: return extreme(kind == .max, values)
-        case .union: return union(values)
+            guard let newest = candidates.compactMap(\.time).max() else { return nil }
+            return choose(
+                among: values.filter { candidates[$0.index].time == newest },
+                of: values,
+                candidates
+            )
+        case .max, .min: return extreme(kind == .max, values, candidates)
+        case .union: return union(values, candidates)
         }
     }
 
     /// One of some candidates' values; nil where there is no candidate.
-    private func choose(among some: [Value], of all: [Value]) -> Choice? {
+    private func choose(
+        among some: [Value],
+        of all: [Value],
+        _ candidates: [Candidate]
+    ) -> Choice? {
         guard let first = some.first else { return nil }
-        if some.allSatisfy({ $0.token == first.token }) { return choice(first, all, nil) }
-        let (best, tie) = ranking.preferred(among: some.map(\.candidate), by: tieBreak)
-        return some.first { $0.candidate.number == best.number }.flatMap { choice($0, all, tie) }
+        if Self.areSame(some) { return choice(first, all, candidates, nil) }
+        let (best, tie) = ranking.preferred(among: some.map { candidates[$0.index] }, by: tieBreak)
+        return some.first { candidates[$0.index].number == best.number }
+            .map { choice($0, all, candidates, tie) }
     }
 
-    private func extreme(_ wantsHighest: Bool, _ values: [Value]) -> Choice? {
+    private func extreme(
+        _ wantsHighest: Bool,
+        _ values: [Value],
+        _ candidates: [Candidate]
+    ) -> Choice? {
         var best: Value?
         for value in values {
-            guard let token = value.token else { continue }
-            guard value.kind == .number else { return nil }
+            guard let node = value.node, let token = value.token else { continue }
+            guard candidates[value.index].tape.nodes[node].kind == .number else { return nil }
             guard let held = best?.token else {
                 best = value
                 continue
@@ -146,35 +187,50 @@ struct FieldMerge {
             }
             if wantsHighest ? order > 0 : order < 0 { best = value }
         }
-        return best.flatMap { choice($0, values, nil) }
+        return best.map { choice($0, values, candidates, nil) }
     }
 
     /// All elements, each once, in order of their canonical bytes.
-    private func union(_ values: [Value]) -> Choice? {
-        var elements: Set<[UInt8]> = []
-        var origins: Set<String> = []
+    private func union(_ values: [Value], _ candidates: [Candidate]) -> Choice? {
+        var elements: [ArraySlice<UInt8>] = []
+        var brought: [Int] = []
         for value in values {
-            guard let token = value.token else { continue }
-            guard value.kind == .array, let array = try? JSONDocument(token).root.array else {
-                return nil
+            guard let node = value.node else { continue }
+            let (content, tape) = (candidates[value.index].content, candidates[value.index].tape)
+            guard tape.nodes[node].kind == .array else { return nil }
+            var element = node + 1
+            for _ in 0..<Int(tape.nodes[node].count) {
+                elements.append(content[tape.range(element)])
+                element = Int(tape.nodes[element].next)
             }
-            for element in array { elements.insert(element.canonical) }
-            origins.formUnion(value.candidate.supporters)
+            brought.append(value.index)
         }
-        let sorted = elements.sorted { $0.lexicographicallyPrecedes($1) }
-        let joined = [0x5B] + Array(sorted.joined(separator: [0x2C])) + [0x5D]
-        guard let union = try? JSONDocument(joined).root else { return nil }
-        return Choice(value: union, origins: Candidate.sorted(origins), tieBreak: nil)
+        elements.sort { $0.lexicographicallyPrecedes($1) }
+        var joined: [UInt8] = [0x5B]
+        for (index, element) in elements.enumerated() {
+            if index > 0 {
+                if element == elements[index - 1] { continue }
+                joined.append(0x2C)
+            }
+            joined.append(contentsOf: element)
+        }
+        joined.append(0x5D)
+        let origins = Candidate.supporters(of: brought.lazy.map { candidates[$0] })
+        return Choice(token: joined[...], origins: origins, tieBreak: nil)
     }
 
-    private func choice(_ value: Value, _ all: [Value], _ tieBreak: String?) -> Choice? {
-        let origins = all.filter { $0.token == value.token }.flatMap(\.candidate.supporters)
-        var chosen = Choice(value: nil, origins: Candidate.sorted(Set(origins)), tieBreak: tieBreak)
-        if let token = value.token {
-            guard let document = try? JSONDocument(token) else { return nil }
-            chosen.value = document.root
-        }
-        return chosen
+    private func choice(
+        _ value: Value,
+        _ all: [Value],
+        _ candidates: [Candidate],
+        _ tieBreak: String?
+    ) -> Choice {
+        let same = all.lazy.filter { $0.token == value.token }.map { candidates[$0.index] }
+        return Choice(
+            token: value.token,
+            origins: Candidate.supporters(of: same),
+            tieBreak: tieBreak
+        )
     }
 }
 

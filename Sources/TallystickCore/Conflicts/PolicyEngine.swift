@@ -9,17 +9,30 @@ public struct PolicyEngine: Sendable {
     private let settings: StoreSettings
     private let ranking: CandidateRanking
     private let versions: [String: String]
+    /// By policy, and by place in its chain.
+    private let merges: [String: [Int: FieldMerge]]
 
     public init(_ settings: StoreSettings) {
         self.settings = settings
         ranking = CandidateRanking(settings.origins)
         var versions: [String: String] = [:]
+        var merges: [String: [Int: FieldMerge]] = [:]
         for policy in settings.policies {
+            for (index, step) in policy.chain.enumerated() {
+                guard case .fieldMerge(let fields) = step.rule else { continue }
+                merges[policy.name, default: [:]][index] = FieldMerge(
+                    fields: fields,
+                    comparison: settings.comparison,
+                    ranking: ranking,
+                    tieBreak: step.tieBreak
+                )
+            }
             var text: [UInt8] = []
             Self.writeDefinition(policy, settings, to: &text)
             versions[policy.name] = "1-" + String(SHA256Digest(hashing: text).hex.prefix(12))
         }
         self.versions = versions
+        self.merges = merges
     }
 
     /// Decides a conflict.
@@ -60,7 +73,7 @@ public struct PolicyEngine: Sendable {
         _ conflict: ConflictCase,
         _ ask: (String, ConflictCase) -> PolicyReply
     ) -> Step {
-        for step in policy.chain {
+        for (index, step) in policy.chain.enumerated() {
             let result: Step
             switch step.rule {
             case .manual: return .open
@@ -71,7 +84,7 @@ public struct PolicyEngine: Sendable {
                 guard let other = settings.policy(named: name) else { continue }
                 result = run(other, conflict, ask)
             case .swift(let type): result = answer(ask(type, conflict), step.rule, conflict)
-            case .fieldMerge(let fields): result = merge(fields, step, conflict)
+            case .fieldMerge: result = merge(merges[policy.name]?[index], step.rule, conflict)
             default: result = choose(step, conflict)
             }
             if case .passes = result { continue }
@@ -140,10 +153,9 @@ public struct PolicyEngine: Sendable {
 
     /// The number at a pointer into the data; nil where there is none.
     private static func number(at pointer: JSONPointer, of candidate: Candidate) -> [UInt8]? {
-        var tape = JSONTape()
+        let tape = candidate.tape
         return candidate.content.withUnsafeBytes { bytes in
-            guard (try? tape.parse(bytes)) != nil,
-                let data = tape.member("data", of: 0, in: bytes),
+            guard let data = tape.member("data", of: 0, in: bytes),
                 let node = tape.node(at: pointer, from: data, in: bytes),
                 tape.nodes[node].kind == .number
             else { return nil }
@@ -225,28 +237,49 @@ public struct PolicyEngine: Sendable {
     }
 
     private func merge(
-        _ fields: [FieldRule],
-        _ step: PolicyStep,
+        _ merge: FieldMerge?,
+        _ rule: PolicyRule,
         _ conflict: ConflictCase
     ) -> Step {
-        let merge = FieldMerge(
-            fields: fields,
-            comparison: settings.comparison,
-            ranking: ranking,
-            tieBreak: step.tieBreak
-        )
-        guard let result = merge.merge(conflict.candidates),
-            let content = try? EventContent.judged(
+        guard let result = merge?.merge(conflict.candidates),
+            let judged = Self.judged(result, conflict)
+        else { return .passes }
+        return .decided(merged(judged, rule, result.provenance, result.tieBreak))
+    }
+
+    /// Judges merged content as ingest would; nil where it is no event with the conflict's identity.
+    ///
+    /// Values that took the place of others leave an event an event: then form, size and identity are all there is
+    /// to judge.
+    private static func judged(
+        _ result: FieldMerge.Result,
+        _ conflict: ConflictCase
+    ) -> EventContent.Judged? {
+        guard result.isInPlace else {
+            return try? EventContent.judging(
                 result.content,
                 source: conflict.source,
                 id: conflict.eventID
             )
-        else { return .passes }
-        return .decided(merged(content, step.rule, result.provenance, result.tieBreak))
+        }
+        var tape = JSONTape()
+        let isIt = result.content.withUnsafeBytes { bytes in
+            guard (try? tape.parse(bytes)) != nil else { return false }
+            func holds(_ name: String, _ text: String) -> Bool {
+                guard let node = tape.member(name, of: 0, in: bytes) else { return false }
+                return JSONString.isText(text, tape.nodes[node], in: bytes)
+            }
+            return holds("source", conflict.source) && holds("id", conflict.eventID)
+        }
+        guard isIt else { return nil }
+        return EventContent.Judged(
+            content: result.content,
+            digest: SHA256Digest(hashing: result.content)
+        )
     }
 
     private func merged(
-        _ content: [UInt8],
+        _ judged: EventContent.Judged,
         _ rule: PolicyRule,
         _ provenance: [FieldProvenance],
         _ tieBreak: String?
@@ -257,8 +290,8 @@ public struct PolicyEngine: Sendable {
             policyVersion: "",
             rule: rule.name,
             tieBreak: tieBreak,
-            content: content,
-            contentDigest: SHA256Digest(hashing: content),
+            content: judged.content,
+            contentDigest: judged.digest,
             provenance: provenance
         )
     }
@@ -284,13 +317,13 @@ public struct PolicyEngine: Sendable {
         case .exclude: step = .decided(exclusion(rule))
         case .merge(let json):
             do throws(EventRejection) {
-                let content = try EventContent.judged(
+                let judged = try EventContent.judging(
                     json,
                     source: conflict.source,
                     id: conflict.eventID
                 )
                 let whole = FieldProvenance(pointer: "", rule: rule.name, origins: [])
-                step = .decided(merged(content, rule, [whole], nil))
+                step = .decided(merged(judged, rule, [whole], nil))
             } catch {
                 return .failed("it gave no event: \(error.message) (\(error.code))")
             }

@@ -118,3 +118,14 @@ public struct EventBatch: Sendable {
         rejected.removeAll(keepingCapacity: true)
     }
 }
+
+extension UnsafeRawBufferPointer {
+    /// The bytes of a range that is present.
+    @inlinable
+    public func slice(_ range: ByteRange) -> UnsafeRawBufferPointer {
+        guard range.isPresent else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        return UnsafeRawBufferPointer(
+            rebasing: self[Int(range.start)..<Int(range.start) + Int(range.count)]
+        )
+    }
+}

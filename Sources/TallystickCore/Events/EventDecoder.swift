@@ -1,60 +1,3 @@
-/// Why an input is not an event.
-public struct EventRejection: Error, Sendable, Equatable {
-    /// Stable name of the reason.
-    public var code: String
-    public var message: String
-    /// Where in the record, in bytes from its start.
-    public var offset: Int
-    public var mismatch: RejectedInput.ChecksumMismatch?
-
-    init(_ code: String, at offset: Int = 0, _ message: String) {
-        self.code = code
-        self.message = message
-        self.offset = offset
-    }
-
-    public static func == (left: Self, right: Self) -> Bool {
-        left.code == right.code && left.message == right.message && left.offset == right.offset
-    }
-}
-
-/// What a decoder needs to know besides the input.
-public struct EventDecoderSettings: Sendable {
-    /// Names of delivery attributes, built-in ones included.
-    public var deliveryAttributes: Set<String>
-    public var classification: Classification
-    /// The checksum of each category, by its index in the classification.
-    public var checksums: [ChecksumAlgorithm]
-    /// Makes checksums, and verifies those that senders declare.
-    public var checksummer = Checksummer()
-    /// The key that new HMACs are made with.
-    public var keyID: String?
-    /// Adapts other JSON objects; nil for CloudEvents.
-    public var mapping: EventMapping?
-    /// Names that cannot be a source, because they are delivery paths.
-    public var origins: Set<String>
-
-    public init(
-        deliveryAttributes: Set<String> = EventAttributes.builtInDelivery,
-        classification: Classification = .standard,
-        checksums: [ChecksumAlgorithm] = [.sha256, .crc32, .crc32, .crc32, .crc32],
-        mapping: EventMapping? = nil,
-        origins: Set<String> = []
-    ) {
-        self.deliveryAttributes = deliveryAttributes
-        self.classification = classification
-        self.checksums = checksums
-        self.mapping = mapping
-        self.origins = origins
-    }
-
-    /// What a category's events get; a CRC-32 where nothing is said.
-    func checksum(of category: Int32) -> ChecksumAlgorithm {
-        let index = Int(category)
-        return checksums.indices.contains(index) ? checksums[index] : .crc32
-    }
-}
-
 /// Decodes CloudEvents 1.0 (JSON format) into batches.
 ///
 /// A decoder remembers names from batch to batch and is used for one run, by one thread.
@@ -63,12 +6,12 @@ public struct EventDecoder: Sendable {
     private var delivery: [[UInt8]]
     private var origins: [[UInt8]]
     private var tape = JSONTape()
-    private var sources = NameTable()
-    private var types = NameTable()
-    private var streams = NameTable()
+    private var sources: NameTable
+    private var types: NameTable
+    private var streams: NameTable
     /// By type: the category, or -1 where the data decides.
     private var categoryOfType: [Int32] = []
-    private var identities: [Int32] = []
+    private var identities = BatchIdentities()
     private var generation = 0
     private var members: [Member] = []
     private var scratch: [UInt8] = []
@@ -81,6 +24,14 @@ public struct EventDecoder: Sendable {
     }
 
     public init(_ settings: EventDecoderSettings) {
+        self.init(settings, expectedNames: NameTable.expectedNames)
+    }
+
+    /// - parameter expectedNames: how many names there is room for at first.
+    init(_ settings: EventDecoderSettings, expectedNames: Int) {
+        sources = NameTable(expecting: expectedNames)
+        types = NameTable(expecting: expectedNames)
+        streams = NameTable(expecting: expectedNames)
         self.settings = settings
         delivery = settings.deliveryAttributes.map { Array($0.utf8) }
         origins = settings.origins.map { Array($0.utf8) }
@@ -113,7 +64,7 @@ public struct EventDecoder: Sendable {
         batch.newSources = NewNames(first: Int32(sources.count), names: [])
         batch.newTypes = NewNames(first: Int32(types.count), names: [])
         batch.newStreams = NewNames(first: Int32(streams.count), names: [])
-        identities.removeAll(keepingCapacity: true)
+        identities.removeAll()
     }
 
     /// Decodes one record and adds it to the batch, as an event or as rejected input.
@@ -153,7 +104,7 @@ public struct EventDecoder: Sendable {
                 event = try decodeEvent(record, into: &batch)
             }
             event.place = place
-            event.duplicateOf = findDuplicate(of: event, in: batch)
+            event.duplicateOf = identities.find(event, in: batch)
             batch.events.append(event)
             return true
         } catch {
@@ -522,66 +473,37 @@ public struct EventDecoder: Sendable {
         in batch: borrowing EventBatch
     ) throws(EventRejection) {
         guard let declared = delivered("checksum", bytes) else { return }
-        let algorithm =
-            delivered("checksumalgorithm", bytes) ?? (declared.count == 8 ? "crc32" : "sha256")
-        let actual: String
-        switch verdict(declared, algorithm, delivered("checksumkeyid", bytes), event, batch) {
-        case .holds: return
-        // Only a holder of the key can judge it; it is kept with the delivery.
-        case .keyMissing: return
-        case .differs(let expected): actual = expected
-        case .unknownAlgorithm:
-            throw EventRejection(
-                "unsupported_checksum",
-                "the declared checksum's algorithm is unknown; use crc32, sha256 or hmac-sha256"
-            )
-        }
-        var rejection = EventRejection(
-            "checksum_mismatch",
-            "the content does not have the \(algorithm) checksum that the sender declared"
+        let checksum = DeclaredChecksum(
+            declared,
+            algorithm: delivered("checksumalgorithm", bytes),
+            keyID: delivered("checksumkeyid", bytes)
         )
-        rejection.mismatch = batch.arena.withUnsafeBytes { arena in
-            RejectedInput.ChecksumMismatch(
-                algorithm: algorithm,
-                expected: String(declared.lowercased().prefix(128)),
-                actual: actual,
-                source: node(.source).map {
-                    String(decoding: JSONString.unescaped(tape.nodes[$0], in: bytes), as: UTF8.self)
-                } ?? "",
-                eventID: String(decoding: arena.slice(event.id), as: UTF8.self),
-                category: settings.classification.categories[Int(event.category)]
+        let verdict = batch.arena.withUnsafeBytes { arena in
+            checksum.judge(
+                arena.slice(event.content),
+                event.contentDigest,
+                with: settings.checksummer
             )
         }
-        throw rejection
-    }
-
-    private func verdict(
-        _ declared: String,
-        _ algorithm: String,
-        _ keyID: String?,
-        _ event: BatchEvent,
-        _ batch: borrowing EventBatch
-    ) -> ChecksumVerdict {
-        let isKeyed = algorithm == ChecksumAlgorithm.hmacSHA256.rawValue
-        // An HMAC whose key is not named is nobody's to judge.
-        if isKeyed, keyID == nil { return .keyMissing }
-        let key = Array((keyID ?? "").utf8)
-        let stored = Hex.bytes(declared) ?? []
-        return batch.arena.withUnsafeBytes { arena in
-            stored.withUnsafeBytes { stored in
-                key.withUnsafeBytes { key in
-                    Array(algorithm.utf8).withUnsafeBytes { algorithm in
-                        settings.checksummer.judge(
-                            stored,
-                            algorithm: algorithm,
-                            keyID: isKeyed ? key : nil,
-                            content: arena.slice(event.content),
-                            digest: event.contentDigest
+        guard var rejection = checksum.rejection(for: verdict) else { return }
+        if case .differs(let actual) = verdict {
+            rejection.mismatch = batch.arena.withUnsafeBytes { arena in
+                RejectedInput.ChecksumMismatch(
+                    algorithm: checksum.algorithm,
+                    expected: String(declared.lowercased().prefix(128)),
+                    actual: actual,
+                    source: node(.source).map {
+                        String(
+                            decoding: JSONString.unescaped(tape.nodes[$0], in: bytes),
+                            as: UTF8.self
                         )
-                    }
-                }
+                    } ?? "",
+                    eventID: String(decoding: arena.slice(event.id), as: UTF8.self),
+                    category: settings.classification.categories[Int(event.category)]
+                )
             }
         }
+        throw rejection
     }
 
     private func delivered(_ name: String, _ bytes: UnsafeRawBufferPointer) -> String? {
@@ -592,57 +514,5 @@ public struct EventDecoder: Sendable {
                 ? String(decoding: JSONString.unescaped(value, in: bytes), as: UTF8.self) : nil
         }
         return nil
-    }
-
-    // MARK: Duplicates within a batch
-
-    private mutating func findDuplicate(of event: BatchEvent, in batch: borrowing EventBatch)
-        -> Int32
-    {
-        let number = batch.events.count
-        if (number + 1) * 2 > identities.count {
-            growIdentities(batch)
-        }
-        return batch.arena.withUnsafeBytes { arena in
-            let id = arena.slice(event.id)
-            let mask = identities.count - 1
-            var slot = Int(truncatingIfNeeded: identityHash(event, arena)) & mask
-            while identities[slot] != 0 {
-                let other = batch.events[Int(identities[slot]) - 1]
-                if other.source == event.source, arena.slice(other.id).isEqual(to: id) {
-                    return identities[slot] - 1
-                }
-                slot = (slot + 1) & mask
-            }
-            identities[slot] = Int32(truncatingIfNeeded: number + 1)
-            return -1
-        }
-    }
-
-    private mutating func growIdentities(_ batch: borrowing EventBatch) {
-        identities = [Int32](repeating: 0, count: max(1024, identities.count * 4))
-        let mask = identities.count - 1
-        batch.arena.withUnsafeBytes { arena in
-            for (index, event) in batch.events.enumerated() where event.duplicateOf < 0 {
-                var slot = Int(truncatingIfNeeded: identityHash(event, arena)) & mask
-                while identities[slot] != 0 { slot = (slot + 1) & mask }
-                identities[slot] = Int32(truncatingIfNeeded: index + 1)
-            }
-        }
-    }
-
-    private func identityHash(_ event: BatchEvent, _ arena: UnsafeRawBufferPointer) -> UInt64 {
-        ByteHash.hash(arena.slice(event.id), seed: UInt64(truncatingIfNeeded: event.source))
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    /// The bytes of a range that is present.
-    @inlinable
-    public func slice(_ range: ByteRange) -> UnsafeRawBufferPointer {
-        guard range.isPresent else { return UnsafeRawBufferPointer(start: nil, count: 0) }
-        return UnsafeRawBufferPointer(
-            rebasing: self[Int(range.start)..<Int(range.start) + Int(range.count)]
-        )
     }
 }

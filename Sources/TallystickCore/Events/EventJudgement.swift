@@ -12,7 +12,26 @@ extension EventContent {
         id: String,
         delivery: Set<String> = EventAttributes.builtInDelivery
     ) throws(EventRejection) -> [UInt8] {
-        var decoder = EventDecoder(EventDecoderSettings(deliveryAttributes: delivery))
+        try judging(json, source: source, id: id, delivery: delivery).content
+    }
+
+    /// Content that was judged, and its SHA-256.
+    struct Judged {
+        var content: [UInt8]
+        var digest: SHA256Digest
+    }
+
+    /// Like ``judged(_:source:id:delivery:)``.
+    static func judging(
+        _ json: [UInt8],
+        source: String,
+        id: String,
+        delivery: Set<String> = EventAttributes.builtInDelivery
+    ) throws(EventRejection) -> Judged {
+        var decoder = EventDecoder(
+            EventDecoderSettings(deliveryAttributes: delivery),
+            expectedNames: 4
+        )
         var batch = EventBatch()
         decoder.begin(&batch)
         let place = RecordPlace(line: 1, column: 1, byte: 0)
@@ -39,6 +58,6 @@ extension EventContent {
                 "the content has another source or id"
             )
         }
-        return content
+        return Judged(content: content, digest: event.contentDigest)
     }
 }

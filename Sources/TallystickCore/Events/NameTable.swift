@@ -6,9 +6,15 @@ struct NameTable {
     private var slots: [Int32]
     private var mask: Int
 
-    init() {
-        slots = [Int32](repeating: 0, count: 1024)
-        mask = 1023
+    /// Names that a decoder of many records has room for at first.
+    static let expectedNames = 512
+
+    /// - parameter count: names that there is room for at first; more are taken all the same.
+    init(expecting count: Int = Self.expectedNames) {
+        var size = 8
+        while size < count * 2 { size *= 2 }
+        slots = [Int32](repeating: 0, count: size)
+        mask = size - 1
     }
 
     var count: Int { ranges.count }

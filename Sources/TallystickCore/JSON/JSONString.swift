@@ -53,6 +53,27 @@ public enum JSONString {
         return text
     }
 
+    /// A string node's text, escapes resolved.
+    static func text(_ node: JSONTape.Node, in bytes: UnsafeRawBufferPointer) -> String {
+        guard !node.hasEscapes else {
+            return String(decoding: unescaped(node, in: bytes), as: UTF8.self)
+        }
+        return String(decoding: bytes[Int(node.start) + 1..<Int(node.end) - 1], as: UTF8.self)
+    }
+
+    /// Whether a node is a string with a text, byte by byte.
+    static func isText(
+        _ text: String,
+        _ node: JSONTape.Node,
+        in bytes: UnsafeRawBufferPointer
+    ) -> Bool {
+        guard node.kind == .string else { return false }
+        guard !node.hasEscapes else {
+            return unescaped(node, in: bytes).elementsEqual(text.utf8)
+        }
+        return bytes[Int(node.start) + 1..<Int(node.end) - 1].elementsEqual(text.utf8)
+    }
+
     /// Appends the text between a string's quotation marks, escapes resolved.
     static func unescape(_ content: UnsafeRawBufferPointer, into text: inout [UInt8]) {
         var index = 0

@@ -53,7 +53,7 @@ public enum SequenceRules {
 public enum AtRest {
     /// The kind of conflict over a stored event; nil where its proofs agree.
     ///
-    /// - parameter checksumAgrees: nil where the key that would tell is missing.
+    /// - parameter checksumAgrees: nil where nobody can tell, because the store never knew the key that the checksum names.
     public static func conflict(leafAgrees: Bool, checksumAgrees: Bool?) -> ConflictKind? {
         guard leafAgrees, checksumAgrees != false else { return .tamperedAtRest }
         return checksumAgrees == nil ? .unverifiable : nil

@@ -127,6 +127,35 @@ struct FieldMergeTests {
         #expect(decision(rule.decide(conflict(both)))?.data == #"{"a/b":{"~":[1,9]},"é":1}"#)
     }
 
+    @Test("A field within another one is merged into what became of that one")
+    func nested() throws {
+        let both = [
+            try candidate(
+                1,
+                ["websocket"],
+                data: #"{"a":{"b":1,"c":1}}"#,
+                time: "2026-03-01T10:00:00Z"
+            ),
+            try candidate(
+                2,
+                ["b"],
+                data: #"{"a":{"b":9,"c":2}}"#,
+                time: "2026-03-01T10:00:00.0Z"
+            ),
+        ]
+        let rule = try merging(#""/a":{"take":"websocket"},"/a/b":"max""#)
+        #expect(decision(rule.decide(conflict(both)))?.data == #"{"a":{"b":9,"c":1}}"#)
+    }
+
+    @Test("Content of another event is never merged")
+    func otherIdentity() throws {
+        let both = [
+            try candidate(1, ["a"], data: #"{"count":1}"#, id: "2"),
+            try candidate(2, ["b"], data: #"{"count":2}"#, id: "2"),
+        ]
+        #expect(try merging().decide(conflict(both)) == .open(policy: "p"))
+    }
+
     @Test("The whole data can be taken from an origin, binary data makes the next rule decide")
     func whole() throws {
         let both = [
@@ -197,6 +226,10 @@ struct FieldMergeTests {
         #expect(first?.content == other?.content, "seed \(seed)")
         #expect(first?.provenance == other?.provenance, "seed \(seed)")
         #expect(first != nil, "seed \(seed)")
+        // However it was put together, it is what ingest would make of it.
+        let content = try #require(first?.content)
+        #expect(try EventContent.judged(content, source: "/s", id: "1") == content, "seed \(seed)")
+        #expect(first?.contentDigest == SHA256Digest(hashing: content), "seed \(seed)")
     }
 
     @Test("Merging the result with any of the contents gives the result again", arguments: 0..<200)

@@ -138,6 +138,93 @@ struct KindTests {
         #expect(try await test.store.reconcile().open == 0)
     }
 
+    @Test("A silent span ends as a late arrival once every copy of it came, and not before")
+    func silenceFilled() async throws {
+        let test = try await ReconcileStore(settings: settings(Self.first))
+        try await test.ingest(event("0", "0"), from: "realtime")
+        for id in 1...5 {
+            test.clock.advance(seconds: 60)
+            try await test.ingest(event("\(id)", "{\"v\":\(id)}"), from: "websocket")
+        }
+        test.clock.advance(seconds: 1000)
+        #expect(try await test.store.reconcile().byKind == ["origin_silent": 1])
+        // It comes back with what is new, and brings the rest later, the newest first.
+        try await test.ingest(event("6", #"{"v":6}"#), from: "realtime")
+        for id in [5, 4, 2, 1] {
+            try await test.ingest(event("\(id)", "{\"v\":\(id)}"), from: "realtime")
+            let done = try await test.store.reconcile()
+            #expect(done.resolved == 0 && done.open == 1, "event 3 is still missing")
+        }
+        try await test.ingest(event("3", #"{"v":3}"#), from: "realtime")
+        var dry = ReconcileOptions()
+        dry.isDryRun = true
+        let predicted = try await test.store.reconcile(dry)
+        let late = try await test.store.reconcile()
+        #expect(late.byPolicy == ["late_arrival": 1])
+        #expect(late.open == 0)
+        #expect(late.decisionsDigest == predicted.decisionsDigest)
+        #expect(
+            try await kinds(test) == [
+                [.text("origin_silent"), .null, .text("realtime")],
+                [.text("late_arrival"), .null, .text("realtime")],
+            ]
+        )
+        #expect(
+            try await test.rows(
+                """
+                SELECT t.conflict_id, t.decision, t.policy, a.kind
+                FROM resolution_trail AS t
+                JOIN audit_trail AS a ON a.audit_sequence = t.audit_sequence
+                ORDER BY t.resolution_id
+                """
+            )
+                == [1, 2].map {
+                    [
+                        .integer($0), .text("accept_missing"), .text("late_arrival"),
+                        .text("resolution"),
+                    ]
+                }
+        )
+        // Nothing changes at any position.
+        #expect(
+            try await test.text("SELECT group_concat(DISTINCT state) FROM effective_events")
+                == "recorded"
+        )
+        #expect(try await test.projected().count == 7)
+        #expect(try await test.store.reconcile().found == 0)
+        #expect(try await test.store.replayAudit().drifts == [])
+        #expect(try await test.store.verify().isIntact)
+    }
+
+    @Test("Derived tables that were emptied are filled again, and no conflict is opened twice")
+    func emptied() async throws {
+        let test = try await ReconcileStore(settings: settings(Self.first))
+        try await test.ingest(event("0", "0"), from: "realtime")
+        try await test.ingest(
+            event("1", "1", more: #","sequence":"1""#),
+            event("2", "1", more: #","sequence":"4""#),
+            event("3", "1", more: #","sequence":"4""#),
+            from: "websocket"
+        )
+        test.clock.advance(seconds: 1000)
+        let done = try await test.store.reconcile()
+        #expect(
+            done.byKind == ["origin_silent": 1, "sequence_gap": 1, "sequence_collision": 1]
+        )
+        let conflicts = try await test.rows("SELECT * FROM conflicts")
+        let derived = try await test.rows("SELECT * FROM tally_silences")
+        let tables = try await test.rows(
+            "SELECT name FROM sqlite_schema WHERE name LIKE 'tally@_%' ESCAPE '@' AND type = 'table'"
+        )
+        for table in tables.flatMap(\.self) {
+            guard case .text(let name) = table else { continue }
+            try test.tamper("DELETE FROM \(name)")
+        }
+        for _ in 1...2 { _ = try await test.store.reconcile() }
+        #expect(try await test.rows("SELECT * FROM conflicts") == conflicts)
+        #expect(try await test.rows("SELECT * FROM tally_silences") == derived)
+    }
+
     @Test(
         "Numbers that a source leaves out are a gap, until they come; a number given twice collides"
     )
@@ -262,34 +349,5 @@ struct KindTests {
             ) == "1"
         )
         #expect(try await test.store.verify().isIntact)
-    }
-
-    @Test(
-        "A record that was found changed at rest is a conflict of its own, which quarantine excludes"
-    )
-    func atRest() async throws {
-        for (chain, open) in [(Self.first, 1), (#"{"use":"quarantine"}"#, 0)] {
-            let test = try await ReconcileStore(settings: settings(chain))
-            try await test.ingest(
-                event("1", #"{"v":1}"#),
-                event("2", #"{"v":2}"#),
-                from: "websocket"
-            )
-            // As a replay records it when an event does not have its checksum.
-            try test.tamper(
-                """
-                INSERT INTO mismatches (mismatch_id, audit_sequence, kind, severity, position, algorithm, expected, actual)
-                VALUES (1, 1, 'replay', 'low', 2, 'crc32', '00', '01')
-                """
-            )
-            let done = try await test.store.reconcile()
-            #expect(done.byKind == ["tampered_at_rest": 1])
-            #expect(done.open == Int64(open))
-            #expect(try await test.store.reconcile().found == 0)
-            #expect(
-                try await test.text("SELECT group_concat(event_id) FROM effective_events")
-                    == (open == 1 ? "1,2" : "1")
-            )
-        }
     }
 }

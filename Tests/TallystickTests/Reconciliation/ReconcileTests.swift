@@ -356,44 +356,6 @@ struct ReconcileTests {
         #expect(try await test.store.breakers().first?.state == .closed)
     }
 
-    // MARK: Order
-
-    @Test(
-        "The same copies in any order and batch give the same decisions and content",
-        arguments: 0..<6
-    )
-    func order(_ seed: Int) async throws {
-        let chain =
-            #"{"use":"field_merge","fields":{"/n":"max"}},{"use":"quorum","k":2},{"use":"origin_priority"}"#
-        var copies: [(String, String)] = []
-        for id in 1...12 {
-            for (index, origin) in ["websocket", "realtime", "poll"].enumerated() {
-                let other = (id + index) % 4 == 0 ? ",\"w\":\(index)" : ""
-                copies.append((origin, event("\(id)", "{\"n\":\(id % 3 + index)\(other)}")))
-            }
-        }
-        let reference = try await decided(copies, chain)
-        var generator = SeededGenerator(seed: UInt64(seed))
-        copies.shuffle(using: &generator)
-        let other = try await decided(copies, chain)
-        #expect(other.digest == reference.digest, "seed \(seed)")
-        #expect(other.content == reference.content, "seed \(seed)")
-    }
-
-    private func decided(
-        _ copies: [(String, String)],
-        _ chain: String
-    ) async throws -> (digest: String, content: [[SQLValue]]) {
-        let test = try await ReconcileStore(settings: settings(chain))
-        for (origin, line) in copies { try await test.ingest(line, from: origin) }
-        let done = try await test.store.reconcile()
-        #expect(done.open == 0)
-        return (
-            done.decisionsDigest,
-            try await test.rows("SELECT event_id, data FROM effective_events ORDER BY event_id")
-        )
-    }
-
     // MARK: Deriving again
 
     @Test("audit replay names a candidate, a setting or a decision that was changed")

@@ -1,0 +1,36 @@
+/// What a decoder needs to know besides the input.
+public struct EventDecoderSettings: Sendable {
+    /// Names of delivery attributes, built-in ones included.
+    public var deliveryAttributes: Set<String>
+    public var classification: Classification
+    /// The checksum of each category, by its index in the classification.
+    public var checksums: [ChecksumAlgorithm]
+    /// Makes checksums, and verifies those that senders declare.
+    public var checksummer = Checksummer()
+    /// The key that new HMACs are made with.
+    public var keyID: String?
+    /// Adapts other JSON objects; nil for CloudEvents.
+    public var mapping: EventMapping?
+    /// Names that cannot be a source, because they are delivery paths.
+    public var origins: Set<String>
+
+    public init(
+        deliveryAttributes: Set<String> = EventAttributes.builtInDelivery,
+        classification: Classification = .standard,
+        checksums: [ChecksumAlgorithm] = [.sha256, .crc32, .crc32, .crc32, .crc32],
+        mapping: EventMapping? = nil,
+        origins: Set<String> = []
+    ) {
+        self.deliveryAttributes = deliveryAttributes
+        self.classification = classification
+        self.checksums = checksums
+        self.mapping = mapping
+        self.origins = origins
+    }
+
+    /// What a category's events get; a CRC-32 where nothing is said.
+    func checksum(of category: Int32) -> ChecksumAlgorithm {
+        let index = Int(category)
+        return checksums.indices.contains(index) ? checksums[index] : .crc32
+    }
+}
