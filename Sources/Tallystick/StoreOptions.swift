@@ -31,6 +31,13 @@ public struct StoreOptions: Sendable {
 
     public init() {}
 
+    /// Options for who only reads: the store is never written to, also not to bring an older schema up to date.
+    public static var readOnly: Self {
+        var options = Self()
+        options.access = .readOnly
+        return options
+    }
+
     private static var defaultLogger: Logger {
         let logger = Logger(label: label)
         guard logger.handler is StreamLogHandler else { return logger }

@@ -56,11 +56,16 @@ public final class SecretWatch: Sendable {
 
     /// Whether bytes show a canary, or one of some keys.
     public static func show(_ bytes: [UInt8], _ secrets: [[UInt8]] = []) -> Bool {
-        let forms = canaries + secrets.flatMap { Self.forms(of: $0) }
-        return bytes.withUnsafeBytes { buffer in
-            guard let base = buffer.baseAddress else { return false }
-            return forms.contains { tally_holds(base, buffer.count, $0, $0.count) != 0 }
-        }
+        bytes.withUnsafeBytes { holds($0, allForms(secrets)) }
+    }
+
+    private static func allForms(_ secrets: [[UInt8]]) -> [[UInt8]] {
+        canaries + secrets.flatMap { Self.forms(of: $0) }
+    }
+
+    private static func holds(_ bytes: UnsafeRawBufferPointer, _ forms: [[UInt8]]) -> Bool {
+        guard let base = bytes.baseAddress else { return false }
+        return forms.contains { tally_holds(base, bytes.count, $0, $0.count) != 0 }
     }
 
     // MARK: Files of keys
@@ -122,9 +127,8 @@ public final class SecretWatch: Sendable {
         }
         // A canary is found by its mark.
         secrets.removeAll { $0.starts(with: CanaryKeys.mark) }
-        for path in others where Self.show(Self.read(path, limit: Self.searchedBytes), secrets) {
-            report(path)
-        }
+        let forms = Self.allForms(secrets)
+        for path in others where Self.file(path, holds: forms) { report(path) }
     }
 
     /// The keys in a file; nil when it is no file of keys.
@@ -137,19 +141,58 @@ public final class SecretWatch: Sendable {
 
     /// What a regular file holds, up to a limit; nothing of other kinds, which may block.
     private static func read(_ path: String, limit: Int) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
-        guard descriptor >= 0 else { return [] }
+        guard let descriptor = openRegular(path) else { return [] }
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return [] }
-        let size = min(limit, Int(status.st_size))
-        return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-            while count < size, let base = buffer.baseAddress {
-                let read = Glibc.read(descriptor, base + count, size - count)
-                if read <= 0 { return }
-                count += read
-            }
+        return [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            count = fill(UnsafeMutableRawBufferPointer(buffer), from: descriptor)
         }
+    }
+
+    private static let pieceBytes = 1 << 18
+
+    /// Whether a regular file holds one of some runs of bytes. It is read in pieces: many tests end at once.
+    private static func file(_ path: String, holds forms: [[UInt8]]) -> Bool {
+        guard let descriptor = openRegular(path) else { return false }
+        defer { close(descriptor) }
+        // What could be the beginning of a run is looked at once more, with the next piece.
+        let kept = (forms.map(\.count).max() ?? 1) - 1
+        return withUnsafeTemporaryAllocation(byteCount: pieceBytes + kept, alignment: 1) { piece in
+            var (searched, start) = (0, 0)
+            while searched < searchedBytes {
+                let rest = UnsafeMutableRawBufferPointer(rebasing: piece[start...])
+                let count = fill(rest, from: descriptor)
+                let end = start + count
+                if holds(UnsafeRawBufferPointer(rebasing: piece[..<end]), forms) { return true }
+                if count < rest.count { return false }
+                searched += count
+                piece.copyMemory(from: UnsafeRawBufferPointer(rebasing: piece[(end - kept)..<end]))
+                start = kept
+            }
+            return false
+        }
+    }
+
+    private static func openRegular(_ path: String) -> Int32? {
+        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            close(descriptor)
+            return nil
+        }
+        return descriptor
+    }
+
+    /// Reads until a buffer is full or the file ends; the bytes read.
+    private static func fill(_ buffer: UnsafeMutableRawBufferPointer, from descriptor: Int32) -> Int
+    {
+        var count = 0
+        while count < buffer.count, let base = buffer.baseAddress {
+            let read = Glibc.read(descriptor, base + count, buffer.count - count)
+            if read <= 0 { break }
+            count += read
+        }
+        return count
     }
 
     private static func files(in folder: String) -> [String] {

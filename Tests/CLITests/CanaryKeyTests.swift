@@ -135,6 +135,14 @@ struct CanaryKeyTests {
                 #expect(watch.found == [other], "\(form)")
             }
         }
+        // Files are read in pieces: wherever the key lies, it is found.
+        for before in stride(from: (1 << 18) - 40, to: (1 << 18) + 120, by: 7) {
+            try Data([UInt8](repeating: 0x20, count: before) + Self.secret + [0x20])
+                .write(to: URL(filePath: other))
+            let watch = SecretWatch()
+            watch.inspect(folder: folder.path)
+            #expect(watch.found == [other], "after \(before) bytes")
+        }
         unlink(other)
         for (words, shell) in [
             (["--key-file", "ring.json"], "cat ring.json"),

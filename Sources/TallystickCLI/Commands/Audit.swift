@@ -60,9 +60,7 @@ struct Audit: AsyncParsableCommand {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            var options = StoreOptions()
-            options.access = .readOnly
-            let opened = try await EventStore.open(at: store, options: options)
+            let opened = try await EventStore.open(at: store, options: .readOnly)
             let entries = AuditEntries()
             try await opened.audit(sequence: sequence) {
                 entries.add($0)
@@ -104,9 +102,7 @@ struct Audit: AsyncParsableCommand {
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            var options = StoreOptions()
-            options.access = .readOnly
-            let opened = try await EventStore.open(at: store, options: options)
+            let opened = try await EventStore.open(at: store, options: .readOnly)
             var verification = VerifyOptions()
             verification.scope = .audit
             let done = try await opened.verify(verification)
@@ -144,9 +140,7 @@ struct Audit: AsyncParsableCommand {
         var output: String?
 
         func execute() async throws -> Int32 {
-            var options = StoreOptions()
-            options.access = .readOnly
-            let opened = try await EventStore.open(at: store, options: options)
+            let opened = try await EventStore.open(at: store, options: .readOnly)
             let shared = SharedFile(try OutputFile(path: output, sparing: store))
             let unproved = Counter()
             do {

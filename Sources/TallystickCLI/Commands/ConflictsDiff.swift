@@ -24,9 +24,7 @@ extension Conflicts {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            var options = StoreOptions()
-            options.access = .readOnly
-            let opened = try await EventStore.open(at: store, options: options)
+            let opened = try await EventStore.open(at: store, options: .readOnly)
             let candidates = try await opened.candidates(of: conflict)
             guard !candidates.isEmpty else { throw Conflicts.unknown(conflict) }
             let writer = try rows.writer(sparing: store, style: CandidateTable.style)

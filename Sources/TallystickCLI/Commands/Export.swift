@@ -26,9 +26,7 @@ struct Export: TallyCommand {
     var output: String?
 
     func execute() async throws -> Int32 {
-        var options = StoreOptions()
-        options.access = .readOnly
-        let opened = try await EventStore.open(at: store, keys: keys.source, options: options)
+        let opened = try await EventStore.open(at: store, keys: keys.source, options: .readOnly)
         let shared = SharedFile(try OutputFile(path: output, sparing: store))
         let isArray = batch
         let count = Counter()

@@ -138,9 +138,7 @@ struct NewKey {
     func register(id: String?, replacing: Bool) async throws -> Int32 {
         let title = replacing ? KeysRotate.title : KeysGenerate.title
         let started = Clock.nanoseconds()
-        var reading = StoreOptions()
-        reading.access = .readOnly
-        let registered = try await EventStore.open(at: store, options: reading).keys()
+        let registered = try await EventStore.open(at: store, options: .readOnly).keys()
         let former = registered.last { $0.algorithm == .hmacSHA256 && $0.state == .active }
         if let former, !replacing {
             throw StoreError(
@@ -231,10 +229,8 @@ struct KeysList: TallyCommand {
     @OptionGroup var rows: RowOptions
 
     func execute() async throws -> Int32 {
-        var options = StoreOptions()
-        options.access = .readOnly
         let ring = try keys.source.load()
-        let registered = try await EventStore.open(at: store, options: options).keys()
+        let registered = try await EventStore.open(at: store, options: .readOnly).keys()
         let writer = try rows.writer(sparing: store)
         try writer.begin([
             "key_id", "algorithm", "state", "fingerprint", "registered_at", "after_position",

@@ -12,9 +12,7 @@ enum Lists {
         _ rows: RowOptions,
         brief: [String] = []
     ) async throws -> Int {
-        var options = StoreOptions()
-        options.access = .readOnly
-        let store = try await EventStore.open(at: path, options: options)
+        let store = try await EventStore.open(at: path, options: .readOnly)
         let shared = SharedRows(try rows.writer(sparing: path, brief: brief))
         let count = Counter()
         do {

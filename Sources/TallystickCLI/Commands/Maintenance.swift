@@ -16,9 +16,7 @@ struct Doctor: TallyCommand {
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
         let found = try await EventStore.diagnose(at: store)
-        var options = StoreOptions()
-        options.access = .readOnly
-        let opened = try await EventStore.open(at: store, options: options)
+        let opened = try await EventStore.open(at: store, options: .readOnly)
         var result = Report("doctor", on: opened, started: started)
         let hasProblem = found.contains { $0.level == .problem }
         result.exit = hasProblem ? Exit.differences : Exit.done
@@ -70,9 +68,7 @@ struct Backup: TallyCommand {
 
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
-        var options = StoreOptions()
-        options.access = .readOnly
-        let opened = try await EventStore.open(at: store, options: options)
+        let opened = try await EventStore.open(at: store, options: .readOnly)
         let proved = try await opened.backup(to: destination, verifies: verify)
         var result = Report("backup", on: opened, started: started)
         result.add("destination", .text(destination))
@@ -100,9 +96,7 @@ struct Upgrade: TallyCommand {
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
         let (before, after) = try await EventStore.upgrade(at: store)
-        var options = StoreOptions()
-        options.access = .readOnly
-        let opened = try await EventStore.open(at: store, options: options)
+        let opened = try await EventStore.open(at: store, options: .readOnly)
         var result = Report("upgrade", on: opened, started: started)
         result.add("before", .number(before))
         result.add("after", .number(after))

@@ -55,9 +55,7 @@ struct ProveEvent: TallyCommand {
     }
 
     func execute() async throws -> Int32 {
-        var options = StoreOptions()
-        options.access = .readOnly
-        let opened = try await EventStore.open(at: store, options: options)
+        let opened = try await EventStore.open(at: store, options: .readOnly)
         let found: Position?
         if let source, let id {
             found = try await opened.position(ofSource: source, id: id)
@@ -108,9 +106,7 @@ struct ProveConsistency: TallyCommand {
     var output: String?
 
     func execute() async throws -> Int32 {
-        var options = StoreOptions()
-        options.access = .readOnly
-        let opened = try await EventStore.open(at: store, options: options)
+        let opened = try await EventStore.open(at: store, options: .readOnly)
         let proof = try await opened.proveConsistency(
             from: try NoteFile.read(from),
             to: try to.map { try NoteFile.read($0) }

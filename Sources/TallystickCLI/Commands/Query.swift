@@ -50,9 +50,7 @@ struct Query: TallyCommand {
         limits.duration = try Durations.parse(maxTime)
         limits.rows = maxRows
         limits.memoryBytes = maxMemory << 20
-        var options = StoreOptions()
-        options.access = .readOnly
-        let opened = try await EventStore.open(at: store, options: options)
+        let opened = try await EventStore.open(at: store, options: .readOnly)
         let shared = SharedRows(try rows.writer(sparing: store))
         let watch = Task.detached { await shared.endProcess(after: limits.duration) }
         defer { watch.cancel() }

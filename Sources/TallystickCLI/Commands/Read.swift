@@ -58,9 +58,7 @@ struct Read: TallyCommand {
         guard !follow || !backwards else {
             throw ValidationError("--follow reads forwards; leave --backwards out")
         }
-        var options = StoreOptions()
-        options.access = .readOnly
-        let opened = try await EventStore.open(at: store, options: options)
+        let opened = try await EventStore.open(at: store, options: .readOnly)
         let writer = try rows.writer(sparing: store, brief: Self.brief)
         do {
             try writer.begin(EventColumns.names(asRecorded: asRecorded))

@@ -86,9 +86,7 @@ struct Replay: AsyncParsableCommand {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            var options = StoreOptions()
-            options.access = .readOnly
-            let opened = try await EventStore.open(at: store, options: options)
+            let opened = try await EventStore.open(at: store, options: .readOnly)
             let parked = try await opened.parkedEvents(of: replay)
             let writer = try rows.writer(sparing: store)
             try writer.begin([

@@ -145,9 +145,7 @@ extension Replay {
 
         /// Writes the log to standard output, and at the end says where to go on.
         private func stream(_ options: ReplayOptions, _ bar: ProgressBar) async throws -> Int32 {
-            var access = StoreOptions()
-            access.access = .readOnly
-            let opened = try await EventStore.open(at: store, options: access)
+            let opened = try await EventStore.open(at: store, options: .readOnly)
             let sink = LineSink(try OutputFile(path: nil), isLive: follow)
             let start = after.flatMap { ReplayCursor($0) } ?? ReplayCursor()
             do {

@@ -61,9 +61,7 @@ struct Verify: TallyCommand {
     func execute() async throws -> Int32 {
         if repairDerived { return try await repair() }
         let started = Clock.nanoseconds()
-        var options = StoreOptions()
-        options.access = .readOnly
-        let opened = try await EventStore.open(at: store, keys: keys.source, options: options)
+        let opened = try await EventStore.open(at: store, keys: keys.source, options: .readOnly)
         var verification = VerifyOptions()
         verification.duration = try maxTime.map { try Durations.parse($0) }
         verification.cursor = resume

@@ -205,7 +205,7 @@ struct PolicyEndToEndTests {
             try await test.ingest(event("1", #"{"v":1}"#), from: "realtime")
             try await test.ingest(event("1", #"{"v":2}"#), from: "websocket")
             var options = ReconcileOptions()
-            options.policies.deadline = .milliseconds(200)
+            options.policies.deadline = behaviour == "late" ? .milliseconds(200) : .seconds(600)
             options.policies.register(Mine(behaviour: behaviour), as: "Mine")
             let done = try await test.store.reconcile(options)
             #expect(done.resolved == (blocked.isEmpty ? 1 : 0), "\(behaviour)")
@@ -217,6 +217,7 @@ struct PolicyEndToEndTests {
             #expect(again.notDerivable == (blocked.isEmpty ? 1 : 0))
             if !blocked.isEmpty {
                 // Asked again by the next run, with a policy that works.
+                options.policies.deadline = .seconds(600)
                 options.policies.register(Mine(behaviour: "last"), as: "Mine")
                 #expect(try await test.store.reconcile(options).resolved == 1)
             }

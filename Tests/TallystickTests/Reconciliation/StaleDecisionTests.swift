@@ -39,6 +39,8 @@ struct StaleDecisionTests {
         -> ReconcileReport
     {
         var options = ReconcileOptions()
+        // What it does meanwhile takes long where many tests run at once.
+        options.policies.deadline = .seconds(600)
         options.policies.register(policy, as: "Mine")
         return try await test.store.reconcile(options)
     }
