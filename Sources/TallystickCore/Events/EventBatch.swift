@@ -102,6 +102,10 @@ public struct EventBatch: Sendable {
     public internal(set) var newSources = NewNames()
     public internal(set) var newTypes = NewNames()
     public internal(set) var newStreams = NewNames()
+    /// How many names the batch announces.
+    var announcedNames: Int {
+        newSources.names.count + newTypes.names.count + newStreams.names.count
+    }
     /// The key of the events' HMACs.
     public internal(set) var keyID: String?
     /// Changes when the decoder forgets its names; indices then begin at 0 again.

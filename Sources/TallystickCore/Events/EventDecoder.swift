@@ -6,13 +6,8 @@ public struct EventDecoder: Sendable {
     private var delivery: [[UInt8]]
     private var origins: [[UInt8]]
     private var tape = JSONTape()
-    private var sources: NameTable
-    private var types: NameTable
-    private var streams: NameTable
-    /// By type: the category, or -1 where the data decides.
-    private var categoryOfType: [Int32] = []
+    private var names: RunNames
     private var identities = BatchIdentities()
-    private var generation = 0
     private var members: [Member] = []
     private var scratch: [UInt8] = []
     /// The stream of the record being decoded, where the caller says it.
@@ -29,9 +24,7 @@ public struct EventDecoder: Sendable {
 
     /// - parameter expectedNames: how many names there is room for at first.
     init(_ settings: EventDecoderSettings, expectedNames: Int) {
-        sources = NameTable(expecting: expectedNames)
-        types = NameTable(expecting: expectedNames)
-        streams = NameTable(expecting: expectedNames)
+        names = RunNames(expecting: expectedNames)
         self.settings = settings
         delivery = settings.deliveryAttributes.map { Array($0.utf8) }
         origins = settings.origins.map { Array($0.utf8) }
@@ -42,28 +35,14 @@ public struct EventDecoder: Sendable {
         self.settings = settings
         delivery = settings.deliveryAttributes.map { Array($0.utf8) }
         origins = settings.origins.map { Array($0.utf8) }
-        startAfresh()
-    }
-
-    private mutating func startAfresh() {
-        generation += 1
-        sources.removeAll()
-        types.removeAll()
-        streams.removeAll()
-        categoryOfType.removeAll()
+        names.startAfresh()
     }
 
     /// Empties a batch for the next run of records.
     public mutating func begin(_ batch: inout EventBatch) {
         batch.removeAll()
-        if streams.isFull || sources.isFull || types.isFull {
-            startAfresh()
-        }
-        batch.generation = generation
+        names.begin(&batch)
         batch.keyID = settings.keyID
-        batch.newSources = NewNames(first: Int32(sources.count), names: [])
-        batch.newTypes = NewNames(first: Int32(types.count), names: [])
-        batch.newStreams = NewNames(first: Int32(streams.count), names: [])
         identities.removeAll()
     }
 
@@ -80,9 +59,7 @@ public struct EventDecoder: Sendable {
     ) -> Bool {
         givenStream = stream
         let mark = batch.arena.count
-        let names = (
-            batch.newSources.names.count, batch.newTypes.names.count, batch.newStreams.names.count
-        )
+        let announced = batch.announcedNames
         do throws(EventRejection) {
             var event: BatchEvent
             if let mapping = settings.mapping {
@@ -109,10 +86,7 @@ public struct EventDecoder: Sendable {
             return true
         } catch {
             // A name that only this record brought stays interned, so it must stay announced as well.
-            if names == (
-                batch.newSources.names.count, batch.newTypes.names.count,
-                batch.newStreams.names.count
-            ) {
+            if announced == batch.announcedNames {
                 batch.arena.removeLast(batch.arena.count - mark)
             }
             reject(record, error, at: place, into: &batch)
@@ -355,12 +329,12 @@ public struct EventDecoder: Sendable {
         _ event: inout BatchEvent,
         into batch: inout EventBatch
     ) throws(EventRejection) {
-        event.source = try intern(.source, bytes, into: &batch)
-        event.type = try intern(.type, bytes, into: &batch)
-        try internStream(bytes, &event, into: &batch)
-        let ofType = categoryOfType[Int(event.type)]
-        guard ofType < 0 else {
-            event.category = ofType
+        event.source = try internSource(bytes, into: &batch)
+        let category: Int32?
+        (event.type, category) = internType(bytes, into: &batch)
+        internStream(bytes, &event, into: &batch)
+        if let category {
+            event.category = category
             return
         }
         guard let data = node(.data), tape.nodes[data].kind == .object else {
@@ -377,41 +351,45 @@ public struct EventDecoder: Sendable {
         }
     }
 
-    private mutating func intern(
-        _ kind: EventAttributes.Kind,
+    private mutating func internSource(
         _ bytes: UnsafeRawBufferPointer,
         into batch: inout EventBatch
     ) throws(EventRejection) -> Int32 {
-        guard let node = node(kind) else { return 0 }
+        guard let node = node(.source) else { return 0 }
         scratch.removeAll(keepingCapacity: true)
         CanonicalJSON.write(node, of: tape, in: bytes, to: &scratch)
-        if kind == .source {
-            for origin in origins where scratch.dropFirst().dropLast().elementsEqual(origin) {
-                throw EventRejection(
-                    EventAttributes.sourceIsOrigin,
-                    at: Int(tape.nodes[node].start),
-                    "the event's source is the name of a delivery path; a source names the producer"
-                )
-            }
-            let (index, isNew) = scratch.withUnsafeBytes { sources.intern($0) }
-            if isNew { Self.announce(scratch, in: &batch.arena, &batch.newSources) }
-            return index
+        for origin in origins where scratch.dropFirst().dropLast().elementsEqual(origin) {
+            throw EventRejection(
+                EventAttributes.sourceIsOrigin,
+                at: Int(tape.nodes[node].start),
+                "the event's source is the name of a delivery path; a source names the producer"
+            )
         }
-        let (index, isNew) = scratch.withUnsafeBytes { types.intern($0) }
+        return names.source(scratch, in: &batch)
+    }
+
+    /// - returns: the type's number, and its category, which is nil where the data decides.
+    private mutating func internType(
+        _ bytes: UnsafeRawBufferPointer,
+        into batch: inout EventBatch
+    ) -> (Int32, Int32?) {
+        guard let node = node(.type) else { return (0, nil) }
+        scratch.removeAll(keepingCapacity: true)
+        CanonicalJSON.write(node, of: tape, in: bytes, to: &scratch)
+        let (index, isNew) = names.type(scratch, in: &batch)
         if isNew {
-            Self.announce(scratch, in: &batch.arena, &batch.newTypes)
             let text = JSONString.unescaped(tape.nodes[node], in: bytes)
             let category = text.withUnsafeBytes { settings.classification.category(ofType: $0) }
-            categoryOfType.append(category ?? -1)
+            names.setCategory(category, ofNewType: index)
         }
-        return index
+        return (index, names.category(ofType: index))
     }
 
     private mutating func internStream(
         _ bytes: UnsafeRawBufferPointer,
         _ event: inout BatchEvent,
         into batch: inout EventBatch
-    ) throws(EventRejection) {
+    ) {
         scratch.removeAll(keepingCapacity: true)
         if let givenStream {
             CanonicalJSON.writeString(givenStream, to: &scratch)
@@ -426,11 +404,7 @@ public struct EventDecoder: Sendable {
                 scratch.remove(at: mark)
             }
         }
-        event.streamName = ByteRange(start: batch.arena.count, count: scratch.count)
-        batch.arena.append(contentsOf: scratch)
-        let (index, isNew) = scratch.withUnsafeBytes { streams.intern($0) }
-        if isNew { batch.newStreams.names.append(event.streamName) }
-        event.stream = index
+        (event.stream, event.streamName) = names.stream(scratch, in: &batch)
     }
 
     private func streamNode(_ bytes: UnsafeRawBufferPointer) -> Int? {
@@ -440,15 +414,6 @@ public struct EventDecoder: Sendable {
             }
         }
         return nil
-    }
-
-    private static func announce(
-        _ name: [UInt8],
-        in arena: inout [UInt8],
-        _ names: inout NewNames
-    ) {
-        names.names.append(ByteRange(start: arena.count, count: name.count))
-        arena.append(contentsOf: name)
     }
 
     private func hash(_ event: inout BatchEvent, in batch: borrowing EventBatch) {
