@@ -2,10 +2,11 @@ import Logging
 import Metrics
 import MetricsTestKit
 import Synchronization
-import Tallystick
 import TallystickCore
 import TallystickTestKit
 import Testing
+
+@testable import Tallystick
 
 /// Every kind of mismatch is on record, told by its severity, and counted into rates.
 @Suite("Mismatches")
@@ -194,6 +195,8 @@ struct MismatchTests {
         let recorder = RecordingHandler.Lines()
         var options = StoreOptions()
         options.logger = Logger(label: "test") { _ in RecordingHandler(recorder) }
+        // A batch stays in one transaction, however slow the machine is.
+        options.writerLimits.transactionMicroseconds = 600_000_000
         let store = try await EventStore.open(at: test.path, options: options)
         for (value, origin) in [(1, "left"), (2, "right")] {
             let lines = ["error", "cache", "session", "plain"].flatMap { type in
