@@ -96,13 +96,17 @@ struct KillTests {
         let comment: Comment = "seed \(seed)"
         var random = SeededGenerator(seed: seed)
         #expect(tally.run("init", "whole.db").code == 0)
-        var interrupted = 0
-        for round in 0..<interruption.rounds {
+        var (interrupted, round) = (0, 0)
+        // Where runs end too soon to be interrupted, the next ones are interrupted earlier, down to at once.
+        var longest: UInt64 = 220_000
+        while round < interruption.rounds || interrupted == 0 && round < 100 {
+            defer { round += 1 }
             let files = try scene.writeFiles(4, events: 125, seed: UInt64(round))
             let child = tally.start(["ingest", "killed.db"] + files + ["--origin", "a"])
-            usleep(UInt32(20_000 + random.next() % 200_000))
+            usleep(UInt32(random.next() % longest))
             interruption.happen(to: child)
             let code = tally.wait(for: child)
+            if code == 0 { longest = max(1, longest * 2 / 3) }
             #expect([0, 3, -SIGKILL, -SIGTERM].contains(code), comment)
             if code != 0 { interrupted += 1 }
             #expect(tally.run("verify", "killed.db").code == 0, comment)
@@ -112,7 +116,7 @@ struct KillTests {
             for file in files { unlink(file) }
         }
         #expect(interrupted > 0, "no moment was early enough; \(comment)")
-        scene.expectNoGaps("killed.db", events: interruption.rounds * 500, comment)
+        scene.expectNoGaps("killed.db", events: round * 500, comment)
         let content =
             "SELECT position, source, event_id, stream, revision, data, checksum FROM event_log ORDER BY position"
         #expect(scene.query("killed.db", content) == scene.query("whole.db", content), comment)
@@ -146,7 +150,7 @@ struct KillTests {
             encoding: .utf8
         )
         // More events than the interrupted runs can reach, so that every one of them has work.
-        let events = max(1000, interruption.rounds * 400)
+        let events = max(4000, interruption.rounds * 400)
         let file = try scene.writeFiles(1, events: events, seed: 1)[0]
         #expect(tally.run("ingest", "killed.db", file, "--origin", "a").code == 0)
         #expect(tally.run("backup", "killed.db", "whole.db").code == 0)
