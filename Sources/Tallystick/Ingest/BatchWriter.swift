@@ -265,7 +265,7 @@ final class BatchWriter {
         _ positions: [Int64],
         _ now: Int64
     ) throws -> CopyRecorder.Delivered {
-        return CopyRecorder.Delivered(
+        CopyRecorder.Delivered(
             batch: batch,
             positions: positions,
             typeIDs: try inserter.typeIDs(),

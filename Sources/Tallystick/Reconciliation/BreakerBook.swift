@@ -92,9 +92,8 @@ struct BreakerBook {
     /// Whether a breaker lets no call through now, and until when.
     ///
     /// - returns: nil where it lets one through; inside it microseconds since 1970, nil where only a person can say.
-    func closure(of kind: BreakerKind, _ name: String) throws(SQLiteError) -> BreakerClosure? {
+    func closure(of breaker: CircuitBreaker) -> BreakerClosure? {
         let now = now
-        let breaker = try breaker(kind, name)
         guard breaker.isOpen(at: now) else { return nil }
         return BreakerClosure(until: breaker.remaining(at: now).map { now.wall + $0 })
     }

@@ -25,8 +25,9 @@ struct ReplayBreaker {
     mutating func closure(in store: Connection) throws -> BreakerClosure? {
         guard !setting.isScratch else { return nil }
         let book = try book(in: store)
-        isClosed = try book.breaker(.replay, name).state == .closed
-        return try book.closure(of: .replay, name)
+        let breaker = try book.breaker(.replay, name)
+        isClosed = breaker.state == .closed
+        return book.closure(of: breaker)
     }
 
     /// Remembers a call until ``count(in:)``.

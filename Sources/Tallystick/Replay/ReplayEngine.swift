@@ -1,4 +1,3 @@
-import Glibc
 import TallystickCore
 import TallystickSQLite
 
@@ -107,7 +106,7 @@ final class ReplayEngine {
         "a conflict over the event at position \(position) is open, and its category holds replay"
     }
 
-    /// Waits, without a lock or a transaction, until somebody writes to the store, or there is another reason to go on.
+    /// Says that the replay waits, and does so.
     private func waitForMore(
         since version: Int64,
         _ state: ReplayState,
@@ -116,9 +115,7 @@ final class ReplayEngine {
         // Once for each wait: for a projection in another file this note is itself a write to the store.
         if told != state { try storage.transaction { try note(state, error: outcome.reason) } }
         told = state
-        while try storage.source.storeVersion() == version, !setting.stop.isSet, try !isOver() {
-            usleep(ReplayLimits.pollMicroseconds)
-        }
+        try storage.wait(since: version, orUntil: isOver)
     }
 
     /// Reads or makes the checkpoint; false when the projection must be built anew first.

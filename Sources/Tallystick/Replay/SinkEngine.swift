@@ -1,4 +1,3 @@
-import Glibc
 import TallystickCore
 import TallystickSQLite
 
@@ -143,7 +142,7 @@ final class SinkEngine {
         setting.options.onProgress?(next.position, batch.window.head)
     }
 
-    /// Waits, without a lock or a transaction, until somebody writes to the store, or there is another reason to go on.
+    /// Says that the replay waits, and does so.
     private func wait(
         since version: Int64,
         _ state: ReplayState,
@@ -151,9 +150,7 @@ final class SinkEngine {
     ) throws {
         if told != state { try tell(state) }
         told = state
-        while try storage.source.storeVersion() == version, !setting.stop.isSet, try !isOver() {
-            usleep(ReplayLimits.pollMicroseconds)
-        }
+        try storage.wait(since: version, orUntil: isOver)
     }
 
     private func tell(_ state: ReplayState) throws {

@@ -55,8 +55,7 @@ final class NameCache {
         rows = try DictionaryRows(dictionary, in: connection)
         let count = dictionary == .streams ? 1 << 18 : 1 << 12
         mask = count - 1
-        // Zeroed memory that is not touched before it is used: most stores have few names, and are opened often. No id
-        // is 0.
+        // Zeroed memory that is not touched before it is used: most stores have few names, and are opened often.
         guard let memory = calloc(count, MemoryLayout<Slot>.stride) else {
             throw SQLiteError(code: .noMemory, message: "out of memory", operation: "read names")
         }
@@ -76,11 +75,13 @@ final class NameCache {
     /// Makes a name available to `name`; false when the dictionary has no such id.
     @inline(__always)
     func load(_ id: Int64) throws(SQLiteError) -> Bool {
-        if slots[Int(truncatingIfNeeded: id) & mask].id == id { return true }
+        if id > 0, slots[Int(truncatingIfNeeded: id) & mask].id == id { return true }
         return try fetch(id)
     }
 
     private func fetch(_ id: Int64) throws(SQLiteError) -> Bool {
+        // Ids are given from 1 on; an empty slot has 0.
+        guard id > 0 else { return false }
         let slot = Int(truncatingIfNeeded: id) & mask
         if slots[slot].id != ~id { try read(id) }
         guard slots[slot].id == ~id else { return false }
@@ -101,7 +102,7 @@ final class NameCache {
 
     private func keep(_ name: UnsafeRawBufferPointer, _ id: Int64) {
         let slot = Int(truncatingIfNeeded: id) & mask
-        guard slots[slot].id != id, slots[slot].id != ~id else { return }
+        guard id > 0, slots[slot].id != id, slots[slot].id != ~id else { return }
         self.name.removeAll(keepingCapacity: true)
         CanonicalJSON.writeString(name, to: &self.name)
         slots[slot] = Slot(id: ~id, range: arena.pointee.append(self.name))

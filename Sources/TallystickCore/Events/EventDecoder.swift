@@ -8,15 +8,10 @@ public struct EventDecoder: Sendable {
     private var tape = JSONTape()
     private var names: RunNames
     private var identities = BatchIdentities()
-    private var members: [Member] = []
+    private var members = EventMembers()
     private var scratch: [UInt8] = []
     /// The stream of the record being decoded, where the caller says it.
     private var givenStream: String?
-
-    private struct Member {
-        var kind: EventAttributes.Kind
-        var name: Int32
-    }
 
     public init(_ settings: EventDecoderSettings) {
         self.init(settings, expectedNames: NameTable.expectedNames)
@@ -166,7 +161,7 @@ public struct EventDecoder: Sendable {
                 "an event is a JSON object; this is another JSON value"
             )
         }
-        try collectMembers(bytes)
+        try members.collect(tape, bytes, delivery: delivery)
         var event = BatchEvent()
         try writeContent(bytes, &event, into: &batch)
         try resolveStrings(bytes, &event, into: &batch)
@@ -174,50 +169,6 @@ public struct EventDecoder: Sendable {
         hash(&event, in: batch)
         try verifyDeclaredChecksum(bytes, event, in: batch)
         return event
-    }
-
-    /// Lists the members that count, in canonical order, and judges their names and values.
-    private mutating func collectMembers(_ bytes: UnsafeRawBufferPointer) throws(EventRejection) {
-        members.removeAll(keepingCapacity: true)
-        var name = 1
-        let orderStart = Int(tape.nodes[0].orderStart)
-        for index in 0..<Int(tape.nodes[0].count) {
-            if orderStart >= 0 { name = Int(tape.order[orderStart + index]) }
-            let text =
-                tape.nodes[name].hasEscapes
-                ? EventAttributes.Kind.invalid
-                : EventAttributes.kind(of: tape.content(name, bytes), delivery: delivery)
-            if text == .invalid {
-                throw EventRejection(
-                    "attribute_name",
-                    at: Int(tape.nodes[name].start),
-                    "an attribute's name has other characters than lower-case letters and digits"
-                )
-            }
-            // null is the JSON format's way to write an attribute that is not set.
-            if tape.nodes[name + 1].kind != .null || text == .data {
-                try EventAttributes.judge(text, value: name + 1, of: tape, in: bytes)
-                members.append(Member(kind: text, name: Int32(name)))
-            }
-            name = Int(tape.nodes[name + 1].next)
-        }
-        for required: EventAttributes.Kind in [.specversion, .id, .source, .type]
-        where !members.contains(where: { $0.kind == required }) {
-            throw EventRejection("missing_attribute", "the attribute '\(required)' is missing")
-        }
-        if members.contains(where: { $0.kind == .data }),
-            members.contains(where: { $0.kind == .dataBase64 })
-        {
-            throw EventRejection(
-                "data_and_data_base64",
-                "an event has either 'data' or 'data_base64', not both"
-            )
-        }
-    }
-
-    private func node(_ kind: EventAttributes.Kind) -> Int? {
-        for member in members where member.kind == kind { return Int(member.name) + 1 }
-        return nil
     }
 
     private mutating func writeContent(
@@ -228,7 +179,7 @@ public struct EventDecoder: Sendable {
         let start = batch.arena.count
         var separator: UInt8 = 0x7B
         var binary: [UInt8]?
-        for member in members where member.kind != .delivery {
+        for member in members.all where member.kind != .delivery {
             let value = Int(member.name) + 1
             batch.arena.append(separator)
             separator = 0x2C
@@ -281,7 +232,7 @@ public struct EventDecoder: Sendable {
         into batch: inout EventBatch
     ) -> ByteRange {
         let start = batch.arena.count
-        for member in members where member.kind == kind {
+        for member in members.all where member.kind == kind {
             batch.arena.append(batch.arena.count == start ? 0x7B : 0x2C)
             batch.arena.append(contentsOf: tape.token(Int(member.name), bytes))
             batch.arena.append(0x3A)
@@ -298,7 +249,7 @@ public struct EventDecoder: Sendable {
         _ event: inout BatchEvent,
         into batch: inout EventBatch
     ) throws(EventRejection) {
-        for member in members {
+        for member in members.all {
             let value = Int(member.name) + 1
             guard tape.nodes[value].kind == .string, tape.nodes[value].hasEscapes else { continue }
             if member.kind == .data || member.kind == .dataBase64 { continue }
@@ -337,7 +288,7 @@ public struct EventDecoder: Sendable {
             event.category = category
             return
         }
-        guard let data = node(.data), tape.nodes[data].kind == .object else {
+        guard let data = members.node(.data), tape.nodes[data].kind == .object else {
             event.category = settings.classification.category { _ in false }
             return
         }
@@ -355,7 +306,7 @@ public struct EventDecoder: Sendable {
         _ bytes: UnsafeRawBufferPointer,
         into batch: inout EventBatch
     ) throws(EventRejection) -> Int32 {
-        guard let node = node(.source) else { return 0 }
+        guard let node = members.node(.source) else { return 0 }
         scratch.removeAll(keepingCapacity: true)
         CanonicalJSON.write(node, of: tape, in: bytes, to: &scratch)
         for origin in origins where scratch.dropFirst().dropLast().elementsEqual(origin) {
@@ -373,7 +324,7 @@ public struct EventDecoder: Sendable {
         _ bytes: UnsafeRawBufferPointer,
         into batch: inout EventBatch
     ) -> (Int32, Int32?) {
-        guard let node = node(.type) else { return (0, nil) }
+        guard let node = members.node(.type) else { return (0, nil) }
         scratch.removeAll(keepingCapacity: true)
         CanonicalJSON.write(node, of: tape, in: bytes, to: &scratch)
         let (index, isNew) = names.type(scratch, in: &batch)
@@ -393,11 +344,11 @@ public struct EventDecoder: Sendable {
         scratch.removeAll(keepingCapacity: true)
         if let givenStream {
             CanonicalJSON.writeString(givenStream, to: &scratch)
-        } else if let stream = streamNode(bytes) {
+        } else if let stream = members.delivered(EventAttributes.stream, tape, bytes) {
             CanonicalJSON.write(stream, of: tape, in: bytes, to: &scratch)
-        } else if let source = node(.source) {
+        } else if let source = members.node(.source) {
             CanonicalJSON.write(source, of: tape, in: bytes, to: &scratch)
-            if let subject = node(.subject) {
+            if let subject = members.node(.subject) {
                 scratch[scratch.count - 1] = 0x23
                 let mark = scratch.count
                 CanonicalJSON.write(subject, of: tape, in: bytes, to: &scratch)
@@ -405,15 +356,6 @@ public struct EventDecoder: Sendable {
             }
         }
         (event.stream, event.streamName) = names.stream(scratch, in: &batch)
-    }
-
-    private func streamNode(_ bytes: UnsafeRawBufferPointer) -> Int? {
-        for member in members where member.kind == .delivery {
-            if tape.content(Int(member.name), bytes).elementsEqual(EventAttributes.stream.utf8) {
-                return Int(member.name) + 1
-            }
-        }
-        return nil
     }
 
     private func hash(_ event: inout BatchEvent, in batch: borrowing EventBatch) {
@@ -457,7 +399,7 @@ public struct EventDecoder: Sendable {
                     algorithm: checksum.algorithm,
                     expected: String(declared.lowercased().prefix(128)),
                     actual: actual,
-                    source: node(.source).map {
+                    source: members.node(.source).map {
                         String(
                             decoding: JSONString.unescaped(tape.nodes[$0], in: bytes),
                             as: UTF8.self
@@ -472,12 +414,8 @@ public struct EventDecoder: Sendable {
     }
 
     private func delivered(_ name: String, _ bytes: UnsafeRawBufferPointer) -> String? {
-        for member in members where member.kind == .delivery {
-            guard tape.content(Int(member.name), bytes).elementsEqual(name.utf8) else { continue }
-            let value = tape.nodes[Int(member.name) + 1]
-            return value.kind == .string
-                ? String(decoding: JSONString.unescaped(value, in: bytes), as: UTF8.self) : nil
-        }
-        return nil
+        guard let node = members.delivered(name, tape, bytes), tape.nodes[node].kind == .string
+        else { return nil }
+        return JSONString.text(tape.nodes[node], in: bytes)
     }
 }
