@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- thread address
-export SWIFT_BACKTRACE=enable=no TSAN_OPTIONS="halt_on_error=1 atexit_sleep_ms=0" ASAN_OPTIONS=detect_leaks=0
+export SWIFT_BACKTRACE=enable=no TSAN_OPTIONS="halt_on_error=1 atexit_sleep_ms=0" ASAN_OPTIONS="detect_leaks=0:suppressions=$PWD/Tests/asan-suppressions.txt"
 for sanitizer in "$@"; do
     swift test --sanitize="$sanitizer" --scratch-path ".build-$sanitizer" --skip 'CrashTests|CLITests.HostileQueryTests|BadInputTests/longLine'
 done

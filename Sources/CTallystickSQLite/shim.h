@@ -3,7 +3,7 @@
 
 #include <sqlite3.h>
 
-/* Swift cannot call variadic functions, nor read casts in macros. */
+/* Swift cannot call variadic functions, nor read casts in macros, nor ask the processor to fetch. */
 
 static inline int tally_db_config_flag(sqlite3 *db, int option, int value) {
     return sqlite3_db_config(db, option, value, (int *)0);
@@ -24,5 +24,7 @@ static inline int tally_bind_blob_static(sqlite3_stmt *s, int i, const void *byt
 static inline int tally_bind_blob_copy(sqlite3_stmt *s, int i, const void *bytes, sqlite3_uint64 n) {
     return sqlite3_bind_blob64(s, i, bytes, n, SQLITE_TRANSIENT);
 }
+
+static inline void tally_prefetch(const void *address) { __builtin_prefetch(address); }
 
 #endif

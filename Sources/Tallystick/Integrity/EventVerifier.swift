@@ -9,7 +9,7 @@ final class EventVerifier {
     private let sums: KeySums
     private let checksums: RowChecksums
     private var leaves: StoredLeaves
-    /// The row that is checked: copied, because SQLite's calls for each look at a column cost more.
+    /// The rows that are checked: copied, because SQLite's calls for each look at a column cost more.
     private let block = EventBlock()
     /// Sums over the rows' keys, to be compared with those over the index tables.
     private(set) var identitySum: UInt64 = 0
@@ -42,18 +42,25 @@ final class EventVerifier {
         try checksums.prepare(after: first, through: last)
         try rows.bind(first, at: 1)
         try rows.bind(last, at: 2)
+        block.removeAll()
         var expected = first + 1
         while try rows.step() {
             let position = rows.int64(at: EventColumn.position)
             if position > expected { report.addMissing("events", expected..<position) }
             expected = position + 1
-            block.removeAll()
             block.copy(rows)
-            try check(block.row(0), &report)
-            report.events += 1
+            if block.copied == EventBlock.rowsAtOnce || block.isFull { try checkCopied(&report) }
         }
         try rows.reset()
+        try checkCopied(&report)
         report.addMissing("events", expected..<last + 1)
+    }
+
+    private func checkCopied(_ report: inout VerifyReport) throws {
+        reader.prefetchNames(of: block, 0..<block.copied)
+        for index in 0..<block.copied { try check(block.row(index), &report) }
+        report.events += Int64(block.copied)
+        block.removeAll()
     }
 
     private func check(_ row: EventRow, _ report: inout VerifyReport) throws {

@@ -41,17 +41,7 @@ final class EventBlockReader {
             try range.bind(first, at: 1)
             try range.bind(last, at: 2)
             do {
-                var expected = first
-                while !block.isFull, try range.step() {
-                    expected += 1
-                    guard range.int64(at: EventColumn.position) == expected else {
-                        throw EventSource.damaged(expected, "the event is missing")
-                    }
-                    try add(range, to: block)
-                }
-                if expected < last, !block.isFull {
-                    throw EventSource.damaged(expected + 1, "the event is missing")
-                }
+                try copyAndVerify(block, after: first, through: last)
             } catch {
                 // The statement must be ready for the next pass, and hold no snapshot.
                 try range.reset()
@@ -63,6 +53,25 @@ final class EventBlockReader {
         }
     }
 
+    private func copyAndVerify(_ block: EventBlock, after first: Int64, through last: Int64) throws {
+        var expected = first
+        while !block.isFull, try range.step() {
+            guard range.int64(at: EventColumn.position) == expected + 1 else { break }
+            expected += 1
+            block.copy(range)
+            if block.copied - block.count == EventBlock.rowsAtOnce { try verifyCopied(block) }
+        }
+        try verifyCopied(block)
+        if expected < last, !block.isFull {
+            throw EventSource.damaged(expected + 1, "the event is missing")
+        }
+    }
+
+    private func verifyCopied(_ block: EventBlock) throws {
+        rows.prefetchNames(of: block, block.count..<block.copied)
+        while block.count < block.copied { try verify(block.row(block.count), in: block) }
+    }
+
     /// Reads what `add` needs besides the rows of the positions after `first` up to `last`.
     func prepare(after first: Int64, through last: Int64) throws(SQLiteError) {
         try checksums.prepare(after: first, through: last)
@@ -71,7 +80,10 @@ final class EventBlockReader {
     /// Verifies the current row of a statement, whose position is among those prepared, and adds it to a block.
     func add(_ row: Statement, to block: EventBlock) throws {
         block.copy(row)
-        let row = block.row(block.count)
+        try verify(block.row(block.count), in: block)
+    }
+
+    private func verify(_ row: EventRow, in block: EventBlock) throws {
         let position = row.int64(at: EventColumn.position)
         if let fault = shape.fault(in: row) { throw EventSource.damaged(position, fault) }
         guard try rows.readContent(row) else {

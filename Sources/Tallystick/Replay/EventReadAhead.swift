@@ -24,6 +24,7 @@ final class EventReadAhead {
             defer { blocks.finish() }
             do {
                 let connection = try StoreFile.openForReading(path, options)
+                try connection.execute("PRAGMA cache_size = -\(ReadAheadLimits.cacheKibibytes)")
                 let reader = try EventBlockReader(
                     in: connection,
                     try EventRowReader(in: connection),
@@ -71,6 +72,10 @@ enum ReadAheadLimits {
     static let blockBytes = 4 << 20
     /// Blocks that wait to be used.
     static let blocks = 2
+    /// Pages that the reader keeps. Rows are read once, in their order. All threads of a process wait for each other
+    /// where SQLite asks for memory, which it does for each page that is not in place of another one; and it gives
+    /// all of them up whenever the replay commits.
+    static let cacheKibibytes = 512
     /// For fewer events another thread and connection are not worth their beginning.
     static let worthAThread: Int64 = 4096
 }

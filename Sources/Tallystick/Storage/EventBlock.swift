@@ -67,8 +67,13 @@ final class EventBlock: @unchecked Sendable {
     fileprivate static let streamColumn = EventColumn.count + 1
     private static let cellsOfRow = Int(EventColumn.count) + 2
 
+    /// Rows that are copied before the first of them is verified, so that what they need can be fetched meanwhile.
+    static let rowsAtOnce = 32
+
     private let cells = UnsafeMutablePointer<Cells>.allocate(capacity: 1)
     private(set) var proofs: [Proof] = []
+    /// Rows that were copied, verified or not.
+    private(set) var copied = 0
     /// Why the event after the last one cannot be handed on.
     var failure: (any Error)?
 
@@ -80,6 +85,7 @@ final class EventBlock: @unchecked Sendable {
         cells.deallocate()
     }
 
+    /// Rows that are verified.
     var count: Int { proofs.count }
     /// Whether it holds as many bytes as it should.
     var isFull: Bool { cells.pointee.used >= ReadAheadLimits.blockBytes }
@@ -88,15 +94,17 @@ final class EventBlock: @unchecked Sendable {
 
     func removeAll() {
         proofs.removeAll(keepingCapacity: true)
+        copied = 0
         cells.pointee.used = 0
         failure = nil
     }
 
-    /// Copies the current row of a statement that selects `EventColumn.list` first: it is `row(count)`, and
-    /// belongs to the block once `accept` says what was computed from it.
+    /// Copies the current row of a statement that selects `EventColumn.list` first. It belongs to the block once
+    /// `accept` says what was computed from it.
     func copy(_ row: Statement) {
-        let first = count * Self.cellsOfRow
-        cells.pointee.reserveRow(count)
+        let first = copied * Self.cellsOfRow
+        cells.pointee.reserveRow(copied)
+        copied += 1
         for column in 0..<EventColumn.count {
             let value = row.column(at: column)
             let type = value.type
@@ -110,7 +118,7 @@ final class EventBlock: @unchecked Sendable {
         }
     }
 
-    /// Keeps the row that was copied last.
+    /// Keeps `row(count)`, which was copied.
     ///
     /// - parameter stream: the stream's name as UTF-8.
     func accept(content: [UInt8], stream: UnsafeRawBufferPointer, _ proof: Proof) {

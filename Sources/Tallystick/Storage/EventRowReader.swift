@@ -48,6 +48,13 @@ final class EventRowReader {
         return result
     }
 
+    /// Has the processor fetch the names of the streams of rows that are read next. Streams are many, and lie apart:
+    /// their names would be waited for one after the other.
+    func prefetchNames(of block: EventBlock, _ rows: Range<Int>) {
+        for index in rows { streams.prefetchSlot(block.row(index).int64(at: EventColumn.stream)) }
+        for index in rows { streams.prefetchName(block.row(index).int64(at: EventColumn.stream)) }
+    }
+
     /// Rebuilds the content of the statement's current row; false when a dictionary lacks a name of it.
     func readContent(_ row: some EventColumns) throws(SQLiteError) -> Bool {
         // Out of the object, so that its parts are accessed once each.

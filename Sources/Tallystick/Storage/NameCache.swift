@@ -115,6 +115,23 @@ final class NameCache {
             .slice(slots[Int(truncatingIfNeeded: id) & mask].range)
     }
 
+    /// Has the processor fetch what `load` looks at.
+    @inline(__always)
+    func prefetchSlot(_ id: Int64) {
+        guard let slots = slots.baseAddress else { return }
+        prefetch(slots + (Int(truncatingIfNeeded: id) & mask))
+    }
+
+    /// Has the processor fetch a name, where it is loaded.
+    @inline(__always)
+    func prefetchName(_ id: Int64) {
+        let slot = slots[Int(truncatingIfNeeded: id) & mask]
+        guard slot.id == id, let memory = arena.pointee.memory.baseAddress else { return }
+        prefetch(memory + Int(slot.range.start))
+        // Names that go on in the next line of the processor's cache are common; longer ones follow by themselves.
+        prefetch(memory + Int(slot.range.start) + Int(slot.range.count))
+    }
+
     /// A name as text; empty when the dictionary has no such id.
     func text(_ id: Int64) throws(SQLiteError) -> String {
         if let text = texts[id] { return text }
