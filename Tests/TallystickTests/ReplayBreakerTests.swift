@@ -21,7 +21,7 @@ private final class Switch: ReplaySink {
 struct ReplayBreakerTests {
     private static let settings = """
         {"breakers": {"numbers": {"window": {"count": 2}, "minimum_calls": 2, "failure_rate": 1,
-            "wait_open": "60s", "half_open_calls": 1}}}
+            "wait_open": "1h", "half_open_calls": 1}}}
         """
 
     /// Numbers go in; anything else does not.
@@ -83,7 +83,7 @@ struct ReplayBreakerTests {
         #expect(done.position == 3)
         #expect(done.parked == 2)
         let until = try #require(done.nextAttemptAt)
-        #expect(until > test.clock.now && until <= test.clock.now + 60_000_000)
+        #expect(until > test.clock.now && until <= test.clock.now + 3_600_000_000)
         #expect(done.reason?.contains(RFC3339.string(microseconds: until)) == true)
         #expect(try await state(test) == .open)
         let trail = try await test.rows(
@@ -116,14 +116,14 @@ struct ReplayBreakerTests {
         let file = projection()
         let park = options(.park)
         #expect(try await test.store.replay(projection: file, options: park).position == 2)
-        try wait(test, seconds: 61)
+        try wait(test, seconds: 3601)
         let failed = try await test.store.replay(projection: file, options: park)
         #expect(failed.status == .halted && failed.position == 3)
         let until = try #require(failed.nextAttemptAt)
-        #expect(until > test.clock.now + 60_000_000)
-        try wait(test, seconds: 61)
+        #expect(until > test.clock.now + 3_600_000_000)
+        try wait(test, seconds: 3601)
         #expect(try await test.store.replay(projection: file, options: park).consumed == 0)
-        test.clock.advance(seconds: 60)
+        test.clock.advance(seconds: 3600)
         let done = try await test.store.replay(projection: file, options: park)
         #expect(done.status == .complete && done.position == 5)
         #expect(done.reason == nil && done.nextAttemptAt == nil)
@@ -150,12 +150,12 @@ struct ReplayBreakerTests {
         try test.tamper(
             "UPDATE breakers SET state = 'half_open', permitted = 1, calls = '', boot_id = 'before'"
         )
-        test.clock.advance(seconds: 61)
+        test.clock.advance(seconds: 3601)
         var runs = 0
         while try await test.store.replay(projection: file, options: park).status == .halted {
             runs += 1
             try #require(runs < 5)
-            try wait(test, seconds: 2_000)
+            try wait(test, seconds: 120_000)
         }
         #expect(try await state(test) == .closed)
         #expect(try await test.text("SELECT count(*) FROM numbers") == "3")
@@ -210,7 +210,7 @@ struct ReplayBreakerTests {
         sink.heal()
         let waiting = try await test.store.replay(into: sink, named: "numbers")
         #expect(waiting.status == .halted && waiting.nextAttemptAt != nil && waiting.position == 0)
-        try wait(test, seconds: 61)
+        try wait(test, seconds: 3601)
         #expect(try await test.store.replay(into: sink, named: "numbers").status == .complete)
         #expect(try await state(test) == .closed)
         try await test.store.setBreaker(
@@ -233,7 +233,7 @@ struct ReplayBreakerTests {
         "A replay that follows waits until the breaker lets a batch through, and goes on by itself"
     )
     func follows() async throws {
-        let brief = Self.settings.replacing("60s", with: "300ms")
+        let brief = Self.settings.replacing("1h", with: "300ms")
         let test = try await TestStore(settings: brief)
         try await test.ingest(
             line(1, Self.bad),

@@ -174,9 +174,7 @@ final class Appender {
         let isSame = try store.reader.withRow(at: found.position) { row in
             guard try store.reader.readContent(row) else { return false }
             return batch.arena.withUnsafeBytes { arena in
-                store.reader.content.withUnsafeBytes {
-                    $0.isEqual(to: arena.slice(decoded.content))
-                }
+                store.reader.contentBytes.isEqual(to: arena.slice(decoded.content))
             }
         }
         guard isSame == true, found.stream == streamID else {

@@ -38,7 +38,7 @@ struct ConflictWriter {
     ) throws -> Outcome {
         let appended = try store.reader.withRow(at: delivery.position) { row in
             guard try store.reader.readContent(row) else { throw missing(delivery.position) }
-            let isSame = store.reader.content.withUnsafeBytes { $0.isEqual(to: delivery.content) }
+            let isSame = store.reader.contentBytes.isEqual(to: delivery.content)
             return (
                 origin: row.int64(at: EventColumn.origin), isSame: isSame,
                 damage: isSame ? nil : MismatchRecorder(store).checksumDamage(row)
@@ -161,7 +161,7 @@ struct ConflictWriter {
             content: storesContent ? delivery.content : nil,
             deliveryAttributes: delivery.deliveryAttributes
         )
-        var leaf: [UInt8] = []
+        var leaf = ByteBuffer(capacity: 512)
         var origin: [UInt8] = []
         CanonicalJSON.writeString(delivery.origin, to: &origin)
         let differences = differsIn ?? []
@@ -180,7 +180,7 @@ struct ConflictWriter {
                 )
             }
         }
-        store.append(CollectionOfOne(MerkleHash.leaf(leaf)), to: .copies)
+        store.append(CollectionOfOne(MerkleHash.leaf(leaf.bytes)), to: .copies)
         return copy.copyID
     }
 

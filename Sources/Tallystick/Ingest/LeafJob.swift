@@ -6,7 +6,7 @@ import TallystickCore
 /// for; everything else is constant.
 final class LeafJob: @unchecked Sendable {
     /// Appends one leaf: its place among the job's leaves, the batch's bytes, and where to.
-    typealias Writer = (Int, UnsafeRawBufferPointer, inout [UInt8]) -> Void
+    typealias Writer = (Int, UnsafeRawBufferPointer, inout ByteBuffer) -> Void
 
     /// Fewer leaves than these are hashed sooner than another thread wakes up.
     static let worthAnotherThread = 64
@@ -84,16 +84,16 @@ final class LeafJob: @unchecked Sendable {
     }
 
     func run() {
-        var leaf: [UInt8] = []
+        var leaf = ByteBuffer()
         var hashes: [SHA256Digest] = []
         hashes.reserveCapacity(count)
         batch.arena.withUnsafeBytes { arena in
             for order in 0..<count {
-                leaf.removeAll(keepingCapacity: true)
+                leaf.removeAll()
                 // The prefix of a leaf's hash comes first, so that the leaf need not be copied.
                 leaf.append(MerkleHash.leafPrefix)
                 write(order, arena, &leaf)
-                hashes.append(leaf.withUnsafeBytes { SHA256Digest(hashing: $0) })
+                hashes.append(SHA256Digest(hashing: leaf.bytes))
             }
         }
         results = hashes

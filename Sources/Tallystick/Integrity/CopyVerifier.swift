@@ -64,7 +64,7 @@ final class CopyVerifier {
         let (leaf, stored) = (leafHash(copyID, position, digest), try leaves.hash(copyID - 1))
         if leaf != stored { add("leaf", stored?.hex ?? "no leaf hash is stored", leaf.hex) }
         let appended = try reader.withRow(at: position) { event in
-            try reader.readContent(event) ? SHA256Digest(hashing: reader.content) : .zero
+            try reader.readContent(event) ? reader.contentDigest : .zero
         }
         guard let content = rows.bytesIfPresent(at: CopyColumn.content) else {
             if appended != digest {
@@ -98,7 +98,7 @@ final class CopyVerifier {
         _ position: Int64,
         _ digest: SHA256Digest
     ) -> SHA256Digest {
-        var leaf: [UInt8] = []
+        var leaf = ByteBuffer(capacity: 512)
         var origin: [UInt8] = []
         CanonicalJSON.writeString(rows.bytes(at: CopyColumn.originName), to: &origin)
         origin.withUnsafeBytes { origin in
@@ -114,6 +114,6 @@ final class CopyVerifier {
                 to: &leaf
             )
         }
-        return MerkleHash.leaf(leaf)
+        return MerkleHash.leaf(leaf.bytes)
     }
 }

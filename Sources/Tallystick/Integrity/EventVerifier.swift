@@ -75,7 +75,7 @@ final class EventVerifier {
             report.add(finding("leaf", "a source and a type", "a name is missing"))
             return
         }
-        let digest = SHA256Digest(hashing: reader.content)
+        let digest = reader.contentDigest
         switch checksums.judge(row, digest: digest) {
         case .holds: break
         case .notChecked: report.checksumsWithoutKey += 1

@@ -73,7 +73,7 @@ struct MismatchRecorder {
                 found.actual = "a name is missing"
                 return false
             }
-            let digest = SHA256Digest(hashing: store.reader.content)
+            let digest = store.reader.contentDigest
             if let damage = checksumDamage(row, digest: digest) {
                 found = damage
                 return false
@@ -97,7 +97,7 @@ struct MismatchRecorder {
             guard let keyID = again.map(\.keyID) ?? stored, keys[keyID, .hmacSHA256] == nil,
                 try store.reader.readContent(row)
             else { return nil }
-            let digest = SHA256Digest(hashing: store.reader.content)
+            let digest = store.reader.contentDigest
             let hash = try store.reader.leafHash(row, content: digest)
             return AtRest.conflict(leafAgrees: hash != nil && hash == leaf, checksumAgrees: nil)
         }
@@ -107,7 +107,7 @@ struct MismatchRecorder {
     /// What is wrong with the checksum of the event whose content was read from a row; nil where it holds, or where
     /// only a holder of the key can tell.
     func checksumDamage(_ row: Statement, digest: SHA256Digest? = nil) -> DamagedRecord? {
-        let digest = digest ?? SHA256Digest(hashing: store.reader.content)
+        let digest = digest ?? store.reader.contentDigest
         let verdict = store.reader.judgeChecksum(row, digest: digest, with: store.checksummer)
         switch verdict {
         case .holds, .keyMissing: return nil

@@ -132,7 +132,7 @@ struct TileRepair {
                 guard shape.fault(in: row) == nil, try store.reader.readContent(row) else {
                     return nil
                 }
-                let digest = SHA256Digest(hashing: store.reader.content)
+                let digest = store.reader.contentDigest
                 return try store.reader.leafHash(row, content: digest)
             } ?? nil
         case .copies: return try copies.leaf(of: index + 1)

@@ -193,7 +193,7 @@ private struct Prover {
         }
         let leaf: [UInt8]?? = try reader.withRow(at: position) { row in
             guard try reader.readContent(row) else { return nil }
-            return try reader.leaf(row, content: SHA256Digest(hashing: reader.content))
+            return try reader.leaf(row, content: reader.contentDigest)
         }
         guard let leaf = leaf ?? nil else {
             throw damaged(position, "the event, or a name that it uses, is missing")

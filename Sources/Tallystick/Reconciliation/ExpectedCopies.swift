@@ -328,7 +328,7 @@ final class ExpectedCopies {
                 candidate: 1,
                 origin: try store.reader.name(.origins, of: row),
                 copyID: nil,
-                contentDigest: SHA256Digest(hashing: store.reader.content)
+                contentDigest: store.reader.contentDigest
             )
         }
         return Finding(

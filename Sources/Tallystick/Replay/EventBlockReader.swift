@@ -53,7 +53,8 @@ final class EventBlockReader {
         }
     }
 
-    private func copyAndVerify(_ block: EventBlock, after first: Int64, through last: Int64) throws {
+    private func copyAndVerify(_ block: EventBlock, after first: Int64, through last: Int64) throws
+    {
         var expected = first
         while !block.isFull, try range.step() {
             guard range.int64(at: EventColumn.position) == expected + 1 else { break }
@@ -89,7 +90,7 @@ final class EventBlockReader {
         guard try rows.readContent(row) else {
             throw EventSource.damaged(position, "a name is missing")
         }
-        let digest = SHA256Digest(hashing: rows.content)
+        let digest = rows.contentDigest
         switch checksums.judge(row, digest: digest) {
         // Without the key the leaf alone speaks for the content.
         case .holds, .notChecked: break
@@ -107,7 +108,7 @@ final class EventBlockReader {
         }
         rows.withStreamName(of: row) { stream in
             block.accept(
-                content: rows.content,
+                content: rows.contentBytes,
                 stream: stream,
                 EventBlock.Proof(content: digest, leaf: leaf)
             )

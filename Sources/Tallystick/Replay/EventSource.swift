@@ -199,7 +199,9 @@ final class EventSource {
             for index in Int(next - blockStart)..<block.count {
                 guard next < end else { break }
                 next += 1
-                let (event, consumed) = try resolved(block, index, effective[next])
+                // Few events have a decision; mostly none does.
+                let resolution = effective.isEmpty ? nil : effective[next]
+                let (event, consumed) = try resolved(block, index, resolution)
                 let goesOn = try body(event, consumed)
                 self.consumed.append(block.proofs[index].leaf)
                 if !goesOn { return Int(next - position) }

@@ -297,11 +297,8 @@ struct DerivedStates {
         guard resolution.keyID == .null else { return [] }
         let appended = try reader.withRow(at: position) { row -> Checksum? in
             guard try reader.readContent(row) else { return nil }
-            return reader.content.withUnsafeBytes { content in
-                resolution.algorithm == .text(ChecksumAlgorithm.crc32.rawValue)
-                    ? Checksum(crc32Of: content)
-                    : Checksum(sha256: SHA256Digest(hashing: content))
-            }
+            return resolution.algorithm == .text(ChecksumAlgorithm.crc32.rawValue)
+                ? Checksum(crc32Of: reader.contentBytes) : Checksum(sha256: reader.contentDigest)
         }
         return [("checksum", (appended ?? nil).map { .blob($0.bytes) } ?? .null)]
     }

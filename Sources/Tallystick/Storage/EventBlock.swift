@@ -23,11 +23,12 @@ final class EventBlock: @unchecked Sendable {
 
     /// What is written once for each cell. It is kept beside the object, because each access to a property of an
     /// object is checked for exclusivity, which costs more than the cell.
-    fileprivate struct Cells {
+    fileprivate struct Cells: ~Copyable {
         var all = UnsafeMutableBufferPointer<Cell>.allocate(capacity: EventBlock.cellsOfRow)
         /// What cells point into.
-        var memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
-        var used = 0
+        var memory = ByteBuffer()
+
+        deinit { all.deallocate() }
 
         mutating func reserveRow(_ row: Int) {
             let count = row * EventBlock.cellsOfRow
@@ -40,25 +41,13 @@ final class EventBlock: @unchecked Sendable {
 
         @inline(__always)
         mutating func add(_ bytes: UnsafeRawBufferPointer, _ type: ColumnType) -> Cell {
-            if used + bytes.count > memory.count { grow(bytes.count) }
-            UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + bytes.count])
-                .copyMemory(from: bytes)
-            defer { used += bytes.count }
+            let start = memory.count
+            memory.append(contentsOf: bytes)
             return Cell(
                 type: type,
                 count: Int32(truncatingIfNeeded: bytes.count),
-                value: Int64(used)
+                value: Int64(start)
             )
-        }
-
-        private mutating func grow(_ needed: Int) {
-            let larger = UnsafeMutableRawBufferPointer.allocate(
-                byteCount: max(memory.count * 2, used + needed),
-                alignment: 8
-            )
-            larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<used]))
-            memory.deallocate()
-            memory = larger
         }
     }
 
@@ -80,22 +69,21 @@ final class EventBlock: @unchecked Sendable {
     init() { cells.initialize(to: Cells()) }
 
     deinit {
-        cells.pointee.all.deallocate()
-        cells.pointee.memory.deallocate()
+        cells.deinitialize(count: 1)
         cells.deallocate()
     }
 
     /// Rows that are verified.
     var count: Int { proofs.count }
     /// Whether it holds as many bytes as it should.
-    var isFull: Bool { cells.pointee.used >= ReadAheadLimits.blockBytes }
+    var isFull: Bool { cells.pointee.memory.count >= ReadAheadLimits.blockBytes }
 
     func row(_ index: Int) -> EventRow { EventRow(block: self, first: index * Self.cellsOfRow) }
 
     func removeAll() {
         proofs.removeAll(keepingCapacity: true)
         copied = 0
-        cells.pointee.used = 0
+        cells.pointee.memory.removeAll()
         failure = nil
     }
 
@@ -121,10 +109,9 @@ final class EventBlock: @unchecked Sendable {
     /// Keeps `row(count)`, which was copied.
     ///
     /// - parameter stream: the stream's name as UTF-8.
-    func accept(content: [UInt8], stream: UnsafeRawBufferPointer, _ proof: Proof) {
+    func accept(content: UnsafeRawBufferPointer, stream: UnsafeRawBufferPointer, _ proof: Proof) {
         let first = count * Self.cellsOfRow
-        let text = content.withUnsafeBytes { cells.pointee.add($0, .text) }
-        cells.pointee.all[first + Int(Self.contentColumn)] = text
+        cells.pointee.all[first + Int(Self.contentColumn)] = cells.pointee.add(content, .text)
         cells.pointee.all[first + Int(Self.streamColumn)] = cells.pointee.add(stream, .text)
         proofs.append(proof)
     }
@@ -135,7 +122,9 @@ final class EventBlock: @unchecked Sendable {
     @inline(__always)
     fileprivate func bytes(_ cell: Cell) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(
-            rebasing: cells.pointee.memory[Int(cell.value)..<Int(cell.value) + Int(cell.count)]
+            rebasing: cells.pointee.memory.bytes[
+                Int(cell.value)..<Int(cell.value) + Int(cell.count)
+            ]
         )
     }
 }

@@ -11,9 +11,8 @@ final class EventRowReader {
     private let origins: NameCache
     private let streams: NameCache
     private let byPosition: Statement
-    /// The content of the row read last.
-    private(set) var content: [UInt8] = []
-    private var leaf: [UInt8] = []
+    private var buffer = ByteBuffer()
+    private var leaf = ByteBuffer()
 
     init(in connection: Connection) throws(SQLiteError) {
         sources = try NameCache(.sources, in: connection)
@@ -55,13 +54,16 @@ final class EventRowReader {
         for index in rows { streams.prefetchName(block.row(index).int64(at: EventColumn.stream)) }
     }
 
+    /// The content of the row read last.
+    var content: [UInt8] { [UInt8](buffer.bytes) }
+    /// The same, valid until another row is read.
+    var contentBytes: UnsafeRawBufferPointer { buffer.bytes }
+    /// Its SHA-256.
+    var contentDigest: SHA256Digest { SHA256Digest(hashing: buffer.bytes) }
+
     /// Rebuilds the content of the statement's current row; false when a dictionary lacks a name of it.
     func readContent(_ row: some EventColumns) throws(SQLiteError) -> Bool {
-        // Out of the object, so that its parts are accessed once each.
-        var content: [UInt8] = []
-        swap(&content, &self.content)
-        defer { swap(&content, &self.content) }
-        content.removeAll(keepingCapacity: true)
+        buffer.removeAll()
         let (source, type) = (row.int64(at: EventColumn.source), row.int64(at: EventColumn.type))
         guard try sources.load(source), try types.load(type) else { return false }
         EventContent.write(
@@ -76,7 +78,7 @@ final class EventRowReader {
                 data: row.bytesIfPresent(at: EventColumn.data),
                 dataIsBinary: row.columnType(at: EventColumn.data) == .blob
             ),
-            to: &content
+            to: &buffer
         )
         return true
     }
@@ -90,20 +92,18 @@ final class EventRowReader {
         with checksummer: Checksummer,
         newest: StoredChecksum? = nil
     ) -> ChecksumVerdict {
-        content.withUnsafeBytes { content in
-            let own = checksummer.judge(
-                row.bytes(at: EventColumn.checksum),
-                algorithm: row.bytes(at: EventColumn.checksumAlgorithm),
-                keyID: row.bytesIfPresent(at: EventColumn.checksumKeyID),
-                content: content,
-                digest: digest
-            )
-            // Both must hold; of those that cannot be told, the newest counts.
-            switch own {
-            case .differs, .unknownAlgorithm: return own
-            case .holds, .keyMissing:
-                return newest?.judge(content, digest, with: checksummer) ?? own
-            }
+        let own = checksummer.judge(
+            row.bytes(at: EventColumn.checksum),
+            algorithm: row.bytes(at: EventColumn.checksumAlgorithm),
+            keyID: row.bytesIfPresent(at: EventColumn.checksumKeyID),
+            content: contentBytes,
+            digest: digest
+        )
+        // Both must hold; of those that cannot be told, the newest counts.
+        switch own {
+        case .differs, .unknownAlgorithm: return own
+        case .holds, .keyMissing:
+            return newest?.judge(contentBytes, digest, with: checksummer) ?? own
         }
     }
 
@@ -117,10 +117,7 @@ final class EventRowReader {
         let stream = row.int64(at: EventColumn.stream)
         guard try categories.load(category), try origins.load(origin), try streams.load(stream)
         else { return nil }
-        var leaf: [UInt8] = []
-        swap(&leaf, &self.leaf)
-        defer { swap(&leaf, &self.leaf) }
-        leaf.removeAll(keepingCapacity: true)
+        leaf.removeAll()
         // The prefix of a leaf's hash comes first, so that the leaf need not be copied.
         leaf.append(MerkleHash.leafPrefix)
         Leaf.writeEvent(
@@ -134,7 +131,7 @@ final class EventRowReader {
             delivery: row.bytesIfPresent(at: EventColumn.deliveryAttributes),
             to: &leaf
         )
-        return leaf.withUnsafeBytes { SHA256Digest(hashing: $0) }
+        return SHA256Digest(hashing: leaf.bytes)
     }
 
     /// The leaf of the statement's current row; nil when a dictionary lacks a name of it.
@@ -142,7 +139,7 @@ final class EventRowReader {
         -> [UInt8]?
     {
         // Without the prefix of its hash.
-        try leafHash(row, content: digest) == nil ? nil : Array(leaf.dropFirst())
+        try leafHash(row, content: digest) == nil ? nil : Array(leaf.bytes.dropFirst())
     }
 
     /// One name of the statement's current row as text.

@@ -15,8 +15,7 @@ final class NameCache {
     /// change is checked for exclusivity, which costs more than the look-up.
     private let slots: UnsafeMutableBufferPointer<Slot>
     private let mask: Int
-    private let arena = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
-    private var name: [UInt8] = []
+    private let arena = UnsafeMutablePointer<ByteBuffer>.allocate(capacity: 1)
     private var texts: [Int64: String] = [:]
     /// Whether the dictionary fits, so that neighbours are worth reading; nil before the first name.
     private var fits: Bool?
@@ -25,27 +24,6 @@ final class NameCache {
         /// The id that is here, its complement where it was read beside another one and never asked for, or 0.
         var id: Int64 = 0
         var range = ByteRange.none
-    }
-
-    private struct Arena {
-        var memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
-        var used = 0
-
-        mutating func append(_ bytes: [UInt8]) -> ByteRange {
-            if used + bytes.count > memory.count {
-                let larger = UnsafeMutableRawBufferPointer.allocate(
-                    byteCount: max(2 * memory.count, used + bytes.count),
-                    alignment: 1
-                )
-                larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<used]))
-                memory.deallocate()
-                memory = larger
-            }
-            UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + bytes.count])
-                .copyBytes(from: bytes)
-            defer { used += bytes.count }
-            return ByteRange(start: used, count: bytes.count)
-        }
     }
 
     /// The ids that were ever asked for.
@@ -63,12 +41,12 @@ final class NameCache {
             start: memory.bindMemory(to: Slot.self, capacity: count),
             count: count
         )
-        arena.initialize(to: Arena())
+        arena.initialize(to: ByteBuffer())
     }
 
     deinit {
         free(slots.baseAddress)
-        arena.pointee.memory.deallocate()
+        arena.deinitialize(count: 1)
         arena.deallocate()
     }
 
@@ -91,8 +69,8 @@ final class NameCache {
     }
 
     private func read(_ id: Int64) throws(SQLiteError) {
-        if arena.pointee.used > Self.arenaLimit {
-            arena.pointee.used = 0
+        if arena.pointee.count > Self.arenaLimit {
+            arena.pointee.removeAll()
             for index in slots.indices { slots[index].id = 0 }
         }
         if fits == nil { fits = try rows.lastID() <= Int64(slots.count) }
@@ -103,16 +81,18 @@ final class NameCache {
     private func keep(_ name: UnsafeRawBufferPointer, _ id: Int64) {
         let slot = Int(truncatingIfNeeded: id) & mask
         guard id > 0, slots[slot].id != id, slots[slot].id != ~id else { return }
-        self.name.removeAll(keepingCapacity: true)
-        CanonicalJSON.writeString(name, to: &self.name)
-        slots[slot] = Slot(id: ~id, range: arena.pointee.append(self.name))
+        let start = arena.pointee.count
+        CanonicalJSON.writeString(name, to: &arena.pointee)
+        slots[slot] = Slot(
+            id: ~id,
+            range: ByteRange(start: start, count: arena.pointee.count - start)
+        )
     }
 
     /// A name that is loaded, valid until another one is.
     @inline(__always)
     func name(_ id: Int64) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(arena.pointee.memory)
-            .slice(slots[Int(truncatingIfNeeded: id) & mask].range)
+        arena.pointee.bytes.slice(slots[Int(truncatingIfNeeded: id) & mask].range)
     }
 
     /// Has the processor fetch what `load` looks at.
@@ -126,7 +106,7 @@ final class NameCache {
     @inline(__always)
     func prefetchName(_ id: Int64) {
         let slot = slots[Int(truncatingIfNeeded: id) & mask]
-        guard slot.id == id, let memory = arena.pointee.memory.baseAddress else { return }
+        guard slot.id == id, let memory = arena.pointee.bytes.baseAddress else { return }
         prefetch(memory + Int(slot.range.start))
         // Names that go on in the next line of the processor's cache are common; longer ones follow by themselves.
         prefetch(memory + Int(slot.range.start) + Int(slot.range.count))

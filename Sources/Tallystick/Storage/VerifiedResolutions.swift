@@ -2,20 +2,34 @@ import TallystickCore
 import TallystickSQLite
 
 /// A resolution over an event, after it was compared with its proof.
-struct VerifiedResolution {
-    var resolutionID: Int64
-    var position: Int64
+///
+/// An object, because few events have one, and all are passed on by value.
+final class VerifiedResolution: Sendable {
+    let resolutionID: Int64
+    let position: Int64
     /// The head when it was made.
-    var afterPosition: Int64
+    let afterPosition: Int64
     /// A raw value of `Decision`.
-    var decision: String
+    let decision: String
     /// What the event's content is from then on; nil for the event as appended, or none.
-    var content: [UInt8]?
+    let content: [UInt8]?
     /// Of what counts from then on; nil where nothing does, or the row names none.
-    var contentDigest: SHA256Digest?
-    var checksumAlgorithm: String?
+    let contentDigest: SHA256Digest?
+    let checksumAlgorithm: String?
     /// Lower-case hexadecimal; nil where the event is excluded.
-    var checksum: String?
+    let checksum: String?
+
+    /// - parameter row: a row of `VerifiedResolutions.columns` that was judged.
+    fileprivate init(_ row: Statement, content: [UInt8]?, digest: SHA256Digest?) {
+        resolutionID = row.int64(at: 0)
+        position = row.int64(at: 2)
+        afterPosition = row.int64(at: 3)
+        decision = row.text(at: 4)
+        self.content = content
+        contentDigest = digest
+        checksumAlgorithm = row.textIfPresent(at: 7)
+        checksum = row.textIfPresent(at: 8)
+    }
 
     var isExclusion: Bool { decision == Decision.exclude.rawValue }
     /// Whether it says what the event's content is. That a copy is missing changes no content.
@@ -250,16 +264,7 @@ final class VerifiedResolutions {
             )
         }
         if let content, let digest { try judge(content, digest, row, id) }
-        return VerifiedResolution(
-            resolutionID: id,
-            position: row.int64(at: 2),
-            afterPosition: row.int64(at: 3),
-            decision: row.text(at: 4),
-            content: content,
-            contentDigest: digest,
-            checksumAlgorithm: row.textIfPresent(at: 7),
-            checksum: row.textIfPresent(at: 8)
-        )
+        return VerifiedResolution(row, content: content, digest: digest)
     }
 
     private func judge(

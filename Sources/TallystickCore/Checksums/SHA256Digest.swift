@@ -61,18 +61,9 @@ public struct SHA256Digest: Hashable, Comparable, Sendable, CustomStringConverti
     public var bytes: [UInt8] { withUnsafeBytes { [UInt8]($0) } }
 
     /// 64 lower-case hexadecimal digits.
-    public var hex: String {
-        var text: [UInt8] = []
-        writeHex(to: &text)
-        return String(decoding: text, as: UTF8.self)
-    }
+    public var hex: String { withUnsafeBytes { Hex.string($0) } }
 
     public var description: String { hex }
-
-    /// Appends 64 lower-case hexadecimal digits.
-    public func writeHex(to output: inout [UInt8]) {
-        withUnsafeBytes { Hex.write($0, to: &output) }
-    }
 
     /// Gives the 32 bytes to `body`, which must not keep the pointer.
     @inlinable

@@ -11,6 +11,13 @@ public enum Base64 {
 
     /// Appends the encoded bytes.
     public static func encode(_ bytes: some Collection<UInt8>, to output: inout [UInt8]) {
+        write(bytes, to: &output)
+    }
+
+    static func write<Output: ByteOutput & ~Copyable>(
+        _ bytes: some Collection<UInt8>,
+        to output: inout Output
+    ) {
         var word: UInt32 = 0
         var count = 0
         func flush(_ digits: Int) {
@@ -28,7 +35,7 @@ public enum Base64 {
         }
         if count > 0 {
             flush(count + 1)
-            output.append(contentsOf: repeatElement(0x3D, count: 3 - count))
+            for _ in count..<3 { output.append(0x3D) }
         }
     }
 

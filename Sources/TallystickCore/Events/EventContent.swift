@@ -41,14 +41,14 @@ public struct ContentParts {
 /// Puts the parts of an event together again: the canonical form over which it was hashed.
 public enum EventContent {
     /// Appends the content. Parts that were changed by another hand give other bytes, never a trap.
-    public static func write(_ parts: ContentParts, to output: inout [UInt8]) {
+    public static func write(_ parts: ContentParts, to output: inout ByteBuffer) {
         var members = CanonicalMembers(parts.attributes)
         output.append(0x7B)
         if let data = parts.data {
             members.passAll(before: parts.dataIsBinary ? "data_base64" : "data", to: &output)
             if parts.dataIsBinary {
                 members.name("\"data_base64\":\"", to: &output)
-                Base64.encode(data, to: &output)
+                Base64.write(data, to: &output)
                 output.append(0x22)
             } else {
                 members.name("\"data\":", to: &output)
@@ -98,38 +98,37 @@ private struct CanonicalMembers {
     }
 
     /// Writes the beginning of a member that is not of the object.
-    mutating func name(_ name: StaticString, to output: inout [UInt8]) {
+    @inline(__always)
+    mutating func name(_ name: StaticString, to output: inout ByteBuffer) {
         separate(&output)
-        output.append(
-            contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
-        )
+        output.append(name)
     }
 
     /// Writes the members whose names come before `limit`.
     @inline(__always)
-    mutating func passAll(before limit: StaticString, to output: inout [UInt8]) {
+    mutating func passAll(before limit: StaticString, to output: inout ByteBuffer) {
         if offset >= object.count - 1 { return }
         passSome(before: limit, to: &output)
     }
 
-    private mutating func passSome(before limit: StaticString, to output: inout [UInt8]) {
+    private mutating func passSome(before limit: StaticString, to output: inout ByteBuffer) {
         let limit = UnsafeRawBufferPointer(start: limit.utf8Start, count: limit.utf8CodeUnitCount)
         while let end = memberEnd(), JSONString.compare(memberName(), limit) < 0 {
             pass(upTo: end, to: &output)
         }
     }
 
-    mutating func passRest(to output: inout [UInt8]) {
+    mutating func passRest(to output: inout ByteBuffer) {
         while let end = memberEnd() { pass(upTo: end, to: &output) }
     }
 
-    private mutating func pass(upTo end: Int, to output: inout [UInt8]) {
+    private mutating func pass(upTo end: Int, to output: inout ByteBuffer) {
         separate(&output)
         output.append(contentsOf: UnsafeRawBufferPointer(rebasing: object[offset..<end]))
         offset = end + 1
     }
 
-    private mutating func separate(_ output: inout [UInt8]) {
+    private mutating func separate(_ output: inout ByteBuffer) {
         if !isFirst { output.append(0x2C) }
         isFirst = false
     }

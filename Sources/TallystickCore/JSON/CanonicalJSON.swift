@@ -79,6 +79,18 @@ public enum CanonicalJSON {
 
     /// Appends text (UTF-8) as a string: quotation marks, and the escapes that RFC 8785 asks for.
     public static func writeString(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+        write(text, to: &output)
+    }
+
+    /// Appends text (UTF-8) as a string.
+    public static func writeString(_ text: UnsafeRawBufferPointer, to output: inout ByteBuffer) {
+        write(text, to: &output)
+    }
+
+    private static func write<Output: ByteOutput & ~Copyable>(
+        _ text: UnsafeRawBufferPointer,
+        to output: inout Output
+    ) {
         output.append(0x22)
         var plain = 0
         while true {
@@ -97,7 +109,10 @@ public enum CanonicalJSON {
         text.withUTF8 { writeString(UnsafeRawBufferPointer($0), to: &output) }
     }
 
-    private static func writeEscape(_ byte: UInt8, to output: inout [UInt8]) {
+    private static func writeEscape<Output: ByteOutput & ~Copyable>(
+        _ byte: UInt8,
+        to output: inout Output
+    ) {
         output.append(0x5C)
         switch byte {
         case 0x22, 0x5C: output.append(byte)
@@ -107,7 +122,9 @@ public enum CanonicalJSON {
         case 0x0C: output.append(0x66)
         case 0x0D: output.append(0x72)
         default:
-            output.append(contentsOf: "u00".utf8)
+            output.append(0x75)
+            output.append(0x30)
+            output.append(0x30)
             output.append(byte < 0x10 ? 0x30 : 0x31)
             let low = byte & 15
             output.append(low < 10 ? 0x30 + low : 0x57 + low)

@@ -11,26 +11,26 @@ public enum Leaf {
         stream: UnsafeRawBufferPointer,
         content: SHA256Digest,
         delivery: UnsafeRawBufferPointer?,
-        to leaf: inout [UInt8]
+        to leaf: inout ByteBuffer
     ) {
-        literal("{\"category\":", to: &leaf)
+        leaf.append("{\"category\":")
         leaf.append(contentsOf: category)
-        literal(",\"content\":\"", to: &leaf)
-        content.writeHex(to: &leaf)
+        leaf.append(",\"content\":\"")
+        content.withUnsafeBytes { leaf.appendHex($0) }
         leaf.append(0x22)
         if let delivery {
-            literal(",\"delivery\":", to: &leaf)
+            leaf.append(",\"delivery\":")
             leaf.append(contentsOf: delivery)
         }
-        literal(",\"leaf\":\"event/1\",\"origin\":", to: &leaf)
+        leaf.append(",\"leaf\":\"event/1\",\"origin\":")
         leaf.append(contentsOf: origin)
-        literal(",\"position\":", to: &leaf)
-        number(position, to: &leaf)
-        literal(",\"recorded_at\":", to: &leaf)
-        number(recordedAt, to: &leaf)
-        literal(",\"revision\":", to: &leaf)
-        number(revision, to: &leaf)
-        literal(",\"stream\":", to: &leaf)
+        leaf.append(",\"position\":")
+        leaf.append(decimal: position)
+        leaf.append(",\"recorded_at\":")
+        leaf.append(decimal: recordedAt)
+        leaf.append(",\"revision\":")
+        leaf.append(decimal: revision)
+        leaf.append(",\"stream\":")
         leaf.append(contentsOf: stream)
         leaf.append(0x7D)
     }
@@ -45,50 +45,29 @@ public enum Leaf {
         content: SHA256Digest,
         differsIn: UnsafeRawBufferPointer?,
         delivery: UnsafeRawBufferPointer?,
-        to leaf: inout [UInt8]
+        to leaf: inout ByteBuffer
     ) {
-        literal("{\"agreement\":\"", to: &leaf)
-        leaf.append(contentsOf: agreement.utf8)
-        literal("\",\"content\":\"", to: &leaf)
-        content.writeHex(to: &leaf)
-        literal("\",\"copy_id\":", to: &leaf)
-        number(copyID, to: &leaf)
+        leaf.append("{\"agreement\":\"")
+        var agreement = agreement
+        agreement.withUTF8 { leaf.append(contentsOf: UnsafeRawBufferPointer($0)) }
+        leaf.append("\",\"content\":\"")
+        content.withUnsafeBytes { leaf.appendHex($0) }
+        leaf.append("\",\"copy_id\":")
+        leaf.append(decimal: copyID)
         if let delivery {
-            literal(",\"delivery\":", to: &leaf)
+            leaf.append(",\"delivery\":")
             leaf.append(contentsOf: delivery)
         }
         if let differsIn {
-            literal(",\"differs_in\":", to: &leaf)
+            leaf.append(",\"differs_in\":")
             leaf.append(contentsOf: differsIn)
         }
-        literal(",\"leaf\":\"copy/1\",\"origin\":", to: &leaf)
+        leaf.append(",\"leaf\":\"copy/1\",\"origin\":")
         leaf.append(contentsOf: origin)
-        literal(",\"position\":", to: &leaf)
-        number(position, to: &leaf)
-        literal(",\"recorded_at\":", to: &leaf)
-        number(recordedAt, to: &leaf)
+        leaf.append(",\"position\":")
+        leaf.append(decimal: position)
+        leaf.append(",\"recorded_at\":")
+        leaf.append(decimal: recordedAt)
         leaf.append(0x7D)
-    }
-
-    @inline(__always)
-    private static func literal(_ text: StaticString, to leaf: inout [UInt8]) {
-        leaf.append(
-            contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-        )
-    }
-
-    /// Appends a number in decimal.
-    private static func number(_ value: Int64, to leaf: inout [UInt8]) {
-        var magnitude = value.magnitude
-        if value < 0 { leaf.append(0x2D) }
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
-            var start = 20
-            repeat {
-                start -= 1
-                digits[start] = UInt8(truncatingIfNeeded: 0x30 + magnitude % 10)
-                magnitude /= 10
-            } while magnitude > 0
-            leaf.append(contentsOf: UnsafeMutableBufferPointer(rebasing: digits[start...]))
-        }
     }
 }
