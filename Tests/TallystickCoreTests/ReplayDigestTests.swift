@@ -181,7 +181,7 @@ struct ContentDigestTests {
     private func append(_ source: String, _ id: String, _ digest: inout ContentDigest) -> Bool {
         Array(source.utf8).withUnsafeBytes { source in
             Array(id.utf8).withUnsafeBytes { id in
-                digest.append(source: source, id: id, content: SHA256Digest(hashing: [7]))
+                digest.append(source: source, id: id, form: SHA256Digest(hashing: [7]))
             }
         }
     }
@@ -192,10 +192,10 @@ struct ContentDigestTests {
         #expect(digest.digest == SHA256Digest(hashing: Array("tallystick content 1\n".utf8)))
         #expect(append("a", "xy", &digest))
         #expect(append("b", "", &digest))
-        let content = SHA256Digest(hashing: [7]).bytes
+        let form = SHA256Digest(hashing: [7]).bytes
         var bytes = Array("tallystick content 1\n".utf8)
-        bytes += [0, 0, 0, 1, 0x61, 0, 0, 0, 2, 0x78, 0x79] + content
-        bytes += [0, 0, 0, 1, 0x62, 0, 0, 0, 0] + content
+        bytes += [0, 0, 0, 1, 0x61, 0, 0, 0, 2, 0x78, 0x79] + form
+        bytes += [0, 0, 0, 1, 0x62, 0, 0, 0, 0] + form
         #expect(digest.digest == SHA256Digest(hashing: bytes))
         #expect(digest.count == 2)
     }

@@ -44,7 +44,7 @@ struct SettingsOverrideTests {
         #expect(names.count == 15)
         #expect(changed.defaultCategory == "debug")
         #expect(changed.overrideOrigin == "realtime")
-        #expect(changed.comparison.ignoredAttributes == ["sequence", "partitionkey"])
+        #expect(changed.comparison.ignoredAttributes == ["partitionkey", "sequence"])
         #expect(changed.comparison.ignoredData == ["/a", "/b/c"])
         #expect(changed.origins.first { $0.name == "realtime" }?.priority == 7)
         #expect(changed.origins.first { $0.name == "websocket" }?.priority == 1)

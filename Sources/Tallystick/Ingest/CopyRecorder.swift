@@ -13,7 +13,7 @@ struct CopyRecorder {
     private var comparison: ContentComparison
     /// The settings in force.
     var configuration: IngestConfiguration {
-        didSet { comparison.rules = configuration.comparison }
+        didSet { comparison = ContentComparison(rules: configuration.comparison) }
     }
     private var known: [StoredCopy] = []
 

@@ -46,12 +46,15 @@ struct SettingsDecoder {
         into rules: inout ComparisonRules
     ) throws(SettingsError) {
         for (name, list) in try reader.members(known: ["ignore_attributes", "ignore_data"]) {
-            var values: Set<String> = []
+            var values: [String] = []
             for element in try list.elements() {
-                values.insert(
-                    name == "ignore_data" ? try element.pointer() : try attribute(element)
-                )
+                let value = name == "ignore_data" ? try element.pointer() : try attribute(element)
+                guard !values.contains(where: { $0.utf8.elementsEqual(value.utf8) }) else {
+                    continue
+                }
+                values.append(value)
             }
+            values.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
             if name == "ignore_data" {
                 rules.ignoredData = values
             } else {

@@ -11,8 +11,8 @@ extension StoreSettings {
             (
                 "compare",
                 .make([
-                    ("ignore_attributes", .make(comparison.ignoredAttributes.sorted())),
-                    ("ignore_data", .make(comparison.ignoredData.sorted())),
+                    ("ignore_attributes", .make(comparison.ignoredAttributes)),
+                    ("ignore_data", .make(comparison.ignoredData)),
                 ])
             ),
             ("origins", .make(origins.map { ($0.name, $0.json) })),

@@ -1,16 +1,3 @@
-/// What does not count when copies of an event are compared.
-public struct ComparisonRules: Sendable, Equatable {
-    /// Names of context attributes.
-    public var ignoredAttributes: Set<String>
-    /// JSON Pointers (RFC 6901) into the data.
-    public var ignoredData: Set<String>
-
-    public init(ignoredAttributes: Set<String> = [], ignoredData: Set<String> = []) {
-        self.ignoredAttributes = ignoredAttributes
-        self.ignoredData = ignoredData
-    }
-}
-
 /// How two contents of one event differ.
 public struct ContentDifference: Sendable, Equatable {
     /// Names of attributes, and JSON Pointers that begin with `/data`, sorted; at most
@@ -42,18 +29,18 @@ public struct ContentComparison: Sendable {
     /// How many differing places are listed.
     public static let listedDifferences = 100
 
-    public var rules: ComparisonRules
+    private let ignored: IgnoredMembers
     private var left = JSONTape()
     private var right = JSONTape()
 
     /// Whether differences are listed, or only counted.
     private var listsPlaces = true
 
-    public init(rules: ComparisonRules) { self.rules = rules }
+    public init(rules: ComparisonRules) { ignored = IgnoredMembers(rules) }
 
     /// - parameter left: the contents to be compared, parsed.
-    init(rules: ComparisonRules, _ left: JSONTape, _ right: JSONTape) {
-        self.rules = rules
+    init(_ ignored: IgnoredMembers, _ left: JSONTape, _ right: JSONTape) {
+        self.ignored = ignored
         self.left = left
         self.right = right
     }
@@ -91,42 +78,42 @@ public struct ContentComparison: Sendable {
         _ result: inout ContentDifference
     ) {
         guard name != "data" else {
-            compareData(pair.0, pair.1, "", a, b, &result)
+            compareData(pair.0, pair.1, "", ignored.data, a, b, &result)
             return
-        }
-        if let l = pair.0, let r = pair.1 {
-            if name == "time", let x = RFC3339Instant(left.content(l, a)),
-                let y = RFC3339Instant(right.content(r, b)), x == y
-            {
-                result.places.append(name)
-                return
-            }
         }
         let isData = name == "data_base64"
         result.places.append(isData ? "/data" : name)
-        if rules.ignoredAttributes.contains(name) { return }
-        if isData, rules.ignoredData.contains("") { return }
+        if ignored.contains(name.utf8) { return }
+        if name == "time", let l = pair.0, let r = pair.1, let instant = left.instant(l, a),
+            instant == right.instant(r, b)
+        {
+            return
+        }
         result.counting += 1
         if isData { result.dataDiffers = true }
     }
 
+    /// - parameter place: nil where nothing there is ignored.
     private func compareData(
         _ l: Int?,
         _ r: Int?,
         _ pointer: String,
+        _ place: IgnoredPlaces?,
         _ a: UnsafeRawBufferPointer,
         _ b: UnsafeRawBufferPointer,
         _ result: inout ContentDifference
     ) {
+        let isIgnored = place?.isIgnored == true
         if let l, let r {
             if left.token(l, a).isEqual(to: right.token(r, b)) { return }
             let kinds = (left.nodes[l].kind, right.nodes[r].kind)
-            if kinds == (.object, .object), !rules.ignoredData.contains(pointer) {
+            if kinds == (.object, .object), !isIgnored {
                 forEachDifference(a, b, left: l, right: r) { name, pair in
                     compareData(
                         pair.0,
                         pair.1,
                         pointer + "/" + Self.escape(name),
+                        place?.member(name.utf8),
                         a,
                         b,
                         &result
@@ -134,15 +121,15 @@ public struct ContentComparison: Sendable {
                 }
                 return
             }
-            if kinds == (.array, .array), !rules.ignoredData.contains(pointer) {
-                compareElements(l, r, pointer, a, b, &result)
+            if kinds == (.array, .array), !isIgnored {
+                compareElements(l, r, pointer, place, a, b, &result)
                 return
             }
         }
         if listsPlaces, result.places.count < Self.listedDifferences * 8 {
             result.places.append("/data" + pointer)
         }
-        if !rules.ignoredData.contains(pointer) {
+        if !isIgnored {
             result.counting += 1
             result.dataDiffers = true
         }
@@ -152,6 +139,7 @@ public struct ContentComparison: Sendable {
         _ l: Int,
         _ r: Int,
         _ pointer: String,
+        _ place: IgnoredPlaces?,
         _ a: UnsafeRawBufferPointer,
         _ b: UnsafeRawBufferPointer,
         _ result: inout ContentDifference
@@ -163,6 +151,7 @@ public struct ContentComparison: Sendable {
                 index < counts.0 ? x : nil,
                 index < counts.1 ? y : nil,
                 pointer + "/\(index)",
+                place?.element(index),
                 a,
                 b,
                 &result

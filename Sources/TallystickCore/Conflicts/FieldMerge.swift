@@ -25,7 +25,7 @@ struct FieldMerge: Sendable {
 
     private let fields: [Field]
     /// What may differ: what the settings ignore, and the fields of the rule.
-    private let rules: ComparisonRules
+    private let ignored: IgnoredMembers
     private let ranking: CandidateRanking
     private let tieBreak: TieBreak?
 
@@ -44,8 +44,8 @@ struct FieldMerge: Sendable {
         }
         self.fields = read
         var rules = comparison
-        rules.ignoredData.formUnion(fields.map(\.pointer))
-        self.rules = rules
+        rules.ignoredData += fields.map(\.pointer)
+        ignored = IgnoredMembers(rules)
         self.ranking = ranking
         self.tieBreak = tieBreak
     }
@@ -104,7 +104,7 @@ struct FieldMerge: Sendable {
     private func restAgrees(_ candidates: [Candidate]) -> Bool {
         let first = candidates[0]
         for other in candidates.dropFirst() {
-            var comparison = ContentComparison(rules: rules, first.tape, other.tape)
+            var comparison = ContentComparison(ignored, first.tape, other.tape)
             let agrees = first.content.withUnsafeBytes { a in
                 other.content.withUnsafeBytes { comparison.agrees(a, $0) }
             }

@@ -3,7 +3,7 @@
 ///
 /// It is the SHA-256 of the ASCII bytes `tallystick content 1` and a line feed, then for each effective
 /// event, in ascending order of the bytes of source and then id: source and id, each after its number of
-/// bytes (4 bytes, big-endian), and the content digest (32 bytes).
+/// bytes (4 bytes, big-endian), and the SHA-256 of its content's ``ComparisonForm`` (32 bytes).
 public struct ContentDigest: Sendable {
     private static let header = "tallystick content 1\n"
     private static let bufferByteCount = 1 << 15
@@ -24,7 +24,7 @@ public struct ContentDigest: Sendable {
     public mutating func append(
         source: UnsafeRawBufferPointer,
         id: UnsafeRawBufferPointer,
-        content: SHA256Digest
+        form: SHA256Digest
     ) -> Bool {
         let sourceIsSame = source.elementsEqual(lastSource)
         let isNext =
@@ -36,7 +36,7 @@ public struct ContentDigest: Sendable {
         lastID.append(contentsOf: id)
         write(source)
         write(id)
-        content.withUnsafeBytes { buffer.append(contentsOf: $0) }
+        form.withUnsafeBytes { buffer.append(contentsOf: $0) }
         if buffer.count >= Self.bufferByteCount { flush() }
         count += 1
         return true

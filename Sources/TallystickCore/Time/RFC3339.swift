@@ -10,23 +10,33 @@ public enum RFC3339 {
 
     /// Appends what ``string(microseconds:)`` gives.
     public static func write(microseconds: Int64, to output: inout [UInt8]) {
-        let (days, rest) = CivilDate.floorDivide(microseconds, 86_400_000_000)
+        let (seconds, rest) = CivilDate.floorDivide(microseconds, 1_000_000)
+        writeSecond(seconds, to: &output)
+        output.append(0x2E)
+        write(rest, 6, to: &output)
+        output.append(0x5A)
+    }
+
+    /// Appends a second since 1970 as `2026-03-01T10:00:00`.
+    static func writeSecond(
+        _ second: Int64,
+        isLeapSecond: Bool = false,
+        to output: inout [UInt8]
+    ) {
+        // A leap second is the sixty-first of its minute, and counts as the one after it.
+        let (days, rest) = CivilDate.floorDivide(isLeapSecond ? second - 1 : second, 86_400)
         let date = CivilDate(daysSince1970: days)
-        let seconds = rest / 1_000_000
         write(date.year, 4, to: &output)
         output.append(0x2D)
         write(date.month, 2, to: &output)
         output.append(0x2D)
         write(date.day, 2, to: &output)
         output.append(0x54)
-        write(seconds / 3600, 2, to: &output)
+        write(rest / 3600, 2, to: &output)
         output.append(0x3A)
-        write(seconds / 60 % 60, 2, to: &output)
+        write(rest / 60 % 60, 2, to: &output)
         output.append(0x3A)
-        write(seconds % 60, 2, to: &output)
-        output.append(0x2E)
-        write(rest % 1_000_000, 6, to: &output)
-        output.append(0x5A)
+        write(isLeapSecond ? 60 : rest % 60, 2, to: &output)
     }
 
     /// Microseconds since 1970 of a date-time, further digits cut off; nil where it is not valid.

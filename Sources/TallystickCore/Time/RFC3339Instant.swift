@@ -72,6 +72,26 @@ public struct RFC3339Instant: Hashable, Comparable, Sendable {
         return digits
     }
 
+    /// The one date-time that is equal to this one, and to no other, as text: in UTC with `Z`, the fraction without
+    /// zeros at the end, and left out where there are no others.
+    ///
+    /// UTC has no year before 0000 or after 9999 in RFC 3339. What an offset puts there has `+23:59` or `-23:59`.
+    public var text: String {
+        var text: [UInt8] = []
+        let year = CivilDate(daysSince1970: CivilDate.floorDivide(lastWholeSecond, 86_400).0).year
+        let minutes: Int64 = year < 0 ? 1439 : year > 9999 ? -1439 : 0
+        RFC3339.writeSecond(seconds + minutes * 60, isLeapSecond: isLeapSecond, to: &text)
+        let fraction = fraction
+        if !fraction.isEmpty {
+            text.append(0x2E)
+            text += fraction
+        }
+        text += (minutes == 0 ? "Z" : minutes > 0 ? "+23:59" : "-23:59").utf8
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    private var lastWholeSecond: Int64 { isLeapSecond ? seconds - 1 : seconds }
+
     public static func < (left: Self, right: Self) -> Bool {
         if left.seconds != right.seconds { return left.seconds < right.seconds }
         if left.isLeapSecond != right.isLeapSecond { return left.isLeapSecond }
