@@ -67,16 +67,17 @@ struct AuditCommandTests {
         return String(decoding: text.prefix(64), as: UTF8.self)
     }
 
+    private func sqlite(_ sql: String) throws {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["sqlite3", folder.file("s.db"), sql]
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+    }
+
     @Test("A row edited by sqlite3 is named, with exit 2; a guard that was dropped too")
     func tampering() throws {
-        func sqlite(_ sql: String) throws {
-            let process = Process()
-            process.executableURL = URL(filePath: "/usr/bin/env")
-            process.arguments = ["sqlite3", folder.file("s.db"), sql]
-            try process.run()
-            process.waitUntilExit()
-            #expect(process.terminationStatus == 0)
-        }
         let name = "resolutions_refuse_update"
         let guardSQL = try #require(
             try object(
@@ -115,5 +116,33 @@ struct AuditCommandTests {
         )
         #expect(tally.run("stats", "s.db", "--window", "1").code == 64)
         #expect(tally.run("stats", "s.db", "--json", "--format", "openmetrics").code == 64)
+    }
+
+    @Test("The content digest is counted on request only, and never over an edited row")
+    func contentDigest() throws {
+        let plain = try object(tally.run("stats", "s.db", "--json").output)
+        #expect(plain["content_digest"] == nil)
+        let json = try object(tally.run("stats", "s.db", "--json", "--content-digest").output)
+        let digest = try #require(json["content_digest"] as? [String: Any])
+        let hex = try #require(digest["sha256"] as? String)
+        #expect(hex.count == 64)
+        for (name, count) in [
+            ("events", 1), ("disputed", 0), ("position", 1), ("resolution", 1),
+            ("configuration_version", 1),
+        ] { #expect(digest[name] as? Int == count, "\(name)") }
+        #expect(digest.count == 6)
+        let table = tally.run("stats", "s.db", "-t", "--content-digest").output
+        #expect(table.contains("\ncontent_digest\n") && table.contains(hex))
+        let metrics = ["stats", "s.db", "--format", "openmetrics", "--content-digest"]
+        #expect(tally.run(metrics).code == 64)
+
+        let sql = "SELECT sql FROM sqlite_schema WHERE name = 'events_refuse_update'"
+        let row = try object(tally.run("query", "s.db", sql).output)
+        let guardSQL = try #require(row["sql"] as? String)
+        try sqlite("DROP TRIGGER events_refuse_update; UPDATE events SET data = '{}'; \(guardSQL)")
+        let edited = tally.run("stats", "s.db", "--content-digest")
+        #expect(edited.code == 2 && edited.output.isEmpty)
+        #expect(edited.errors.contains("position 1"))
+        #expect(tally.run("stats", "s.db").code == 0)
     }
 }

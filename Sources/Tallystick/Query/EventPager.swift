@@ -85,19 +85,10 @@ private final class EventPageReader {
 
     func read() throws -> EventPager.Page {
         guard left > 0 else { return EventPager.Page(end: .done) }
-        try source.connection.begin()
-        do {
-            let page = try readPage()
-            try source.connection.execute("COMMIT")
-            return page
-        } catch {
-            if !source.connection.isAutocommit { try source.connection.execute("ROLLBACK") }
-            throw error
-        }
+        return try source.inTransaction { try readPage() }
     }
 
     private func readPage() throws -> EventPager.Page {
-        source.beginTransaction()
         let now = (head: try source.head(), watermark: try source.resolutions.last())
         let pinned = reading.follows ? now : self.pinned ?? now
         self.pinned = pinned

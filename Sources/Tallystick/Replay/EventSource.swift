@@ -161,6 +161,20 @@ final class EventSource {
         resolutions.beginTransaction()
     }
 
+    /// Runs a body in a read transaction of its own.
+    func inTransaction<Result>(_ body: () throws -> Result) throws -> Result {
+        try connection.begin()
+        do {
+            beginTransaction()
+            let result = try body()
+            try connection.execute("COMMIT")
+            return result
+        } catch {
+            if !connection.isAutocommit { try connection.execute("ROLLBACK") }
+            throw error
+        }
+    }
+
     // MARK: In order
 
     /// What `forEach` hands on: an event, or nil where a resolution excludes it, and what was consumed.

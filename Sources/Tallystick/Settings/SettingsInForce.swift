@@ -14,6 +14,12 @@ struct SettingsInForce: Sendable {
     /// Names of the overrides.
     var overrides: [String] = []
 
+    /// The version that holds these settings; nil where no version does yet.
+    var recordedVersion: Int64? {
+        if version > 0 { return version }
+        return overrides.isEmpty ? base : nil
+    }
+
     /// Reads the settings as they are now.
     ///
     /// - returns: nil for a store that has none yet, because it is being created.

@@ -10,9 +10,13 @@ struct Stats: TallyCommand {
             Rates are the share of an origin's recent deliveries that disagreed; the threshold is the origin's, else
             the category's, of the settings.
 
+            The content digest is the same for stores that were fed the same copies in whatever order, once nothing
+            is disputed any more. It reads and verifies every event.
+
             EXAMPLES
               tally stats events.db
               tally stats events.db --json --window 7d
+              tally stats events.db --content-digest
               tally stats events.db --format openmetrics --output /var/lib/node_exporter/tally.prom
             """
     )
@@ -26,6 +30,11 @@ struct Stats: TallyCommand {
     var store: String
     @Option(help: "The time before now over which rates are taken, such as 90s, 15m, 2h or 1d.")
     var window = "1d"
+    @Flag(
+        help:
+            "Add the digest of all effective events, which does not depend on the order of ingest."
+    )
+    var contentDigest = false
     @Option(help: "How it is printed; table on a terminal, json in a pipe.")
     var format: Format?
     @Flag(name: .customShort("t"), help: "The same as --format table.")
@@ -42,6 +51,9 @@ struct Stats: TallyCommand {
         try OneFormat.check([("--format", format != nil), ("-t", table), ("--json", json)])
         guard SettingsDuration(window) != nil else {
             throw ValidationError("--window is a duration such as 90s, 15m, 2h or 1d")
+        }
+        if contentDigest, format == .openmetrics {
+            throw ValidationError("--content-digest is not for --format openmetrics")
         }
     }
 
@@ -63,10 +75,12 @@ struct Stats: TallyCommand {
         result.add("mismatches_by_sort", .list(stats.mismatches.map(Self.json)))
         result.add("rate_window_seconds", .number(Double(milliseconds) / 1000))
         result.add("mismatch_rates", .list(stats.rates.map(Self.json)))
+        let digest = contentDigest ? try await opened.contentDigest() : nil
+        if let digest { result.add("content_digest", Self.json(digest)) }
         var options = ReportOptions()
         options.format = format.flatMap { ReportFormat(rawValue: $0.rawValue) }
         (options.table, options.json, options.output) = (table, json, output)
-        try result.print(options) { lines(stats, opened.storeID) }
+        try result.print(options) { lines(stats, digest, opened.storeID) }
         return Exit.done
     }
 
@@ -87,12 +101,38 @@ struct Stats: TallyCommand {
         ])
     }
 
-    private func lines(_ stats: StoreStatistics, _ storeID: String) -> [String] {
+    private static func json(_ digest: StoreContentDigest) -> JSONValue {
+        .object([
+            ("sha256", .text(digest.sha256.hex)), ("events", .number(digest.events)),
+            ("disputed", .number(digest.disputed)),
+            ("position", .number(digest.position.rawValue)),
+            ("resolution", .number(digest.resolutionID)),
+            ("configuration_version", .optional(digest.configurationVersion)),
+        ])
+    }
+
+    private static func lines(_ digest: StoreContentDigest) -> [String] {
+        let version = digest.configurationVersion.map { String($0) } ?? "not recorded yet"
+        return ["", "content_digest"]
+            + aligned([
+                ("sha256", digest.sha256.hex), ("events", String(digest.events)),
+                ("disputed", String(digest.disputed)),
+                ("position", String(digest.position.rawValue)),
+                ("resolution", String(digest.resolutionID)), ("configuration_version", version),
+            ])
+    }
+
+    private func lines(
+        _ stats: StoreStatistics,
+        _ digest: StoreContentDigest?,
+        _ storeID: String
+    ) -> [String] {
         var lines = ["store \(storeID)"]
         for group in stats.groups where !group.counts.isEmpty {
             lines += ["", group.name]
             lines += Self.aligned(group.counts.map { ($0.name, String($0.count)) })
         }
+        if let digest { lines += Self.lines(digest) }
         guard !stats.rates.isEmpty else { return lines }
         lines += ["", "mismatch_rates over \(window)"]
         lines += Self.aligned(
