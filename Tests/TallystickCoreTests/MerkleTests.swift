@@ -122,6 +122,18 @@ struct MerkleTests {
         #expect(tree.leafHash(at: 66_500) == nil)
     }
 
+    @Test("A frontier that is told what another one hashed is the same at every size")
+    func told() {
+        var hashing = MerkleFrontier()
+        var told = MerkleFrontier()
+        #expect(hashing.lastSubtree == nil)
+        for leaf in leaves(600) {
+            hashing.append(leaf)
+            told.append(leafCompleting: hashing.lastSubtree ?? .zero)
+            #expect(told == hashing)
+        }
+    }
+
     @Test("A frontier takes whole tiles as it takes their leaves")
     func subtrees() {
         let leaves = leaves(1000)

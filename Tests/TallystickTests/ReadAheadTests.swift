@@ -69,6 +69,35 @@ struct ReadAheadTests {
         await test.store.close()
     }
 
+    @Test(
+        "Wherever a reading stops, its tree is the store's of that size",
+        arguments: [true, false]
+    )
+    func trees(_ readsAhead: Bool) async throws {
+        let test = try await filled()
+        let connection = try StoreFile.openForReading(test.path, StoreOptions())
+        let source = try EventSource(
+            connection,
+            Checksummer(),
+            readingAhead: readsAhead ? StoreOptions() : nil
+        )
+        var leaves = LeafHashes(of: .events, try MerkleRows(in: connection))
+        let head = try source.head()
+        var position: Int64 = 0
+        var generator = SeededGenerator(seed: 5)
+        while position < head {
+            let limit = Int.random(in: 1...900, using: &generator)
+            position += Int64(
+                try source.forEach(after: position, through: head, limit: limit, watermark: nil) {
+                    _,
+                    _ in true
+                }
+            )
+            #expect(try leaves.frontier(size: position) == source.consumed, "\(position)")
+        }
+        await test.store.close()
+    }
+
     @Test("A row is handed over with every type of value as it is")
     func values() async throws {
         let test = try await TestStore()
@@ -82,13 +111,14 @@ struct ReadAheadTests {
         )
         var seen = 0
         _ = try source.forEach(after: 0, through: 1, limit: 1, watermark: nil) { event, consumed in
-            let row = try #require(event).row
+            let event = try #require(event)
+            let row = event.row
             #expect(row.int64(at: EventColumn.position) == 1)
             #expect(row.text(at: EventColumn.id) == "A")
             #expect(row.value(at: EventColumn.data) == .blob([0, 1, 2]))
             #expect(row.textIfPresent(at: EventColumn.subject) == nil)
             #expect(row.streamName.elementsEqual("/s".utf8))
-            #expect(SHA256Digest(hashing: row.content) == consumed.content)
+            #expect(SHA256Digest(hashing: try event.appendedContent()) == consumed.content)
             seen += 1
             return true
         }

@@ -98,7 +98,7 @@ private struct Resealer {
                     guard let event, try needsSeal(event, newest[event.position], key) else {
                         return true
                     }
-                    let checksum = event.row.content.withUnsafeBytes {
+                    let checksum = try event.appendedContent().withUnsafeBytes {
                         Checksum(hmac: key.hmac, of: $0)
                     }
                     sealed.append(Sealed(position: event.position, checksum: checksum))

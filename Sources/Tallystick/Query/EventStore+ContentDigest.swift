@@ -136,7 +136,7 @@ private final class ContentDigestReader {
     }
 
     private func add(_ event: ReplayedEvent) throws {
-        let content = event.resolution?.content ?? event.row.content
+        let content = try event.resolution?.content ?? event.appendedContent()
         try content.withUnsafeBytesTyped { bytes throws(JSONError) in try form.read(bytes) }
         try sorter.add(
             source: Array(try event.names.name(.sources, of: event.row).utf8),

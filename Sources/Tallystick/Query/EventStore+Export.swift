@@ -55,7 +55,7 @@ struct Exporter {
                     event,
                     _ in
                     guard let event else { return true }
-                    let json = try Self.json(event, event.row.content)
+                    let json = try Self.json(event, event.appendedContent())
                     page.append(json)
                     bytes += json.count
                     return bytes < EventReadingLimits.pageBytes

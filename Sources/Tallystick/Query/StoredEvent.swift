@@ -91,7 +91,7 @@ extension StoredEvent {
             attributes = row.textIfPresent(at: EventColumn.attributes)
             data = EventData(row.value(at: EventColumn.data))
         }
-        self.content = event.resolution?.content ?? row.content
+        self.content = try event.resolution?.content ?? event.appendedContent()
         guard let resolution = event.resolution else { return }
         state = resolution.decision == Decision.merge.rawValue ? .merged : .resolved
         resolutionID = resolution.resolutionID

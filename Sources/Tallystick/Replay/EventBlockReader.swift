@@ -34,14 +34,21 @@ final class EventBlockReader {
 
     /// Fills a block with the events after `first`, up to `last` or until it is full. It ends before the first
     /// event that is not as it was recorded, with the reason.
-    func fill(_ block: EventBlock, after first: Int64, through last: Int64) {
+    ///
+    /// - parameter frontier: the tree over the events up to `first`, and then over the block's too.
+    func fill(
+        _ block: EventBlock,
+        after first: Int64,
+        through last: Int64,
+        _ frontier: inout MerkleFrontier
+    ) {
         block.removeAll()
         do {
             try prepare(after: first, through: last)
             try range.bind(first, at: 1)
             try range.bind(last, at: 2)
             do {
-                try copyAndVerify(block, after: first, through: last)
+                try copyAndVerify(block, after: first, through: last, &frontier)
             } catch {
                 // The statement must be ready for the next pass, and hold no snapshot.
                 try range.reset()
@@ -53,24 +60,32 @@ final class EventBlockReader {
         }
     }
 
-    private func copyAndVerify(_ block: EventBlock, after first: Int64, through last: Int64) throws
-    {
+    private func copyAndVerify(
+        _ block: EventBlock,
+        after first: Int64,
+        through last: Int64,
+        _ frontier: inout MerkleFrontier
+    ) throws {
         var expected = first
         while !block.isFull, try range.step() {
             guard range.int64(at: EventColumn.position) == expected + 1 else { break }
             expected += 1
             block.copy(range)
-            if block.copied - block.count == EventBlock.rowsAtOnce { try verifyCopied(block) }
+            if block.copied - block.count == EventBlock.rowsAtOnce {
+                try verifyCopied(block, &frontier)
+            }
         }
-        try verifyCopied(block)
+        try verifyCopied(block, &frontier)
         if expected < last, !block.isFull {
             throw EventSource.damaged(expected + 1, "the event is missing")
         }
     }
 
-    private func verifyCopied(_ block: EventBlock) throws {
+    private func verifyCopied(_ block: EventBlock, _ frontier: inout MerkleFrontier) throws {
         rows.prefetchNames(of: block, block.count..<block.copied)
-        while block.count < block.copied { try verify(block.row(block.count), in: block) }
+        while block.count < block.copied {
+            try verify(block.row(block.count), in: block, &frontier)
+        }
     }
 
     /// Reads what `add` needs besides the rows of the positions after `first` up to `last`.
@@ -81,10 +96,16 @@ final class EventBlockReader {
     /// Verifies the current row of a statement, whose position is among those prepared, and adds it to a block.
     func add(_ row: Statement, to block: EventBlock) throws {
         block.copy(row)
-        try verify(block.row(block.count), in: block)
+        // Of one event alone nobody asks for a tree.
+        var frontier = MerkleFrontier()
+        try verify(block.row(block.count), in: block, &frontier)
     }
 
-    private func verify(_ row: EventRow, in block: EventBlock) throws {
+    private func verify(
+        _ row: EventRow,
+        in block: EventBlock,
+        _ frontier: inout MerkleFrontier
+    ) throws {
         let position = row.int64(at: EventColumn.position)
         if let fault = shape.fault(in: row) { throw EventSource.damaged(position, fault) }
         guard try rows.readContent(row) else {
@@ -106,12 +127,10 @@ final class EventBlockReader {
         guard try leaves.hash(at: position - 1) == leaf else {
             throw EventSource.damaged(position, "it does not have the leaf hash in the tree")
         }
+        frontier.append(leaf)
+        let proof = EventBlock.Proof(content: digest, subtree: frontier.lastSubtree ?? leaf)
         rows.withStreamName(of: row) { stream in
-            block.accept(
-                content: rows.contentBytes,
-                stream: stream,
-                EventBlock.Proof(content: digest, leaf: leaf)
-            )
+            block.accept(stream: stream, proof)
         }
     }
 }

@@ -13,11 +13,13 @@ final class EventReadAhead {
     private(set) var position: Int64
 
     /// - parameter last: where it ends; the store has as many events.
+    /// - parameter frontier: the tree over the events up to `position`.
     init(
         _ path: String,
         _ options: StoreOptions,
         after position: Int64,
-        through last: Int64
+        through last: Int64,
+        _ frontier: MerkleFrontier
     ) {
         self.position = position
         startThread { [blocks, spare] in
@@ -31,13 +33,13 @@ final class EventReadAhead {
                     try MerkleRows(in: connection),
                     options.checksummer
                 )
-                var next = position
+                var (next, frontier) = (position, frontier)
                 while next < last {
                     let block = spare.nextIfAny() ?? EventBlock()
                     let end = min(last, next + ReadAheadLimits.rows)
                     try connection.execute("BEGIN")
                     reader.beginTransaction()
-                    reader.fill(block, after: next, through: end)
+                    reader.fill(block, after: next, through: end, &frontier)
                     try connection.execute("COMMIT")
                     next += Int64(block.count)
                     let isLast = block.failure != nil

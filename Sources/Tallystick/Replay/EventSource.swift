@@ -28,6 +28,14 @@ struct ReplayedEvent {
         var previousData: SQLValue
     }
 
+    /// The canonical content of the event as appended, put together again from the row that was verified.
+    func appendedContent() throws -> [UInt8] {
+        guard try names.readContent(row) else {
+            throw EventSource.damaged(position, "a name is missing")
+        }
+        return names.content
+    }
+
     /// The type that counts.
     func type() throws(SQLiteError) -> String {
         if let replacement { return replacement.type }
@@ -217,7 +225,7 @@ final class EventSource {
                 let resolution = effective.isEmpty ? nil : effective[next]
                 let (event, consumed) = try resolved(block, index, resolution)
                 let goesOn = try body(event, consumed)
-                self.consumed.append(block.proofs[index].leaf)
+                self.consumed.append(leafCompleting: block.proofs[index].subtree)
                 if !goesOn { return Int(next - position) }
             }
             guard next < end else { break }
@@ -226,7 +234,7 @@ final class EventSource {
         return Int(next - position)
     }
 
-    /// Makes `block` the one with the event after a position: verified here where few are wanted, else ahead of
+    /// Makes `block` the one with the event after a position, up to which everything is consumed: verified here where few are wanted, else ahead of
     /// us on another thread.
     private func moveBlock(to position: Int64, through last: Int64) throws {
         let end = blockStart + Int64(block.count)
@@ -238,7 +246,8 @@ final class EventSource {
                     connection.path,
                     aheadOptions,
                     after: position,
-                    through: last
+                    through: last,
+                    consumed
                 )
             }
         }
@@ -247,7 +256,8 @@ final class EventSource {
             ahead = nil
             block = EventBlock()
             let through = min(last, position + ReadAheadLimits.rows)
-            reader.fill(block, after: position, through: through)
+            var frontier = consumed
+            reader.fill(block, after: position, through: through, &frontier)
         }
         if block.count == 0, let failure = block.failure { throw failure }
     }
@@ -310,8 +320,9 @@ final class EventSource {
             let (appended, consumed) = try verified(row, nil)
             guard var event = appended else { return }
             try refuseOtherContent(resolution, consumed.content)
-            var previous: [UInt8]? = event.row.content
-            if let before { previous = before.isExclusion ? nil : before.content ?? previous }
+            let content = try event.appendedContent()
+            var previous: [UInt8]? = content
+            if let before { previous = before.isExclusion ? nil : before.content ?? content }
             let correction = ReplayedEvent.Correction(
                 resolutionID: resolution.resolutionID,
                 decision: resolution.decision,
@@ -321,7 +332,7 @@ final class EventSource {
             var fields = try resolution.content.map { try EventFields(content: $0) }
             if resolution.isExclusion {
                 // Nothing counts: the event's attributes say which one it was.
-                fields = try EventFields(content: event.row.content)
+                fields = try EventFields(content: content)
                 fields?.data = .null
             }
             event.decision = DecidedEvent(resolution, fields, correction: correction)

@@ -10,7 +10,8 @@ final class EventBlock: @unchecked Sendable {
     /// What was computed from a row.
     struct Proof {
         var content: SHA256Digest
-        var leaf: SHA256Digest
+        /// The root of the largest complete subtree that ends with the event's leaf.
+        var subtree: SHA256Digest
     }
 
     fileprivate struct Cell {
@@ -52,9 +53,8 @@ final class EventBlock: @unchecked Sendable {
     }
 
     /// After the columns of `EventColumn`.
-    fileprivate static let contentColumn = EventColumn.count
-    fileprivate static let streamColumn = EventColumn.count + 1
-    private static let cellsOfRow = Int(EventColumn.count) + 2
+    fileprivate static let streamColumn = EventColumn.count
+    private static let cellsOfRow = Int(EventColumn.count) + 1
 
     /// Rows that are copied before the first of them is verified, so that what they need can be fetched meanwhile.
     static let rowsAtOnce = 32
@@ -109,9 +109,8 @@ final class EventBlock: @unchecked Sendable {
     /// Keeps `row(count)`, which was copied.
     ///
     /// - parameter stream: the stream's name as UTF-8.
-    func accept(content: UnsafeRawBufferPointer, stream: UnsafeRawBufferPointer, _ proof: Proof) {
+    func accept(stream: UnsafeRawBufferPointer, _ proof: Proof) {
         let first = count * Self.cellsOfRow
-        cells.pointee.all[first + Int(Self.contentColumn)] = cells.pointee.add(content, .text)
         cells.pointee.all[first + Int(Self.streamColumn)] = cells.pointee.add(stream, .text)
         proofs.append(proof)
     }
@@ -161,9 +160,6 @@ struct EventRow: EventColumns {
         case .null, .real: .null
         }
     }
-
-    /// The event's canonical content as appended.
-    var content: [UInt8] { [UInt8](bytes(at: EventBlock.contentColumn)) }
 
     /// The stream's name as UTF-8.
     var streamName: UnsafeRawBufferPointer { bytes(at: EventBlock.streamColumn) }

@@ -37,6 +37,19 @@ public struct MerkleFrontier: Sendable, Equatable {
         size += leaves
     }
 
+    /// The root of the largest complete subtree that ends with the last leaf; nil for the empty tree.
+    public var lastSubtree: SHA256Digest? { subtrees.last }
+
+    /// Adds a leaf without hashing, where another frontier of the same size has added it before.
+    ///
+    /// - parameter subtree: what ``lastSubtree`` was there afterwards.
+    public mutating func append(leafCompleting subtree: SHA256Digest) {
+        // Each bit that is carried over stands for a subtree that became a part of the new one.
+        subtrees.removeLast((~size).trailingZeroBitCount)
+        subtrees.append(subtree)
+        size += 1
+    }
+
     /// The tree's root.
     public var root: SHA256Digest { root(followedBy: nil) }
 
