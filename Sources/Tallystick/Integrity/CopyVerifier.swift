@@ -24,8 +24,7 @@ final class CopyVerifier {
         var expected = first + 1
         while try rows.step() {
             let copyID = rows.int64(at: CopyColumn.copyID)
-            report.addMissing("copies", expected..<copyID)
-            expected = copyID + 1
+            report.addGap("copies", &expected, before: copyID)
             try check(copyID, &report)
             report.copies += 1
         }

@@ -46,8 +46,7 @@ final class EventVerifier {
         var expected = first + 1
         while try rows.step() {
             let position = rows.int64(at: EventColumn.position)
-            if position > expected { report.addMissing("events", expected..<position) }
-            expected = position + 1
+            report.addGap("events", &expected, before: position)
             block.copy(rows)
             if block.copied == EventBlock.rowsAtOnce || block.isFull { try checkCopied(&report) }
         }

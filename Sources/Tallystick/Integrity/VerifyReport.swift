@@ -56,6 +56,27 @@ public struct VerifyReport: Sendable {
         if findings.count < VerifyLimits.findings { findings.append(finding) }
     }
 
+    /// Takes the next row of a table whose keys have no gaps, and adds a finding where rows are missing before it, or
+    /// where it comes out of order: so do those of a damaged table, which SQLite hands on as they lie.
+    ///
+    /// - parameter expected: the key that is next; moved on.
+    mutating func addGap(_ table: String, _ expected: inout Int64, before key: Int64) {
+        guard key >= expected else {
+            add(
+                Finding(
+                    record: "\(table) \(key)",
+                    position: table == "events" ? key : nil,
+                    finding: "sequence",
+                    expected: "a row after \(expected - 1)",
+                    actual: "a row out of order"
+                )
+            )
+            return
+        }
+        addMissing(table, expected..<key)
+        expected = key + 1
+    }
+
     /// Adds a finding for rows that are missing, if there are any.
     mutating func addMissing(_ table: String, _ keys: Range<Int64>) {
         guard let first = keys.first else { return }

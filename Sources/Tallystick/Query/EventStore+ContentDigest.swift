@@ -27,7 +27,8 @@ extension EventStore {
     /// are the same. What those ignore, and how `time` is written, makes no difference.
     ///
     /// Reads every event and compares it with its checksum and proof, in short transactions. Sorting takes about
-    /// twice the bytes of all sources and ids in temporary files of SQLite's (`SQLITE_TMPDIR`), and little memory.
+    /// twice the bytes of all sources and ids, and 64 bytes an event, in temporary files of SQLite's (`SQLITE_TMPDIR`),
+    /// and little memory.
     ///
     /// - throws: `StoreError`: `integrity` names a record that differs from its proof; `diskFull` where there is no
     ///   space for temporary files; `interrupted` when the task is cancelled.

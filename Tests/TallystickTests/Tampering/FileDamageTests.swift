@@ -130,6 +130,45 @@ struct FileDamageTests {
         return what
     }
 
+    @Test(
+        "Rows that lie in a wrong order are a finding, and never a trap",
+        arguments: ["events", "copies"]
+    )
+    func outOfOrder(_ table: String) async throws {
+        let test = try await TestStore()
+        for origin in ["a", "b"] {
+            for id in 1...5 {
+                try await test.ingest(
+                    #"{"specversion":"1.0","id":"\#(id)","source":"/s","type":"t"}"#,
+                    from: origin
+                )
+            }
+        }
+        let path = test.folder.file("copy.db")
+        try await test.store.backup(to: path)
+        await test.store.close()
+        let root = try PlainSQLite(path).run(
+            "SELECT rootpage FROM sqlite_schema WHERE name = ?1",
+            [.text(table)]
+        )
+        guard case .integer(let page)? = root.first?.first else {
+            Issue.record("there is no table \(table)")
+            return
+        }
+        let url = URL(filePath: path)
+        var bytes = [UInt8](try Data(contentsOf: url))
+        let start = Int(page - 1) * 4096
+        // A leaf of a table (sqlite.org/fileformat2.html#b_tree_pages): after 8 bytes, where its cells begin.
+        try #require(bytes[start] == 0x0D && bytes[start + 4] == 5)
+        for byte in 0..<2 { bytes.swapAt(start + 10 + byte, start + 14 + byte) }
+        try Data(bytes).write(to: url)
+        let store = try await EventStore.open(at: path)
+        let report = try await store.verify()
+        let found = report.findings.filter { $0.finding == "sequence" }.map(\.record)
+        #expect(found.contains("\(table) 3") && found.contains("\(table) 2"), "\(found)")
+        await store.close()
+    }
+
     @Test("A lost end of the log, and an older copy in the store's place, are found against a head")
     func lostTail() async throws {
         let test = try await TestStore()
