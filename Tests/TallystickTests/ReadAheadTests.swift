@@ -98,6 +98,23 @@ struct ReadAheadTests {
         await test.store.close()
     }
 
+    @Test(
+        "No key of a damaged row has a leaf, and none traps",
+        arguments: [-1, -256, .min] as [Int64]
+    )
+    func damagedKeys(_ index: Int64) async throws {
+        let test = try await filled()
+        let connection = try StoreFile.openForReading(test.path, StoreOptions())
+        let merkle = try MerkleRows(in: connection)
+        var kept = LeafHashes(of: .events, merkle)
+        var stored = try StoredLeaves(.events, in: connection)
+        #expect(try kept.hash(at: 0) != nil && stored.hash(0) != nil)
+        #expect(try kept.hash(at: index) == nil)
+        #expect(try stored.hash(index) == nil)
+        #expect(try merkle.leaf(index, of: .events) == nil)
+        await test.store.close()
+    }
+
     @Test("A row is handed over with every type of value as it is")
     func values() async throws {
         let test = try await TestStore()

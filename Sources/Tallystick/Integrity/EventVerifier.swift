@@ -46,7 +46,7 @@ final class EventVerifier {
         var expected = first + 1
         while try rows.step() {
             let position = rows.int64(at: EventColumn.position)
-            report.addGap("events", &expected, before: position)
+            guard report.addGap("events", &expected, before: position) else { continue }
             block.copy(rows)
             if block.copied == EventBlock.rowsAtOnce || block.isFull { try checkCopied(&report) }
         }

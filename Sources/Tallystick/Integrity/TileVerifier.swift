@@ -93,6 +93,8 @@ struct StoredLeaves {
 
     /// The hash of a leaf; nil when none is stored.
     mutating func hash(_ index: Int64) throws -> SHA256Digest? {
+        // Keys of damaged rows can be anything.
+        guard index >= 0 else { return nil }
         if let hash = tail[index] { return hash }
         let width = Int64(MerkleLog.tileWidth)
         if tile.index != index / width {

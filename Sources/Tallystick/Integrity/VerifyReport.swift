@@ -60,7 +60,8 @@ public struct VerifyReport: Sendable {
     /// where it comes out of order: so do those of a damaged table, which SQLite hands on as they lie.
     ///
     /// - parameter expected: the key that is next; moved on.
-    mutating func addGap(_ table: String, _ expected: inout Int64, before key: Int64) {
+    /// - returns: false for a row out of order. Nobody finds it by its key, and its key can be anything.
+    mutating func addGap(_ table: String, _ expected: inout Int64, before key: Int64) -> Bool {
         guard key >= expected else {
             add(
                 Finding(
@@ -71,10 +72,11 @@ public struct VerifyReport: Sendable {
                     actual: "a row out of order"
                 )
             )
-            return
+            return false
         }
         addMissing(table, expected..<key)
         expected = key + 1
+        return true
     }
 
     /// Adds a finding for rows that are missing, if there are any.

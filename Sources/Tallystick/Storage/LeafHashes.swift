@@ -21,6 +21,8 @@ struct LeafHashes {
 
     /// The hash of a leaf by its index; nil when none is stored.
     mutating func hash(at index: Int64) throws(SQLiteError) -> SHA256Digest? {
+        // Keys of damaged rows can be anything.
+        guard index >= 0 else { return nil }
         let width = Int64(MerkleLog.tileWidth)
         if tile.index != index / width {
             let hashes = try merkle.tile(of: log, level: 0, index: index / width)

@@ -249,7 +249,7 @@ final class VerifiedResolutions {
         guard try leafReader.write(sequence: sequence, to: &leaf) else {
             throw Self.damaged("resolutions \(id)", "its row of the audit trail is missing")
         }
-        guard try leaves.hash(at: sequence - 1) == MerkleHash.leaf(leaf) else {
+        guard try leaves.hash(at: sequence &- 1) == MerkleHash.leaf(leaf) else {
             throw Self.damaged(
                 "resolutions \(id)",
                 "it, or another row of audit_trail \(sequence), does not have the leaf hash in the tree"
