@@ -93,15 +93,11 @@ struct StoredLeaves {
 
     /// The hash of a leaf; nil when none is stored.
     mutating func hash(_ index: Int64) throws -> SHA256Digest? {
-        // Keys of damaged rows can be anything.
-        guard index >= 0 else { return nil }
         if let hash = tail[index] { return hash }
-        let width = Int64(MerkleLog.tileWidth)
-        if tile.index != index / width {
-            let hashes = try merkle.tile(of: name, level: 0, index: index / width)
-            tile = (index / width, hashes ?? [])
+        guard let place = MerkleLog.place(ofLeaf: index) else { return nil }
+        if tile.index != place.tile {
+            tile = (place.tile, try merkle.tile(of: name, level: 0, index: place.tile) ?? [])
         }
-        let offset = Int(index % width)
-        return offset < tile.hashes.count ? tile.hashes[offset] : nil
+        return place.offset < tile.hashes.count ? tile.hashes[place.offset] : nil
     }
 }

@@ -4,6 +4,8 @@ import TallystickSQLite
 /// Sorts the digests of events by source and id, in a database without a name: SQLite keeps it in temporary files,
 /// which nobody else can open and which are gone with the connection.
 final class ContentSorter {
+    static let operation = "digest the content"
+
     private let connection: Connection
     private let insert: Statement
     private let stop: StopFlag
@@ -56,7 +58,7 @@ final class ContentSorter {
     private func twice(_ row: Statement) -> StoreError {
         StoreError(
             .integrity,
-            during: "digest the content",
+            during: Self.operation,
             on: "event '\(row.text(at: 1))' of '\(row.text(at: 0))'",
             "two positions have this source and id",
             hint: "Run 'tally verify' to see what was changed"
@@ -69,9 +71,9 @@ final class ContentSorter {
             try body()
         } catch let error as SQLiteError {
             if stop.isSet {
-                throw StoreError(.interrupted, during: "digest the content", "it was stopped")
+                throw StoreError(.interrupted, during: Self.operation, "it was stopped")
             }
-            throw StoreError(error, during: "digest the content", on: "a temporary file")
+            throw StoreError(error, during: Self.operation, on: "a temporary file")
         }
     }
 }

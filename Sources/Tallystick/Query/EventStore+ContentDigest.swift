@@ -35,7 +35,7 @@ extension EventStore {
     public func contentDigest() async throws(StoreError) -> StoreContentDigest {
         let (path, options) = (path, options)
         let stop = StopFlag()
-        return try await Self.attempt(ContentDigestReader.operation, path) {
+        return try await Self.attempt(ContentSorter.operation, path) {
             try await withTaskCancellationHandler {
                 try await runOnThread { try ContentDigestReader(path, options, stop).read() }
             } onCancel: {
@@ -47,8 +47,6 @@ extension EventStore {
 
 /// Reads all effective events as of one moment, and has them sorted.
 private final class ContentDigestReader {
-    static let operation = "digest the content"
-
     private let source: EventSource
     private let undecided: Statement
     private let sorter: ContentSorter
@@ -69,7 +67,11 @@ private final class ContentDigestReader {
         (pinned, settings) = try source.inTransaction {
             let rows = try ConfigurationRows(in: source.connection)
             guard let settings = try SettingsInForce.read(rows, options.overrides) else {
-                throw StoreError(.integrity, during: Self.operation, "there are no settings")
+                throw StoreError(
+                    .integrity,
+                    during: ContentSorter.operation,
+                    "there are no settings"
+                )
             }
             return ((try source.head(), try source.resolutions.last()), settings)
         }
@@ -90,7 +92,7 @@ private final class ContentDigestReader {
     func read() throws -> StoreContentDigest {
         while position < pinned.head {
             if stop.isSet {
-                throw StoreError(.interrupted, during: Self.operation, "it was stopped")
+                throw StoreError(.interrupted, during: ContentSorter.operation, "it was stopped")
             }
             try source.inTransaction { try readChunk() }
         }

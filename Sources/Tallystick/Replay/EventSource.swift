@@ -175,8 +175,8 @@ final class EventSource {
         return Int(next - position)
     }
 
-    /// Makes `block` the one with the event after a position, up to which everything is consumed: verified here where few are wanted, else ahead of
-    /// us on another thread.
+    /// Makes `block` the one with the event after a position, up to which everything is consumed: verified here where
+    /// few are wanted, else ahead of us on another thread.
     private func moveBlock(to position: Int64, through last: Int64) throws {
         let end = blockStart + Int64(block.count)
         if blockStart <= position, position < end { return }

@@ -21,17 +21,10 @@ struct HistoryCheck {
                 throw StoreError(.interrupted, during: "verify what was consumed", "it was stopped")
             }
             let before = seen
-            try source.connection.begin()
-            do {
+            try source.inTransaction {
                 let window = try log.window(from: seen)
                 let bounds = ReplayLog.Bounds(limit: setting.batch)
                 _ = try log.consume(&seen, window, bounds) { seen, _ in !isThere(seen, found) }
-                try source.connection.execute("COMMIT")
-            } catch {
-                if !source.connection.isAutocommit {
-                    try source.connection.execute("ROLLBACK")
-                }
-                throw error
             }
             guard seen != before else { break }
         }

@@ -62,7 +62,9 @@ final class SinkEngine {
         }
         hasBegun = true
         // The reader's tree of what was consumed.
-        try reader.inTransaction { try reader.source.resume(from: checkpoint, setting.storeID) }
+        try reader.source.inTransaction {
+            try reader.source.resume(from: checkpoint, setting.storeID)
+        }
     }
 
     private func fits(_ found: Checkpoint) throws -> Bool {

@@ -11,7 +11,7 @@ struct SinkPass {
     func run(after start: ReplayCursor) throws -> ReplayCursor {
         let reader = try SinkReader(setting)
         var checkpoint = Checkpoint(setting.definition, storeID: setting.storeID)
-        try reader.inTransaction {
+        try reader.source.inTransaction {
             checkpoint.position = start.position.rawValue
             checkpoint.watermark =
                 try start.resolutionID

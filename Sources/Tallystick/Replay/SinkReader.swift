@@ -31,7 +31,7 @@ final class SinkReader {
 
     /// Reads the next batch, and moves the checkpoint past it.
     func read(_ checkpoint: inout Checkpoint) throws -> Batch {
-        try inTransaction {
+        try source.inTransaction {
             var batch = Batch(window: try log.window(from: checkpoint))
             var bytes = 0
             let bounds = ReplayLog.Bounds(limit: self.batch)
@@ -49,21 +49,8 @@ final class SinkReader {
 
     /// Whether there is anything to read.
     func hasMore(after checkpoint: Checkpoint) throws -> Bool {
-        try inTransaction {
+        try source.inTransaction {
             try log.hasMore(after: checkpoint, try log.window(from: checkpoint))
-        }
-    }
-
-    /// Runs `body` over one snapshot of the store.
-    func inTransaction<Result>(_ body: () throws -> Result) throws -> Result {
-        try source.connection.begin()
-        do {
-            let result = try body()
-            try source.connection.execute("COMMIT")
-            return result
-        } catch {
-            if !source.connection.isAutocommit { try source.connection.execute("ROLLBACK") }
-            throw error
         }
     }
 

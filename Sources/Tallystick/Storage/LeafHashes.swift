@@ -21,19 +21,16 @@ struct LeafHashes {
 
     /// The hash of a leaf by its index; nil when none is stored.
     mutating func hash(at index: Int64) throws(SQLiteError) -> SHA256Digest? {
-        // Keys of damaged rows can be anything.
-        guard index >= 0 else { return nil }
-        let width = Int64(MerkleLog.tileWidth)
-        if tile.index != index / width {
-            let hashes = try merkle.tile(of: log, level: 0, index: index / width)
-            tile = (index / width, hashes ?? [])
+        guard let place = MerkleLog.place(ofLeaf: index) else { return nil }
+        if tile.index != place.tile {
+            let hashes = try merkle.tile(of: log, level: 0, index: place.tile)
+            tile = (place.tile, hashes ?? [])
             if hashes == nil {
                 tail = [:]
                 for (index, hash) in try merkle.tail(of: log) { tail[index] = hash }
             }
         }
-        let offset = Int(index % width)
-        return offset < tile.hashes.count ? tile.hashes[offset] : tail[index]
+        return place.offset < tile.hashes.count ? tile.hashes[place.offset] : tail[index]
     }
 
     /// The tree over the first `size` leaves, whole subtrees from tiles.

@@ -1,18 +1,10 @@
 /// Hexadecimal digits.
 public enum Hex {
-    /// Appends two lower-case digits a byte.
-    public static func write(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
-        for byte in bytes {
-            output.append(digit(byte >> 4))
-            output.append(digit(byte & 15))
-        }
-    }
-
+    /// Two lower-case digits for each byte.
     public static func string(_ bytes: UnsafeRawBufferPointer) -> String {
-        var text: [UInt8] = []
-        text.reserveCapacity(bytes.count * 2)
-        write(bytes, to: &text)
-        return String(decoding: text, as: UTF8.self)
+        var text = ByteBuffer(capacity: 2 * bytes.count)
+        text.appendHex(bytes)
+        return String(decoding: text.bytes, as: UTF8.self)
     }
 
     /// Lower-case digits of bytes.

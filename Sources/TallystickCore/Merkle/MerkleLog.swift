@@ -6,6 +6,13 @@ public struct MerkleLog: Sendable {
     /// Leaves a log may have: far from any overflow, and from any disk.
     public static let maximumSize: Int64 = 1 << 56
 
+    /// The tile of level 0 that has a leaf's hash, and the place there; nil where a log has no such index. Keys of
+    /// damaged rows can be anything.
+    public static func place(ofLeaf index: Int64) -> (tile: Int64, offset: Int)? {
+        guard (0..<maximumSize).contains(index) else { return nil }
+        return (index / Int64(tileWidth), Int(index % Int64(tileWidth)))
+    }
+
     /// A tile that an append made or changed.
     public struct Tile: Sendable, Equatable {
         public var level: Int
