@@ -48,7 +48,7 @@ let package = Package(
             path: "migrations",
             resources: [
                 .embedInCode("V0001_initial.sql"), .embedInCode("V0002_reconciliation.sql"),
-                .embedInCode("V0003_proof.sql"),
+                .embedInCode("V0003_proof.sql"), .embedInCode("V0004_identity_segments.sql"),
             ],
             swiftSettings: strict
         ),

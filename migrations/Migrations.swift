@@ -18,6 +18,11 @@ public enum Migrations {
             bytes: PackageResources.V0002_reconciliation_sql
         ),
         Migration(number: 3, name: "V0003_proof", bytes: PackageResources.V0003_proof_sql),
+        Migration(
+            number: 4,
+            name: "V0004_identity_segments",
+            bytes: PackageResources.V0004_identity_segments_sql
+        ),
     ]
 }
 

@@ -46,6 +46,13 @@ int tally_loop_open(const char *path, const char *schema, int page_size, int log
     tally_loop *l = *loop = calloc(1, sizeof *l);
     if (!l) return SQLITE_NOMEM;
     int code = open_store(path, schema, page_size, log_pages, &l->db);
+    /* One index over all identities, as anybody would write it first. */
+    if (!code)
+        code = sqlite3_exec(
+            l->db,
+            "CREATE TABLE plain_identities (event_id TEXT NOT NULL, source_id INTEGER NOT NULL,"
+            " position INTEGER NOT NULL, PRIMARY KEY (event_id, source_id)) STRICT, WITHOUT ROWID",
+            0, 0, 0);
     if (!code)
         code = prepare(
             l->db,
@@ -56,7 +63,7 @@ int tally_loop_open(const char *path, const char *schema, int page_size, int log
             &l->event);
     if (!code)
         code = prepare(
-            l->db, "INSERT INTO event_identities (event_id, source_id, position) VALUES (?1,?2,?3)",
+            l->db, "INSERT INTO plain_identities (event_id, source_id, position) VALUES (?1,?2,?3)",
             &l->identity);
     if (!code)
         code = prepare(

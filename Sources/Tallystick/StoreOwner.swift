@@ -88,12 +88,37 @@ actor StoreOwner {
         }
     }
 
-    /// Writes a batch of a run.
-    func write(_ prepared: PreparedBatch, run: Int) throws(StoreError) -> BatchWriter.Result {
+    /// Writes the batch that comes next, and others that wait after it where one transaction has time for them.
+    ///
+    /// They are taken here, so that nobody else keeps them while they are written: each takes much memory.
+    ///
+    /// - returns: for each of which input it is, and what it became.
+    func writeNext(
+        of steps: BlockingQueue<IngestReader.Step>,
+        run: Int
+    ) throws(StoreError) -> [(part: IngestReader.Part, result: BatchWriter.Result)] {
         guard let writer = runs[run] else {
             throw StoreError(.closed, during: "ingest", "the store was closed")
         }
-        return try writer.write(prepared, during: "ingest")
+        var failure: StoreError?
+        var parts: [IngestReader.Part] = []
+        let results = try writer.write(during: "ingest") { isWanted in
+            let step = steps.nextIfAny { step in
+                guard case .batch(let batch, _) = step else { return parts.isEmpty }
+                return isWanted(batch)
+            }
+            switch step {
+            case nil: return nil
+            case .failed(let error):
+                failure = error
+                return nil
+            case .batch(let batch, let part):
+                parts.append(part)
+                return batch
+            }
+        }
+        if let failure { throw failure }
+        return Array(zip(parts, results))
     }
 
     func endIngest(run: Int) { runs[run] = nil }

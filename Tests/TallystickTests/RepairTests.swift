@@ -17,7 +17,7 @@ struct RepairTests {
         arguments: [
             "DELETE FROM event_identities WHERE position % 7 = 0",
             "UPDATE event_identities SET position = position + 1 WHERE position % 2 = 0",
-            "INSERT INTO event_identities VALUES ('nobody', 1, 5)",
+            "INSERT INTO event_identities VALUES (0, 'nobody', 1, 5)",
             "DELETE FROM stream_revisions; DELETE FROM event_identities",
             "UPDATE stream_revisions SET revision = revision + 5000 WHERE position < 9",
             "DELETE FROM conflict_states WHERE conflict_id = 2",

@@ -49,7 +49,9 @@ final class Appender {
             """
             SELECT i.position, e.stream_id, e.revision
             FROM sources AS s
-            JOIN event_identities AS i ON i.source_id = s.source_id AND i.event_id = ?2
+            JOIN event_identities AS i
+                ON i.segment IN (SELECT segment FROM identity_segments)
+                AND i.event_id = ?2 AND i.source_id = s.source_id
             JOIN events AS e ON e.position = i.position
             WHERE s.name = ?1
             """

@@ -10,6 +10,8 @@ final class BatchWriter {
     private let inserter: EventInserter
     /// Whether the last batch had no event that the store knew, so that the next one is tried as new.
     private var expectsNew = true
+    /// How long the last transaction took in which all events were new; nil before there was one.
+    private var microsecondsPerRecord: Double?
     private var copies: CopyRecorder
     private let quarantine: QuarantineWriter
     private let breakers: BreakerBook
@@ -41,7 +43,7 @@ final class BatchWriter {
         var positionOfEvent: [Int64] = []
         /// Set where the time for one transaction was used up.
         var rest: Rest?
-        /// How long the batch's first transaction took, which is in proportion to its size.
+        /// How long the batch's first transaction took, or its share of one with others.
         var microseconds: Int64 = 0
 
         mutating func add(_ other: Result) {
@@ -60,15 +62,114 @@ final class BatchWriter {
         var rejected: Range<Int>
     }
 
-    /// Records a batch: in one transaction, or in several where it has so many conflicts or rejected inputs
-    /// that one would take long. Each leaves the store whole.
+    /// Records the batch that comes next, and further ones in the same transaction as long as all of it is expected to
+    /// take no longer than a transaction may: pages of the index that several batches change are written once. A batch
+    /// with many conflicts or rejected inputs goes on in further transactions. Each leaves the store whole.
+    ///
+    /// - parameter next: takes the batch that comes next, where it is there already and is wanted.
+    /// - returns: what each of them became, in their order.
     func write(
-        _ prepared: PreparedBatch,
-        during operation: String
-    ) throws(StoreError) -> Result {
-        accept(prepared)
-        var result = try writeFirst(prepared, during: operation)
-        result.microseconds = store.transactionMicroseconds
+        during operation: String,
+        next: (_ isWanted: (PreparedBatch) -> Bool) -> PreparedBatch?
+    ) throws(StoreError) -> [Result] {
+        var batch = next { _ in true }
+        if let first = batch {
+            accept(first)
+            if first.batch.count == 0 { return [Result()] }
+        }
+        var results: [Result] = []
+        if expectsNew { results = try writeAsNew(&batch, during: operation, next) }
+        if let known = batch {
+            var result = try store.transaction(operation) {
+                let result = try record(known, .any, isTimed: true)
+                try inserter.insertRevisions()
+                if result.rest == nil { try countCall(result.outcomes) }
+                return result
+            }
+            result.microseconds = store.transactionMicroseconds
+            try writeRest(of: known, during: operation, &result)
+            let outcomes = result.outcomes
+            expectsNew = outcomes.duplicate + outcomes.confirmed + outcomes.conflicting == 0
+            results.append(result)
+        }
+        return results
+    }
+
+    /// Records a batch, and others that follow it, as far as all their events are new.
+    ///
+    /// No batch is kept longer than it is needed: each takes much memory.
+    ///
+    /// - parameter batch: left nil, or one that has an event that the store knows, and was not recorded.
+    private func writeAsNew(
+        _ batch: inout PreparedBatch?,
+        during operation: String,
+        _ next: (_ isWanted: (PreparedBatch) -> Bool) -> PreparedBatch?
+    ) throws(StoreError) -> [Result] {
+        var unfinished: PreparedBatch?
+        var records = 0
+        let group = try store.attempt(operation) { () -> [Result]? in
+            var results: [Result] = []
+            var scope: (generation: Int, version: Int64)?
+            while let prepared = batch.take()
+                ?? next({ self.fits($0, scope, after: records, results) })
+            {
+                if scope != nil { accept(prepared) }
+                do {
+                    let result = try record(
+                        prepared,
+                        results.isEmpty ? .asNew : .onlyNew,
+                        isTimed: true
+                    )
+                    if result.rest != nil { unfinished = prepared }
+                    results.append(result)
+                } catch is EventInserter.NotAllNew {
+                    batch = prepared
+                    break
+                }
+                scope = (prepared.batch.generation, prepared.configuration.version)
+                records += prepared.batch.count
+            }
+            if results.isEmpty { return nil }
+            try inserter.insertRevisions()
+            for result in results where result.rest == nil { try countCall(result.outcomes) }
+            return results
+        }
+        guard var group else { return [] }
+        microsecondsPerRecord = Double(store.transactionMicroseconds) / Double(max(1, records))
+        for index in group.indices {
+            let share = microsecondsPerRecord ?? 0
+            group[index].microseconds = Int64(share * Double(group[index].outcomes.total))
+        }
+        if let unfinished {
+            try writeRest(of: unfinished, during: operation, &group[group.count - 1])
+        }
+        return group
+    }
+
+    /// Whether a batch may be added to a transaction that has so many records already.
+    ///
+    /// - parameter scope: of the batches that it has.
+    private func fits(
+        _ next: PreparedBatch,
+        _ scope: (generation: Int, version: Int64)?,
+        after records: Int,
+        _ results: [Result]
+    ) -> Bool {
+        // The names of an earlier generation are forgotten with the first batch of a new one.
+        guard let scope, next.batch.generation == scope.generation,
+            next.configuration.version == scope.version, results.last?.rest == nil,
+            let microsecondsPerRecord
+        else { return false }
+        let expected = microsecondsPerRecord * Double(records + next.batch.count)
+        return expected < Double(WriterLimits.groupMicroseconds)
+    }
+
+    /// Records what a transaction left of a batch.
+    private func writeRest(
+        of prepared: PreparedBatch,
+        during operation: String,
+        _ result: inout Result
+    ) throws(StoreError) {
         while let rest = result.rest {
             result.add(
                 try store.transaction(operation) {
@@ -78,33 +179,6 @@ final class BatchWriter {
                 }
             )
         }
-        return result
-    }
-
-    private func writeFirst(
-        _ prepared: PreparedBatch,
-        during operation: String
-    ) throws(StoreError) -> Result {
-        if expectsNew {
-            let result = try store.attempt(operation) {
-                do {
-                    return try begin(prepared, lookingUp: false)
-                } catch is EventInserter.NotAllNew {
-                    return nil
-                }
-            }
-            if let result { return result }
-        }
-        let result = try store.transaction(operation) { try begin(prepared, lookingUp: true) }
-        let outcomes = result.outcomes
-        expectsNew = outcomes.duplicate + outcomes.confirmed + outcomes.conflicting == 0
-        return result
-    }
-
-    private func begin(_ prepared: PreparedBatch, lookingUp: Bool) throws -> Result {
-        let result = try record(prepared, lookingUp: lookingUp, isTimed: true)
-        if result.rest == nil { try countCall(result.outcomes) }
-        return result
     }
 
     /// Counts a whole batch as a call of the origin's breaker: failed where too many of its inputs were no events,
@@ -132,7 +206,8 @@ final class BatchWriter {
         accept(prepared)
         let before = store.size(of: .events)
         var revisions: [Int64] = []
-        _ = try record(prepared, lookingUp: false, isTimed: false) { revisions = $0 }
+        _ = try record(prepared, .asNew, isTimed: false) { revisions = $0 }
+        try inserter.insertRevisions()
         return revisions.enumerated().map { order, revision in
             AppendedEvent(
                 position: Position(before + Int64(order) + 1),
@@ -144,15 +219,27 @@ final class BatchWriter {
     /// Records a batch in the transaction that is open, whatever the store has.
     func recordInTransaction(_ prepared: PreparedBatch) throws -> Result {
         accept(prepared)
-        return try record(prepared, lookingUp: true, isTimed: false)
+        let result = try record(prepared, .any, isTimed: false)
+        try inserter.insertRevisions()
+        return result
     }
 
     // MARK: One transaction
 
+    /// What is known of a batch's events before it is recorded.
+    private enum Approach {
+        /// All are taken for new, and `NotAllNew` is thrown, after something was written, where one is not.
+        case asNew
+        /// All are looked up, and `NotAllNew` is thrown, before anything is written, where one is known.
+        case onlyNew
+        /// All are looked up.
+        case any
+    }
+
     /// - parameter isTimed: whether a part may be left for a further transaction.
     private func record(
         _ prepared: PreparedBatch,
-        lookingUp: Bool,
+        _ approach: Approach,
         isTimed: Bool,
         onRevisions: ([Int64]) -> Void = { _ in }
     ) throws -> Result {
@@ -164,8 +251,9 @@ final class BatchWriter {
             var result = Result()
             result.positionOfEvent = [Int64](repeating: 0, count: batch.events.count)
             var isNew = [Bool](repeating: true, count: batch.events.count)
-            if lookingUp {
+            if approach != .asNew {
                 try inserter.lookUp(prepared, arena, &result.positionOfEvent, &isNew)
+                if approach == .onlyNew, isNew.contains(false) { throw EventInserter.NotAllNew() }
             }
             let new = assignPositions(batch, isNew, &result)
             if !new.isEmpty {
@@ -176,7 +264,7 @@ final class BatchWriter {
                         arena,
                         at: now,
                         positions: result.positionOfEvent,
-                        lookedUp: lookingUp
+                        lookedUp: approach != .asNew
                     )
                 )
                 result.outcomes.appended = new.count

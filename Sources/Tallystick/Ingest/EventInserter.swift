@@ -16,7 +16,15 @@ final class EventInserter {
     private let categoryRows: DictionaryRows
     private let originRows: DictionaryRows
     private let lastRevision: Statement
-    private let findIdentity: Statement
+    private let index: IdentityIndex
+    private struct RevisionRow {
+        var stream: Int64
+        var revision: Int64
+        var position: Int64
+    }
+
+    /// Rows of the revision index that the transaction still has to write.
+    private var deferred: [RevisionRow] = []
     /// By index of the stream: the next revision, or -1 where it is not known.
     private var nextRevision: [Int64] = []
     private var categoryIDs: [Int64] = []
@@ -42,9 +50,7 @@ final class EventInserter {
         lastRevision = try store.connection.prepare(
             "SELECT coalesce(max(revision), -1) FROM stream_revisions WHERE stream_id = ?1"
         )
-        findIdentity = try store.connection.prepare(
-            "SELECT position FROM event_identities WHERE event_id = ?1 AND source_id = ?2"
-        )
+        index = try IdentityIndex(in: store.connection)
     }
 
     /// Goes by other settings from now on.
@@ -75,6 +81,7 @@ final class EventInserter {
     func revalidate() throws {
         guard storeGeneration != store.generation else { return }
         storeGeneration = store.generation
+        deferred.removeAll(keepingCapacity: true)
         sources.forgetIDs()
         types.forgetIDs()
         streams.forgetIDs()
@@ -93,17 +100,42 @@ final class EventInserter {
         _ positions: inout [Int64],
         _ isNew: inout [Bool]
     ) throws {
-        for index in prepared.byIdentity {
-            let event = prepared.batch.events[Int(index)]
-            guard let source = try sources.find(Int(event.source)) else { continue }
-            try findIdentity.bindText(arena.slice(event.id), at: 1, copy: false)
-            try findIdentity.bind(source, at: 2)
-            if try findIdentity.step() {
-                positions[Int(index)] = findIdentity.int64(at: 0)
-                isNew[Int(index)] = false
-            }
-            try findIdentity.reset()
+        let (keys, events) = try keys(of: prepared, arena) { try sources.find($0) }
+        try index.find(
+            keys,
+            before: IdentityIndex.segment(of: store.size(of: .events)) + 1
+        ) { key, position in
+            positions[Int(events[key])] = position
+            isNew[Int(events[key])] = false
+            return true
         }
+    }
+
+    /// What to look for in the index, and for each the event's index in the batch.
+    ///
+    /// - parameter source: the id of a source by its index; nil where the store has no such source.
+    private func keys(
+        of prepared: PreparedBatch,
+        _ arena: UnsafeRawBufferPointer,
+        source: (Int) throws -> Int64?
+    ) rethrows -> (keys: [IdentityIndex.Key], events: [Int32]) {
+        var (keys, events): ([IdentityIndex.Key], [Int32]) = ([], [])
+        keys.reserveCapacity(prepared.byIdentity.count)
+        events.reserveCapacity(prepared.byIdentity.count)
+        for (order, index) in prepared.byIdentity.enumerated() {
+            let event = prepared.batch.events[Int(index)]
+            guard let source = try source(Int(event.source)) else { continue }
+            let checksum = prepared.idChecksums[order]
+            keys.append(
+                IdentityIndex.Key(
+                    id: arena.slice(event.id),
+                    source: source,
+                    hash: IdentityFilter.hash(idChecksum: checksum, source: source)
+                )
+            )
+            events.append(index)
+        }
+        return (keys, events)
     }
 
     // MARK: New events
@@ -126,6 +158,8 @@ final class EventInserter {
         let batch = prepared.batch
         try resolveNames(new, batch)
         let revisions = try assignRevisions(new, batch)
+        try openSegments(for: new.count)
+        if !lookedUp { try checkOlderSegments(prepared, arena, new.count) }
         try insertIdentities(prepared, arena, positions, lookedUp)
         // Only now is it sure that the events are new.
         let demanded = try demandedChecksums(new, batch, arena)
@@ -140,7 +174,7 @@ final class EventInserter {
         )
         let hashes = try helper.hash(leaves) {
             try insertRows(new, batch, arena, now, revisions, demanded)
-            try insertRevisions(new, batch, revisions)
+            deferRevisions(new, batch, revisions)
         }
         store.append(hashes, to: .events)
         return revisions
@@ -238,6 +272,31 @@ final class EventInserter {
         return revisions
     }
 
+    /// Makes room in the index for so many events, and one filter where a segment was completed.
+    private func openSegments(for count: Int) throws {
+        let first = store.size(of: .events) + 1
+        try index.addSegments(for: first...first + Int64(count) - 1)
+        try index.makeFilter(before: IdentityIndex.segment(of: first))
+    }
+
+    /// Makes sure that no older segment has an event that is taken for new. The segment to which all rows are
+    /// added says so itself.
+    private func checkOlderSegments(
+        _ prepared: PreparedBatch,
+        _ arena: UnsafeRawBufferPointer,
+        _ count: Int
+    ) throws {
+        let last = IdentityIndex.segment(of: store.size(of: .events) + Int64(count))
+        guard last > 0 else { return }
+        let (keys, _) = keys(of: prepared, arena) { sources.ids[$0] }
+        var isAnyKnown = false
+        try index.find(keys, before: last) { _, _ in
+            isAnyKnown = true
+            return false
+        }
+        if isAnyKnown { throw NotAllNew() }
+    }
+
     /// Fills the identity index in order of its key.
     private func insertIdentities(
         _ prepared: PreparedBatch,
@@ -256,6 +315,7 @@ final class EventInserter {
             try statement.bindText(arena.slice(event.id), at: 1, copy: false)
             try statement.bind(sources.ids[Int(event.source)], at: 2)
             try statement.bind(position, at: 3)
+            try statement.bind(IdentityIndex.segment(of: position), at: 4)
             try statement.run()
             added += 1
         }
@@ -350,22 +410,36 @@ final class EventInserter {
         }
     }
 
-    /// Fills the revision index in order of its key.
-    private func insertRevisions(_ new: [Int32], _ batch: EventBatch, _ revisions: [Int64]) throws {
+    // MARK: Revisions
+
+    /// Remembers the rows of the revision index until the transaction's end.
+    private func deferRevisions(_ new: [Int32], _ batch: EventBatch, _ revisions: [Int64]) {
         let first = store.size(of: .events) + 1
-        var keys: [(stream: Int64, order: Int32)] = []
-        keys.reserveCapacity(new.count)
+        deferred.reserveCapacity(deferred.count + new.count)
         for (order, index) in new.enumerated() {
-            keys.append((streams.ids[Int(batch.events[Int(index)].stream)], Int32(order)))
+            let stream = streams.ids[Int(batch.events[Int(index)].stream)]
+            deferred.append(
+                RevisionRow(
+                    stream: stream,
+                    revision: revisions[order],
+                    position: first + Int64(order)
+                )
+            )
         }
-        keys.sort { ($0.stream, $0.order) < ($1.stream, $1.order) }
+    }
+
+    /// Fills the revision index with what the transaction's batches brought, in order of its key: a page that
+    /// several batches change is written once. Has to be called before the transaction is committed.
+    func insertRevisions() throws(SQLiteError) {
+        deferred.sort { ($0.stream, $0.position) < ($1.stream, $1.position) }
         let statement = store.events.revision
-        for key in keys {
-            try statement.bind(key.stream, at: 1)
-            try statement.bind(revisions[Int(key.order)], at: 2)
-            try statement.bind(first + Int64(key.order), at: 3)
+        for row in deferred {
+            try statement.bind(row.stream, at: 1)
+            try statement.bind(row.revision, at: 2)
+            try statement.bind(row.position, at: 3)
             try statement.run()
         }
+        deferred.removeAll(keepingCapacity: true)
     }
 }
 

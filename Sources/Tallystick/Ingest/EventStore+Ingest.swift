@@ -90,29 +90,26 @@ extension EventStore {
         _ pace: BatchPace,
         _ report: inout IngestReport
     ) async throws {
-        while let step = try await runOnThread({ steps.next() }) {
+        while try await runOnThread({ steps.waitForAny() }) {
             if Task.isCancelled {
                 report.isInterrupted = true
                 return
             }
-            switch step {
-            case .failed(let error):
-                throw error
-            case .batch(let prepared, let input, let bytes):
-                if prepared.batch.count > 0 {
-                    let start = ContinuousClock.now
-                    let result = try await owner.write(prepared, run: run)
-                    StoreMetrics.ingested(
-                        result.outcomes,
-                        from: report.origin,
-                        in: .now - start
-                    )
-                    report.add(result, input: input)
-                    pace.note(records: prepared.batch.count, microseconds: result.microseconds)
-                }
-                report.inputs[input].bytes = bytes
-                report.inputs[input].events += Int64(prepared.batch.count)
+            let start = ContinuousClock.now
+            let written = try await owner.writeNext(of: steps, run: run)
+            StoreMetrics.ingested(
+                written.reduce(OutcomeCounts()) { $0 + $1.result.outcomes },
+                from: report.origin,
+                in: .now - start
+            )
+            for (part, result) in written {
+                report.add(result, input: part.input)
+                report.inputs[part.input].bytes = part.bytes
+                report.inputs[part.input].events += Int64(part.records)
                 options.onProgress?(report)
+                if part.records > 0 {
+                    pace.note(records: part.records, microseconds: result.microseconds)
+                }
             }
         }
     }

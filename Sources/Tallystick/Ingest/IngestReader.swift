@@ -2,10 +2,19 @@ import TallystickCore
 
 /// The reading half of an ingest: cuts, decodes and hashes inputs into batches, ahead of the writer.
 final class IngestReader {
+    /// Where a batch comes from.
+    struct Part: Sendable {
+        /// The number of the input.
+        var input: Int
+        /// Bytes of the input read so far.
+        var bytes: Int64
+        var records: Int
+    }
+
     /// What the reader hands over, in order.
     enum Step: Sendable {
         /// A batch of one input; the last one of it also says how many bytes the input had.
-        case batch(PreparedBatch, input: Int, bytes: Int64)
+        case batch(PreparedBatch, Part)
         case failed(StoreError)
     }
 
@@ -91,7 +100,8 @@ final class IngestReader {
 
     private func handOver(_ input: Int, _ bytes: Int64) -> Bool {
         let prepared = PreparedBatch(batch, configuration)
-        let isWanted = steps.put(.batch(prepared, input: input, bytes: bytes))
+        let part = Part(input: input, bytes: bytes, records: batch.count)
+        let isWanted = steps.put(.batch(prepared, part))
         begin()
         return isWanted
     }

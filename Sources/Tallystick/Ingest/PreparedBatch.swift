@@ -7,11 +7,17 @@ struct PreparedBatch: Sendable {
     let configuration: IngestConfiguration
     /// Indices of events that no earlier event of the batch duplicates, by id.
     let byIdentity: [Int32]
+    /// The CRC-32 of their ids, in the same order, for the filters of the index.
+    let idChecksums: [UInt32]
 
     init(_ batch: EventBatch, _ configuration: IngestConfiguration) {
         self.batch = batch
         self.configuration = configuration
-        byIdentity = Self.order(batch)
+        let order = Self.order(batch)
+        byIdentity = order
+        idChecksums = batch.arena.withUnsafeBytes { arena in
+            order.map { CRC32.checksum(arena.slice(batch.events[Int($0)].id)) }
+        }
     }
 
     private struct Key {
@@ -24,7 +30,7 @@ struct PreparedBatch: Sendable {
             var keys: [Key] = []
             keys.reserveCapacity(batch.events.count)
             for (index, event) in batch.events.enumerated() where event.duplicateOf < 0 {
-                keys.append(Key(prefix: prefix(arena.slice(event.id)), index: Int32(index)))
+                keys.append(Key(prefix: arena.slice(event.id).bigEndianPrefix, index: Int32(index)))
             }
             keys.sort { left, right in
                 if left.prefix != right.prefix { return left.prefix < right.prefix }
@@ -35,15 +41,5 @@ struct PreparedBatch: Sendable {
             }
             return keys.map(\.index)
         }
-    }
-
-    /// The first eight bytes as a big-endian number: ordered as the bytes are.
-    private static func prefix(_ id: UnsafeRawBufferPointer) -> UInt64 {
-        if id.count >= 8 {
-            return UInt64(bigEndian: id.loadUnaligned(as: UInt64.self))
-        }
-        var prefix: UInt64 = 0
-        for index in 0..<8 { prefix = prefix << 8 | UInt64(index < id.count ? id[index] : 0) }
-        return prefix
     }
 }

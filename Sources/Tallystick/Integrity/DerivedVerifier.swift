@@ -30,9 +30,11 @@ final class DerivedVerifier {
         _ sum: inout UInt64,
         _ report: inout VerifyReport
     ) throws -> [SQLValue]? {
-        try indexes[table]?.scan(after: key) { row, head in
+        if key.isEmpty { try findOutside(table, &report) }
+        return try indexes[table]?.scan(after: key) { row, head, isRepeated in
             let position = row.int64(at: 2)
             let isTyped = Self.isTyped(row, table)
+            if isRepeated { report.add(Self.repeated(table, position)) }
             if isTyped, positions.contains(position) {
                 sum &+=
                     table == .identities
@@ -47,6 +49,30 @@ final class DerivedVerifier {
     private static func isTyped(_ row: Statement, _ table: IndexTable) -> Bool {
         row.columnType(at: 0) == table.key.type && row.columnType(at: 1) == .integer
             && row.columnType(at: 2) == .integer
+            && (row.isNull(at: 3)
+                || row.int64(at: 3) == IdentityIndex.segment(of: row.int64(at: 2)))
+    }
+
+    /// Names rows of an index table in segments that no position has.
+    private func findOutside(_ table: IndexTable, _ report: inout VerifyReport) throws {
+        let segment = IdentityIndex.segment(of: max(1, try stray.last("position", of: "events")))
+        for row in try indexes[table]?.outside(through: segment) ?? [] {
+            guard case .integer(let position) = row[2] else { continue }
+            report.add(Self.stray(table, position))
+        }
+    }
+
+    private static func repeated(
+        _ table: IndexTable,
+        _ position: Int64
+    ) -> VerifyReport.Finding {
+        .init(
+            record: "\(table.rawValue) for position \(position)",
+            position: position,
+            finding: "index",
+            expected: "an identity that no other event has",
+            actual: "another position has it too"
+        )
     }
 
     /// Names events in a range that have no row in an index table.
@@ -79,9 +105,7 @@ final class DerivedVerifier {
     ) throws -> [SQLValue]? {
         guard let index = indexes[table] else { return nil }
         var keys: [[SQLValue]] = []
-        let next = try index.scan(after: key) { row, _ in
-            keys.append([row.value(at: 0), row.value(at: 1), row.value(at: 2)])
-        }
+        let next = try index.scan(after: key) { row, _, _ in keys.append(IndexRows.values(row)) }
         for key in keys where try index.isStray(key) {
             guard case .integer(let position) = key[2] else { continue }
             report.add(Self.stray(table, position))

@@ -54,6 +54,7 @@ struct DerivedRepair {
         }
         add("merkle_tiles", try rebuild(tiles))
         for table in IndexTable.allCases { add(table.rawValue, try rebuild(table)) }
+        add("identity_segments", try rebuildSegments())
         for table in StateTable.allCases { add(table.rawValue, try rebuild(table)) }
         return repaired
     }
@@ -90,13 +91,13 @@ struct DerivedRepair {
 
     private func rebuild(_ table: IndexTable) throws -> Int {
         let index = try IndexRows(table, in: store.connection)
+        let lastSegment = IdentityIndex.segment(of: max(1, try store.merkle.size(of: .events)))
         var count = 0
         var key: [SQLValue]? = []
         while let start = key {
             var rows: [[SQLValue]] = []
-            key = try index.scan(after: start) { row, _ in
-                rows.append((0..<3).map { row.value(at: $0) })
-            }
+            key = try index.scan(after: start) { row, _, _ in rows.append(IndexRows.values(row)) }
+            if start.isEmpty { rows += try index.outside(through: lastSegment) }
             let stray = try rows.filter { try index.isStray($0) }
             try repair(table.rawValue, stray.count) {
                 for row in stray {
@@ -120,6 +121,16 @@ struct DerivedRepair {
             count += missing.count
             // The list is cut: what it did not name comes next.
             if missing.count < StrayRows.listed { next += VerifyLimits.chunk }
+        }
+        return count
+    }
+
+    private func rebuildSegments() throws -> Int {
+        let segments = try SegmentVerifier(in: store.connection)
+        var count = 0
+        try segments.repair { change in
+            try repair("identity_segments", 1) { try segments.apply(change) }
+            count += 1
         }
         return count
     }

@@ -58,7 +58,9 @@ struct TileRepair {
         switch finding.finding {
         case "index": true
         case "derived":
-            StateTable.allCases.contains { finding.record.hasPrefix($0.rawValue + " ") }
+            (StateTable.allCases.map(\.rawValue) + ["identity_segments"]).contains {
+                finding.record.hasPrefix($0 + " ")
+            }
         default: false
         }
     }

@@ -162,6 +162,10 @@ final class Verification: Sendable {
             let records = try stray.last(table.key, of: table.rawValue)
             lanes.addKeyed(.states(table), records: records)
         }
+        if scope == .everything {
+            let segments = IdentityIndex.segment(of: heads.size(.events)) + 1
+            lanes.addKeyed(.segments, records: segments)
+        }
         return lanes
     }
 

@@ -10,6 +10,7 @@ enum VerifyLane: Hashable, Sendable {
     case audit
     case details(DetailTable)
     case states(StateTable)
+    case segments
 
     var name: String {
         switch self {
@@ -21,6 +22,7 @@ enum VerifyLane: Hashable, Sendable {
         case .audit: "audit_rows"
         case .details(let table): table.name
         case .states(let table): table.rawValue
+        case .segments: "identity_segments"
         }
     }
 }

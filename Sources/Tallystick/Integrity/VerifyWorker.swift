@@ -11,6 +11,7 @@ final class VerifyWorker {
     private let audit: AuditVerifier
     private let resolutions: ResolutionVerifier
     private let derived: DerivedVerifier
+    private let segments: SegmentVerifier
     private let sums: KeySums
     private let indexed: Range<Int64>
 
@@ -35,6 +36,7 @@ final class VerifyWorker {
         audit = try AuditVerifier(in: connection, states)
         resolutions = try ResolutionVerifier(in: connection, reader, options.checksummer, demands)
         derived = try DerivedVerifier(in: connection, states)
+        segments = try SegmentVerifier(in: connection)
     }
 
     /// The ids of a dictionary that the rows read so far use.
@@ -93,6 +95,7 @@ final class VerifyWorker {
         case .details(let table):
             return key(try audit.findUncovered(in: table, from: first, &report))
         case .states(let table): return key(try derived.check(table, from: first, &report))
+        case .segments: return key(try segments.check(first, &report))
         }
         return nil
     }

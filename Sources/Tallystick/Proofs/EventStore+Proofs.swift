@@ -150,10 +150,7 @@ private struct Prover {
     func position(_ source: String, _ id: String) throws -> Position? {
         let find = try connection.prepare(
             """
-            SELECT i.position
-            FROM sources AS s
-            JOIN event_identities AS i ON i.source_id = s.source_id AND i.event_id = ?2
-            WHERE s.name = ?1
+            SELECT position FROM event_log WHERE event_id = ?2 AND source = ?1
             """
         )
         try find.bindText(source, at: 1)

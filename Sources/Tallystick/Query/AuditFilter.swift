@@ -77,18 +77,22 @@ public struct AuditFilter: Sendable, Equatable {
 
     /// Rows about an event by its identity, and mismatches of inputs that never became one.
     private static func event(hasSource: Bool, hasID: Bool) -> String {
-        let inEvents = [
-            hasSource ? "s.name = :source" : nil, hasID ? "i.event_id = :event" : nil,
-        ]
+        // A search by id goes through the view, which knows the index.
+        let inEvents =
+            hasID
+            ? "SELECT position FROM event_log WHERE event_id = :event"
+                + (hasSource ? " AND source = :source" : "")
+            : """
+            SELECT e.position
+            FROM sources AS s
+            JOIN events AS e ON e.source_id = s.source_id
+            WHERE s.name = :source
+            """
         let inMismatches = [
             hasSource ? "source = :source" : nil, hasID ? "event_id = :event" : nil,
         ]
         return """
-            (a.position IN (
-                SELECT i.position
-                FROM event_identities AS i
-                JOIN sources AS s ON s.source_id = i.source_id
-                WHERE \(inEvents.compactMap { $0 }.joined(separator: " AND ")))
+            (a.position IN (\(inEvents))
             OR a.audit_sequence IN (
                 SELECT audit_sequence
                 FROM mismatches

@@ -18,8 +18,8 @@ struct EventInsertion {
         )
         identity = try connection.prepare(
             """
-            INSERT INTO event_identities (event_id, source_id, position)
-            VALUES (?1, ?2, ?3)
+            INSERT INTO event_identities (segment, event_id, source_id, position)
+            VALUES (?4, ?1, ?2, ?3)
             ON CONFLICT DO NOTHING
             """
         )

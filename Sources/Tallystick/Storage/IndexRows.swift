@@ -15,82 +15,93 @@ enum IndexTable: String, CaseIterable, Sendable {
     }
 }
 
-/// Reads an index table in order of its key, chunk by chunk, and finds where it and `events` differ.
+/// Finds where an index table and `events` differ.
 struct IndexRows {
     let table: IndexTable
-    private let first: Statement
-    private let rest: Statement
+    private let scan: IndexScan
+    private let outside: Statement?
     private let unindexed: Statement
     private let missingEvent: Statement
 
     init(_ table: IndexTable, in connection: Connection) throws(SQLiteError) {
         self.table = table
         let (a, b) = (table.key.first, table.key.second)
-        func scan(_ condition: String) throws(SQLiteError) -> Statement {
-            try connection.prepare(
+        // Stores of an older schema are read as they are.
+        let schema = try connection.prepare("PRAGMA user_version").optionalInt64() ?? 0
+        let isSegmented = table == .identities && schema >= IdentityIndex.firstSchema
+        scan = try IndexScan(table, isSegmented: isSegmented, in: connection)
+        outside =
+            isSegmented
+            ? try connection.prepare(
                 """
-                SELECT \(a), \(b), position, (SELECT coalesce(max(position), 0) FROM events)
+                SELECT \(a), \(b), position, segment
                 FROM \(table.rawValue)
-                \(condition)
-                ORDER BY \(a), \(b)
-                LIMIT \(StrayRows.chunk)
+                WHERE segment < 0 OR segment > ?1
+                LIMIT \(StrayRows.listed)
                 """
-            )
+            ) : nil
+        func segment(_ column: String) -> String {
+            isSegmented ? "AND \(column) = \(IdentityIndex.segment("e.position"))" : ""
         }
-        first = try scan("")
-        rest = try scan("WHERE (\(a), \(b)) > (?1, ?2)")
         unindexed = try connection.prepare(
             """
             SELECT e.position
             FROM events AS e
             WHERE e.position > ?1 AND e.position <= ?2 AND NOT EXISTS (
                 SELECT 1 FROM \(table.rawValue) AS i
-                WHERE i.\(a) = e.\(a) AND i.\(b) = e.\(b) AND i.position = e.position)
+                WHERE i.\(a) = e.\(a) AND i.\(b) = e.\(b) AND i.position = e.position
+                    \(segment("i.segment")))
             LIMIT \(StrayRows.listed)
             """
         )
         missingEvent = try connection.prepare(
             """
             SELECT NOT EXISTS (
-                SELECT 1 FROM events AS e WHERE e.position = ?3 AND e.\(a) = ?1 AND e.\(b) = ?2)
+                SELECT 1 FROM events AS e
+                WHERE e.position = ?3 AND e.\(a) = ?1 AND e.\(b) = ?2 \(segment("?4")))
             """
         )
     }
 
-    /// Calls `body` with the rows after a key, and the last position of `events` at that moment.
-    ///
-    /// - returns: the key of the last row; nil after the table's last row.
-    func scan(
-        after key: [SQLValue],
-        _ body: (_ row: Statement, _ head: Int64) -> Void
-    ) throws(SQLiteError) -> [SQLValue]? {
-        let rows = key.count == 2 ? rest : first
-        if key.count == 2 {
-            try rows.bind(key[0], at: 1)
-            try rows.bind(key[1], at: 2)
-        }
-        var last: [SQLValue]?
-        var count = 0
-        while try rows.step() {
-            body(rows, rows.int64(at: 3))
-            count += 1
-            if count == StrayRows.chunk { last = [rows.value(at: 0), rows.value(at: 1)] }
-        }
-        try rows.reset()
-        return last
+    /// A row, with its segment where the table has segments.
+    static func values(_ row: Statement) -> [SQLValue] {
+        let count: Int32 = row.isNull(at: 3) ? 3 : 4
+        return (0..<count).map { row.value(at: $0) }
     }
 
-    /// Removes the row with a key.
+    /// Reads the rows after a key; see `IndexScan`.
+    func scan(
+        after key: [SQLValue],
+        _ body: (_ row: Statement, _ head: Int64, _ isRepeated: Bool) -> Void
+    ) throws(SQLiteError) -> [SQLValue]? {
+        try scan.scan(after: key, body)
+    }
+
+    /// Rows in segments that no position has; at most `StrayRows.listed`.
+    ///
+    /// - parameter last: the last segment that has positions.
+    func outside(through last: Int64) throws(SQLiteError) -> [[SQLValue]] {
+        guard let outside else { return [] }
+        try outside.bind(last, at: 1)
+        return try outside.all { Self.values($0) }
+    }
+
+    /// Removes a row.
     static func remove(
         _ row: [SQLValue],
         from table: IndexTable,
         in connection: Connection
     ) throws(SQLiteError) {
         let delete = try connection.cached(
-            "DELETE FROM \(table.rawValue) WHERE \(table.key.first) IS ?1 AND \(table.key.second) IS ?2"
+            """
+            DELETE FROM \(table.rawValue)
+            WHERE \(table.key.first) IS ?1 AND \(table.key.second) IS ?2
+                \(table == .identities ? "AND segment IS ?3" : "")
+            """
         )
         try delete.bind(row[0], at: 1)
         try delete.bind(row[1], at: 2)
+        if table == .identities { try delete.bind(row[3], at: 3) }
         try delete.run()
     }
 
@@ -101,10 +112,13 @@ struct IndexRows {
         in connection: Connection
     ) throws(SQLiteError) {
         let (a, b) = (table.key.first, table.key.second)
+        let isSegmented = table == .identities
         let insert = try connection.cached(
             """
-            INSERT INTO \(table.rawValue) (\(a), \(b), position)
-            SELECT \(a), \(b), position FROM events WHERE position = ?1
+            INSERT INTO \(table.rawValue) (\(a), \(b), position\(isSegmented ? ", segment" : ""))
+            SELECT \(a), \(b), position\(isSegmented ? ", \(IdentityIndex.segment("position"))" : "")
+            FROM events
+            WHERE position = ?1
             """
         )
         try insert.bind(position, at: 1)

@@ -2,6 +2,8 @@
 struct WriterLimits: Sendable {
     /// How long a transaction works before it leaves the rest of its batch to the next one.
     var transactionMicroseconds = IngestLimits.transactionMicroseconds
+    /// How long a transaction of several batches may be expected to take.
+    static let groupMicroseconds: Int64 = 1_000_000
     /// Pages in the log after which it is written back.
     var checkpointFrames: Int32 = 16_384
     /// Pages in the log at which the writer waits for readers: 1 GiB, far beyond one transaction.

@@ -51,6 +51,14 @@ final class BlockingQueue<Element>: @unchecked Sendable {
         return takeFirst()
     }
 
+    /// Waits for an item, and leaves it there; false once the queue is finished and empty.
+    func waitForAny() -> Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while first == items.count && !isFinished { pthread_cond_wait(changed, mutex) }
+        return first < items.count
+    }
+
     /// The oldest item, taken out; for who holds the mutex.
     private func takeFirst() -> Element? {
         guard first < items.count else { return nil }
@@ -68,9 +76,13 @@ final class BlockingQueue<Element>: @unchecked Sendable {
     }
 
     /// The oldest item that is there already; nil when none is.
-    func nextIfAny() -> Element? {
+    func nextIfAny() -> Element? { nextIfAny { _ in true } }
+
+    /// The oldest item where it is there already and is wanted; else nil, and it stays.
+    func nextIfAny(where isWanted: (Element) -> Bool) -> Element? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
+        guard first < items.count, let item = items[first], isWanted(item) else { return nil }
         return takeFirst()
     }
 

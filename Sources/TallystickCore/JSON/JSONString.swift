@@ -18,6 +18,16 @@ extension UnsafeRawBufferPointer {
         }
         return count - other.count
     }
+
+    /// The first eight bytes as a big-endian number, which is ordered as they are; of fewer bytes as if zeros
+    /// followed.
+    @inlinable @inline(__always)
+    public var bigEndianPrefix: UInt64 {
+        if count >= 8 { return UInt64(bigEndian: loadUnaligned(as: UInt64.self)) }
+        var prefix: UInt64 = 0
+        for index in 0..<8 { prefix = prefix << 8 | UInt64(index < count ? self[index] : 0) }
+        return prefix
+    }
 }
 
 /// Strings of JSON documents, as bytes.

@@ -56,7 +56,7 @@ struct Tampering {
             dictionary("sources", "source_id"), dictionary("origins", "origin_id"),
             dictionary("streams", "stream_id"), dictionary("types", "type_id"),
             dictionary("categories", "category_id"),
-            index("event_identities", ["event_id", "source_id"]),
+            index("event_identities", ["segment", "event_id", "source_id"]),
             index("stream_revisions", ["stream_id", "revision"]),
             Target(
                 table: "conflict_states",

@@ -1,0 +1,178 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Reads an index table in order of its key, chunk by chunk. The parts of one that has segments are merged.
+final class IndexScan {
+    /// One part of the table. The statements' columns are the key's two, the position, and the segment.
+    private struct Part {
+        let first: Statement
+        let rest: Statement
+        /// The one that is read.
+        var rows: Statement
+        /// The first eight bytes of the key, which decide most comparisons.
+        var prefix: UInt64 = 0
+    }
+
+    private let table: IndexTable
+    private let connection: Connection
+    private let isSegmented: Bool
+    private let head: Statement
+    private let segments: Statement?
+    private var parts: [Part] = []
+    /// Numbers of the parts that have a row, as a binary heap: the smallest key first.
+    private var heap: [Int] = []
+
+    init(_ table: IndexTable, isSegmented: Bool, in connection: Connection) throws(SQLiteError) {
+        self.table = table
+        self.isSegmented = isSegmented
+        self.connection = connection
+        head = try connection.prepare("SELECT coalesce(max(position), 0) FROM events")
+        // Each step is one search of the index.
+        segments =
+            isSegmented
+            ? try connection.prepare(
+                """
+                WITH RECURSIVE present (segment) AS (
+                    SELECT min(segment) FROM \(table.rawValue) WHERE segment >= 0
+                    UNION ALL
+                    SELECT (SELECT min(i.segment) FROM \(table.rawValue) AS i
+                        WHERE i.segment > present.segment)
+                    FROM present
+                    WHERE segment IS NOT NULL)
+                SELECT segment FROM present WHERE segment <= ?1 LIMIT \(Self.mostParts)
+                """
+            ) : nil
+    }
+
+    /// More segments than these, which are 17 billion positions, are not read.
+    private static let mostParts = 65_536
+
+    /// Calls `body` with the rows after a key.
+    ///
+    /// - parameter key: empty for the table's beginning.
+    /// - parameter body: called with a row, the last position of `events` at that moment, and whether the row before
+    ///   had the same key.
+    /// - returns: the key of the last row; nil after the table's last row.
+    func scan(
+        after key: [SQLValue],
+        _ body: (_ row: Statement, _ head: Int64, _ isRepeated: Bool) -> Void
+    ) throws(SQLiteError) -> [SQLValue]? {
+        let head = try head.optionalInt64() ?? 0
+        try begin(after: key, head: head)
+        var count = 0
+        var isRepeated = false
+        while let part = heap.first {
+            let rows = parts[part].rows
+            body(rows, head, isRepeated)
+            count += 1
+            isRepeated = next(after: part).map { isSame(part, $0) } ?? false
+            if count >= StrayRows.chunk, !isRepeated {
+                let last = [rows.value(at: 0), rows.value(at: 1)]
+                for part in parts { try part.rows.reset() }
+                return last
+            }
+            try advance(part)
+        }
+        for part in parts { try part.rows.reset() }
+        return nil
+    }
+
+    private func begin(after key: [SQLValue], head: Int64) throws(SQLiteError) {
+        var present: [Int64] = [0]
+        if let segments {
+            try segments.bind(IdentityIndex.segment(of: max(1, head)), at: 1)
+            present = try segments.all { $0.int64(at: 0) }
+        }
+        while parts.count < present.count { parts.append(try prepare()) }
+        heap = []
+        for (part, segment) in present.enumerated() {
+            let rows = key.count == 2 ? parts[part].rest : parts[part].first
+            if key.count == 2 {
+                try rows.bind(key[0], at: 1)
+                try rows.bind(key[1], at: 2)
+            }
+            if isSegmented { try rows.bind(segment, at: 3) }
+            parts[part].rows = rows
+            guard try rows.step() else { continue }
+            parts[part].prefix = prefix(rows)
+            heap.append(part)
+            rise(heap.count - 1)
+        }
+    }
+
+    private func prepare() throws(SQLiteError) -> Part {
+        let (a, b) = (table.key.first, table.key.second)
+        func scan(_ conditions: [String]) throws(SQLiteError) -> Statement {
+            let conditions = conditions + (isSegmented ? ["segment = ?3"] : [])
+            return try connection.prepare(
+                """
+                SELECT \(a), \(b), position, \(isSegmented ? "segment" : "NULL")
+                FROM \(table.rawValue)
+                \(conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "))
+                ORDER BY \(a), \(b)
+                """
+            )
+        }
+        let first = try scan([])
+        return Part(first: first, rest: try scan(["(\(a), \(b)) > (?1, ?2)"]), rows: first)
+    }
+
+    // MARK: Merging
+
+    /// Steps a part, which is the first of the heap.
+    private func advance(_ part: Int) throws(SQLiteError) {
+        let rows = parts[part].rows
+        if try rows.step() {
+            parts[part].prefix = prefix(rows)
+        } else if let last = heap.popLast(), last != part {
+            heap[0] = last
+        }
+        if !heap.isEmpty { sink(0) }
+    }
+
+    /// The part whose row comes after that of the heap's first one, unless that one has it itself.
+    private func next(after first: Int) -> Int? {
+        guard heap.count > 1 else { return nil }
+        return heap.count > 2 && isLess(heap[2], heap[1]) ? heap[2] : heap[1]
+    }
+
+    private func rise(_ start: Int) {
+        var place = start
+        while place > 0, isLess(heap[place], heap[(place - 1) / 2]) {
+            heap.swapAt(place, (place - 1) / 2)
+            place = (place - 1) / 2
+        }
+    }
+
+    private func sink(_ start: Int) {
+        var place = start
+        while true {
+            var least = place
+            for child in [2 * place + 1, 2 * place + 2]
+            where child < heap.count && isLess(heap[child], heap[least]) {
+                least = child
+            }
+            if least == place { return }
+            heap.swapAt(place, least)
+            place = least
+        }
+    }
+
+    private func isLess(_ left: Int, _ right: Int) -> Bool {
+        let (a, b) = (parts[left], parts[right])
+        if a.prefix != b.prefix { return a.prefix < b.prefix }
+        let order = a.rows.bytes(at: 0).order(to: b.rows.bytes(at: 0))
+        return order == 0 ? a.rows.int64(at: 1) < b.rows.int64(at: 1) : order < 0
+    }
+
+    private func isSame(_ left: Int, _ right: Int) -> Bool {
+        let (a, b) = (parts[left].rows, parts[right].rows)
+        return parts[left].prefix == parts[right].prefix && a.int64(at: 1) == b.int64(at: 1)
+            && a.bytes(at: 0).isEqual(to: b.bytes(at: 0))
+    }
+
+    /// Not for an integer: a part that stands alone needs none.
+    private func prefix(_ row: Statement) -> UInt64 {
+        isSegmented ? row.bytes(at: 0).bigEndianPrefix : 0
+    }
+}
