@@ -8,8 +8,9 @@ struct Benchmarks: AsyncParsableCommand {
         abstract: "Measure the store beside hand-written C loops over SQLite.",
         discussion: """
             Pairs alternate in one run, and the medians are shown with the smallest and the largest value. The C
-            loops insert the same rows, already parsed, into the same tables with the same page size, page cache,
-            batch and durability, and hash nothing. Ratios count; figures change with the machine.
+            loops insert the same rows, already parsed, into the same tables with the same page size, batch and
+            durability, and hash nothing; their identities are in one index without segments. Ratios count;
+            figures change with the machine.
 
             EXAMPLES
               swift run -c release tally-benchmarks

@@ -28,7 +28,7 @@ final class BenchmarkContext {
         """
         \(events) CloudEvents of \(workload.byteCount / events) bytes with random ids in \(workload.streams) streams; \
         CRC-32, SHA-256 where the category is critical (\(workload.criticalPercent) %); WAL with synchronous=FULL; \
-        pages of 4096 bytes; 64 MiB of page cache; \(BatchSize.ingest) rows to a transaction; medians of \(pairs).
+        pages of 4096 bytes; 64 MiB of page cache for the C loops and 32 MiB for the store; \(BatchSize.ingest) rows to a transaction; medians of \(pairs).
         """
     }
 

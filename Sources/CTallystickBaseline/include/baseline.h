@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 /* The loops that a C programmer would write by hand over SQLite: the same rows, already parsed, in the
-   same tables and order of arrival, with the same page size, page cache, batch, size of the log before
-   it is written back, and durability; no hashing, no Merkle tree. Every function that returns an int
-   returns an SQLite result code. */
+   same tables and order of arrival, with the same page size, batch, size of the log before it is written
+   back, and durability; no hashing, no Merkle tree. Identities are in one index without segments, the page
+   cache is 64 MiB. Every function that returns an int returns an SQLite result code. */
 
 typedef struct {
     const char *bytes; /* NULL means SQL NULL */

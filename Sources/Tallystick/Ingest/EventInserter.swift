@@ -15,18 +15,8 @@ final class EventInserter {
     private var streams: NameMap
     private let categoryRows: DictionaryRows
     private let originRows: DictionaryRows
-    private let lastRevision: Statement
+    private var revisions: RevisionWriter
     private let index: IdentityIndex
-    private struct RevisionRow {
-        var stream: Int64
-        var revision: Int64
-        var position: Int64
-    }
-
-    /// Rows of the revision index that the transaction still has to write.
-    private var deferred: [RevisionRow] = []
-    /// By index of the stream: the next revision, or -1 where it is not known.
-    private var nextRevision: [Int64] = []
     private var categoryIDs: [Int64] = []
     private var knownOrigin: Int64 = 0
     private var nameGeneration = 0
@@ -47,9 +37,7 @@ final class EventInserter {
         streams = try NameMap(.streams, in: store.connection)
         categoryRows = try DictionaryRows(.categories, in: store.connection)
         originRows = try DictionaryRows(.origins, in: store.connection)
-        lastRevision = try store.connection.prepare(
-            "SELECT coalesce(max(revision), -1) FROM stream_revisions WHERE stream_id = ?1"
-        )
+        revisions = try RevisionWriter(in: store.connection, store.events)
         index = try IdentityIndex(in: store.connection)
     }
 
@@ -67,25 +55,24 @@ final class EventInserter {
             sources.removeAll()
             types.removeAll()
             streams.removeAll()
-            nextRevision.removeAll()
+            revisions.forgetStreams()
         }
         batch.arena.withUnsafeBytes { bytes in
             sources.accept(batch.newSources, bytes)
             types.accept(batch.newTypes, bytes)
             streams.accept(batch.newStreams, bytes)
         }
-        while nextRevision.count < streams.count { nextRevision.append(-1) }
+        revisions.accept(streams.count)
     }
 
     /// Forgets what another process, or a rollback, may have made untrue.
     func revalidate() throws {
         guard storeGeneration != store.generation else { return }
         storeGeneration = store.generation
-        deferred.removeAll(keepingCapacity: true)
+        revisions.forget()
         sources.forgetIDs()
         types.forgetIDs()
         streams.forgetIDs()
-        for index in nextRevision.indices { nextRevision[index] = -1 }
         categoryIDs = [Int64](
             repeating: 0,
             count: configuration.classification.categories.count
@@ -157,7 +144,11 @@ final class EventInserter {
     ) throws -> [Int64] {
         let batch = prepared.batch
         try resolveNames(new, batch)
-        let revisions = try assignRevisions(new, batch)
+        let assigned = try revisions.assign(
+            new.map { batch.events[Int($0)].stream },
+            ids: streams.ids,
+            firstPosition: store.size(of: .events) + 1
+        )
         try openSegments(for: new.count)
         if !lookedUp { try checkOlderSegments(prepared, arena, new.count) }
         try insertIdentities(prepared, arena, positions, lookedUp)
@@ -167,17 +158,16 @@ final class EventInserter {
             new,
             of: batch,
             firstPosition: store.size(of: .events) + 1,
-            revisions: revisions,
+            revisions: assigned,
             recordedAt: now,
             origin: origin,
             categories: configuration.classification.categories
         )
         let hashes = try helper.hash(leaves) {
-            try insertRows(new, batch, arena, now, revisions, demanded)
-            deferRevisions(new, batch, revisions)
+            try insertRows(new, batch, arena, now, assigned, demanded)
         }
         store.append(hashes, to: .events)
-        return revisions
+        return assigned
     }
 
     /// What the categories of new events demand by the settings and keys of this moment.
@@ -226,7 +216,7 @@ final class EventInserter {
     private func resolveNames(_ new: [Int32], _ batch: EventBatch) throws {
         try sources.resolve(new.map { batch.events[Int($0)].source })
         try types.resolve(new.map { batch.events[Int($0)].type })
-        try streams.resolve(new.map { batch.events[Int($0)].stream }) { nextRevision[$0] = 0 }
+        try streams.resolve(new.map { batch.events[Int($0)].stream }) { revisions.begin($0) }
         for index in new {
             let category = Int(batch.events[Int(index)].category)
             if categoryIDs[category] == 0 {
@@ -255,21 +245,6 @@ final class EventInserter {
             try rows.add(bytes, id: id)
             return id
         }
-    }
-
-    private func assignRevisions(_ new: [Int32], _ batch: EventBatch) throws -> [Int64] {
-        var revisions: [Int64] = []
-        revisions.reserveCapacity(new.count)
-        for index in new {
-            let stream = Int(batch.events[Int(index)].stream)
-            if nextRevision[stream] < 0 {
-                try lastRevision.bind(streams.ids[stream], at: 1)
-                nextRevision[stream] = try (lastRevision.optionalInt64() ?? -1) + 1
-            }
-            revisions.append(nextRevision[stream])
-            nextRevision[stream] += 1
-        }
-        return revisions
     }
 
     /// Makes room in the index for so many events, and one filter where a segment was completed.
@@ -410,53 +385,6 @@ final class EventInserter {
         }
     }
 
-    // MARK: Revisions
-
-    /// Remembers the rows of the revision index until the transaction's end.
-    private func deferRevisions(_ new: [Int32], _ batch: EventBatch, _ revisions: [Int64]) {
-        let first = store.size(of: .events) + 1
-        deferred.reserveCapacity(deferred.count + new.count)
-        for (order, index) in new.enumerated() {
-            let stream = streams.ids[Int(batch.events[Int(index)].stream)]
-            deferred.append(
-                RevisionRow(
-                    stream: stream,
-                    revision: revisions[order],
-                    position: first + Int64(order)
-                )
-            )
-        }
-    }
-
-    /// Fills the revision index with what the transaction's batches brought, in order of its key: a page that
-    /// several batches change is written once. Has to be called before the transaction is committed.
-    func insertRevisions() throws(SQLiteError) {
-        deferred.sort { ($0.stream, $0.position) < ($1.stream, $1.position) }
-        let statement = store.events.revision
-        for row in deferred {
-            try statement.bind(row.stream, at: 1)
-            try statement.bind(row.revision, at: 2)
-            try statement.bind(row.position, at: 3)
-            try statement.run()
-        }
-        deferred.removeAll(keepingCapacity: true)
-    }
-}
-
-/// The algorithms' names as bytes that stay in place.
-private struct AlgorithmNames {
-    private static let crc32: StaticString = "crc32"
-    private static let sha256: StaticString = "sha256"
-    private static let hmac: StaticString = "hmac-sha256"
-
-    @inline(__always)
-    func bytes(_ algorithm: ChecksumAlgorithm) -> UnsafeRawBufferPointer {
-        let name =
-            switch algorithm {
-            case .crc32: Self.crc32
-            case .sha256: Self.sha256
-            case .hmacSHA256: Self.hmac
-            }
-        return UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
-    }
+    /// Fills the revision index with what the transaction's batches brought; see `RevisionWriter`.
+    func insertRevisions() throws(SQLiteError) { try revisions.write() }
 }

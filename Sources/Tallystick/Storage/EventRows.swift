@@ -1,3 +1,4 @@
+import TallystickCore
 import TallystickSQLite
 
 /// Adds rows to `events` and to the two index tables that enforce identity and revision.
@@ -59,4 +60,22 @@ enum EventColumn {
     static let deliveryAttributes: Int32 = 16
     static let data: Int32 = 17
     static let count: Int32 = 18
+}
+
+/// The algorithms' names as bytes that stay in place.
+struct AlgorithmNames {
+    private static let crc32: StaticString = "crc32"
+    private static let sha256: StaticString = "sha256"
+    private static let hmac: StaticString = "hmac-sha256"
+
+    @inline(__always)
+    func bytes(_ algorithm: ChecksumAlgorithm) -> UnsafeRawBufferPointer {
+        let name =
+            switch algorithm {
+            case .crc32: Self.crc32
+            case .sha256: Self.sha256
+            case .hmacSHA256: Self.hmac
+            }
+        return UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+    }
 }

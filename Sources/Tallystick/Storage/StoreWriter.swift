@@ -357,5 +357,5 @@ enum StoreLimits {
     /// Bytes of a database page.
     static let pageBytes = 4096
     /// KiB of page cache of a writing connection.
-    static let cacheKibibytes = 65_536
+    static let cacheKibibytes = 32_768
 }

@@ -59,5 +59,7 @@ public struct IdentityFilter: Sendable {
 
     /// One of a hash's bits within its block: nine bits of the hash, from the lowest on.
     @inline(__always)
-    private static func bit(_ hash: UInt64, _ index: Int) -> Int { Int(hash >> UInt64(9 * index) & 511) }
+    private static func bit(_ hash: UInt64, _ index: Int) -> Int {
+        Int(hash >> UInt64(9 * index) & 511)
+    }
 }
