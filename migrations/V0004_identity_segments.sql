@@ -17,11 +17,17 @@ CREATE TABLE event_identities (
 ) STRICT, WITHOUT ROWID;
 
 -- One row for each segment that has events. `filter` says of most identities that the segment does not have them
--- (File format, "Identities"); NULL where the segment is not complete, or nobody has made one yet.
+-- (File format, "Identity and revision"); NULL where the segment is not complete, or nobody has made one yet.
 CREATE TABLE identity_segments (
     segment INTEGER PRIMARY KEY,
     filter BLOB
 ) STRICT;
+
+-- What SQLite's planner has to know: a segment has many events, an id few. Without it, it would take the list of
+-- segments for a short way to the newest events.
+ANALYZE event_identities;
+INSERT INTO sqlite_stat1 (tbl, idx, stat)
+VALUES ('event_identities', 'event_identities', '10000000 262144 2 1'), ('identity_segments', NULL, '40');
 
 INSERT INTO identity_segments (segment)
 SELECT DISTINCT (position - 1) >> 18 FROM event_identities_3 ORDER BY 1;
@@ -29,8 +35,7 @@ INSERT INTO event_identities (segment, event_id, source_id, position)
 SELECT (position - 1) >> 18, event_id, source_id, position FROM event_identities_3 ORDER BY 1, 2, 3;
 DROP TABLE event_identities_3;
 
--- `event_id` and `stream`, `revision` come from the index tables, so that a search by them uses those. The
--- likelihood only tells SQLite which searches the list of segments is good for.
+-- `event_id` and `stream`, `revision` come from the index tables, so that a search by them uses those.
 CREATE VIEW event_log AS
 SELECT
     e.position AS position,
@@ -58,7 +63,7 @@ FROM events AS e
 JOIN event_identities AS i
     ON i.position = e.position AND i.event_id = e.event_id AND i.source_id = e.source_id
     AND i.segment = (e.position - 1) >> 18
-    AND likelihood(i.segment IN (SELECT segment FROM identity_segments), 0.9999)
+    AND i.segment IN (SELECT segment FROM identity_segments)
 JOIN stream_revisions AS r
     ON r.position = e.position AND r.stream_id = e.stream_id AND r.revision = e.revision
 JOIN streams AS s ON s.stream_id = r.stream_id;
@@ -90,7 +95,7 @@ FROM events AS e
 JOIN event_identities AS i
     ON i.position = e.position AND i.event_id = e.event_id AND i.source_id = e.source_id
     AND i.segment = (e.position - 1) >> 18
-    AND likelihood(i.segment IN (SELECT segment FROM identity_segments), 0.9999)
+    AND i.segment IN (SELECT segment FROM identity_segments)
 JOIN stream_revisions AS r
     ON r.position = e.position AND r.stream_id = e.stream_id AND r.revision = e.revision
 JOIN streams AS s ON s.stream_id = r.stream_id

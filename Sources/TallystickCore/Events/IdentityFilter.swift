@@ -1,5 +1,5 @@
 /// Says of most identities that a segment of the store's identity index does not have them (File format,
-/// "Identities"): a Bloom filter in blocks of 512 bits, so that a question reads one line of memory.
+/// "Identity and revision"): a Bloom filter in blocks of 512 bits, so that a question reads one line of memory.
 ///
 /// An identity that was added is always found. Of others, about one in 300 is taken for one that may be there, when the
 /// filter holds as many identities as a segment has positions (Putze, Sanders, Singler: "Cache-, hash- and
