@@ -9,8 +9,6 @@ final class IndexScan {
         let rest: Statement
         /// The one that is read.
         var rows: Statement
-        /// The first eight bytes of the key, which decide most comparisons.
-        var prefix: UInt64 = 0
     }
 
     private let table: IndexTable
@@ -19,6 +17,8 @@ final class IndexScan {
     private let head: Statement
     private let segments: Statement?
     private var parts: [Part] = []
+    /// By part: the first eight bytes of its row's key, which decide most comparisons.
+    private var prefixes: [UInt64] = []
     /// Numbers of the parts that have a row, as a binary heap: the smallest key first.
     private var heap: [Int] = []
 
@@ -65,13 +65,13 @@ final class IndexScan {
             let rows = parts[part].rows
             body(rows, head, isRepeated)
             count += 1
-            isRepeated = next(after: part).map { isSame(part, $0) } ?? false
+            isRepeated = isRepeatedNext(after: part)
             if count >= StrayRows.chunk, !isRepeated {
                 let last = [rows.value(at: 0), rows.value(at: 1)]
                 for part in parts { try part.rows.reset() }
                 return last
             }
-            try advance(part)
+            try advance(part, rows)
         }
         for part in parts { try part.rows.reset() }
         return nil
@@ -83,7 +83,10 @@ final class IndexScan {
             try segments.bind(IdentityIndex.segment(of: max(1, head)), at: 1)
             present = try segments.all { $0.int64(at: 0) }
         }
-        while parts.count < present.count { parts.append(try prepare()) }
+        while parts.count < present.count {
+            parts.append(try prepare())
+            prefixes.append(0)
+        }
         heap = []
         for (part, segment) in present.enumerated() {
             let rows = key.count == 2 ? parts[part].rest : parts[part].first
@@ -94,7 +97,7 @@ final class IndexScan {
             if isSegmented { try rows.bind(segment, at: 3) }
             parts[part].rows = rows
             guard try rows.step() else { continue }
-            parts[part].prefix = prefix(rows)
+            prefixes[part] = prefix(rows)
             heap.append(part)
             rise(heap.count - 1)
         }
@@ -120,20 +123,22 @@ final class IndexScan {
     // MARK: Merging
 
     /// Steps a part, which is the first of the heap.
-    private func advance(_ part: Int) throws(SQLiteError) {
-        let rows = parts[part].rows
+    private func advance(_ part: Int, _ rows: Statement) throws(SQLiteError) {
         if try rows.step() {
-            parts[part].prefix = prefix(rows)
+            prefixes[part] = prefix(rows)
         } else if let last = heap.popLast(), last != part {
             heap[0] = last
         }
-        if !heap.isEmpty { sink(0) }
+        if heap.count > 1 { sink(0) }
     }
 
-    /// The part whose row comes after that of the heap's first one, unless that one has it itself.
-    private func next(after first: Int) -> Int? {
-        guard heap.count > 1 else { return nil }
-        return heap.count > 2 && isLess(heap[2], heap[1]) ? heap[2] : heap[1]
+    /// Whether the row that comes next has the key of the heap's first one.
+    private func isRepeatedNext(after first: Int) -> Bool {
+        guard heap.count > 1 else { return false }
+        let next = heap.count > 2 && isLess(heap[2], heap[1]) ? heap[2] : heap[1]
+        guard prefixes[first] == prefixes[next] else { return false }
+        let (a, b) = (parts[first].rows, parts[next].rows)
+        return a.int64(at: 1) == b.int64(at: 1) && a.bytes(at: 0).isEqual(to: b.bytes(at: 0))
     }
 
     private func rise(_ start: Int) {
@@ -159,19 +164,14 @@ final class IndexScan {
     }
 
     private func isLess(_ left: Int, _ right: Int) -> Bool {
-        let (a, b) = (parts[left], parts[right])
-        if a.prefix != b.prefix { return a.prefix < b.prefix }
-        let order = a.rows.bytes(at: 0).order(to: b.rows.bytes(at: 0))
-        return order == 0 ? a.rows.int64(at: 1) < b.rows.int64(at: 1) : order < 0
-    }
-
-    private func isSame(_ left: Int, _ right: Int) -> Bool {
+        let (prefix, other) = (prefixes[left], prefixes[right])
+        if prefix != other { return prefix < other }
         let (a, b) = (parts[left].rows, parts[right].rows)
-        return parts[left].prefix == parts[right].prefix && a.int64(at: 1) == b.int64(at: 1)
-            && a.bytes(at: 0).isEqual(to: b.bytes(at: 0))
+        let order = a.bytes(at: 0).order(to: b.bytes(at: 0))
+        return order == 0 ? a.int64(at: 1) < b.int64(at: 1) : order < 0
     }
 
-    /// Not for an integer: a part that stands alone needs none.
+    /// None where the table has one part, whose rows are compared with no others.
     private func prefix(_ row: Statement) -> UInt64 {
         isSegmented ? row.bytes(at: 0).bigEndianPrefix : 0
     }
