@@ -19,6 +19,8 @@ final class EventInserter {
     private let index: IdentityIndex
     private var categoryIDs: [Int64] = []
     private var knownOrigin: Int64 = 0
+    /// The segment to which rows are being added; -1 where it is not known whether it is listed.
+    private var openSegment: Int64 = -1
     private var nameGeneration = 0
     private var storeGeneration = -1
 
@@ -78,6 +80,7 @@ final class EventInserter {
             count: configuration.classification.categories.count
         )
         knownOrigin = 0
+        openSegment = -1
     }
 
     /// Finds the positions of events that the store has.
@@ -149,7 +152,7 @@ final class EventInserter {
             ids: streams.ids,
             firstPosition: store.size(of: .events) + 1
         )
-        try openSegments(for: new.count)
+        try openSegments(for: new.count, of: prepared.byIdentity.count)
         if !lookedUp { try checkOlderSegments(prepared, arena, new.count) }
         try insertIdentities(prepared, arena, positions, lookedUp)
         // Only now is it sure that the events are new.
@@ -247,11 +250,18 @@ final class EventInserter {
         }
     }
 
-    /// Makes room in the index for so many events, and one filter where a segment was completed.
-    private func openSegments(for count: Int) throws {
+    /// Makes room in the index for so many events, and one filter where a segment was completed and the batch is
+    /// large enough to need it.
+    private func openSegments(for count: Int, of batch: Int) throws {
         let first = store.size(of: .events) + 1
-        try index.addSegments(for: first...first + Int64(count) - 1)
-        try index.makeFilter(before: IdentityIndex.segment(of: first))
+        let last = first + Int64(count) - 1
+        if IdentityIndex.segment(of: last) != openSegment {
+            try index.addSegments(for: first...last)
+            openSegment = IdentityIndex.segment(of: last)
+        }
+        if batch >= IdentityIndex.worthFilter {
+            try index.makeFilter(before: IdentityIndex.segment(of: first))
+        }
     }
 
     /// Makes sure that no older segment has an event that is taken for new. The segment to which all rows are

@@ -28,7 +28,7 @@ final class IdentityIndex {
     }
 
     /// Fewer identities than these are found sooner than a filter is read.
-    private static let worthFilter = 256
+    static let worthFilter = 256
 
     private let find: Statement
     private let segments: Statement
