@@ -78,11 +78,7 @@ final class IndexScan {
     }
 
     private func begin(after key: [SQLValue], head: Int64) throws(SQLiteError) {
-        var present: [Int64] = [0]
-        if let segments {
-            try segments.bind(IdentityIndex.segment(of: max(1, head)), at: 1)
-            present = try segments.all { $0.int64(at: 0) }
-        }
+        let present = try presentSegments(head: head)
         while parts.count < present.count {
             parts.append(try prepare())
             prefixes.append(0)
@@ -101,6 +97,21 @@ final class IndexScan {
             heap.append(part)
             rise(heap.count - 1)
         }
+    }
+
+    /// The segments that have rows; one where the table has no segments.
+    private func presentSegments(head: Int64) throws(SQLiteError) -> [Int64] {
+        guard let segments else { return [0] }
+        var present: [Int64] = []
+        try segments.bind(IdentityIndex.segment(of: max(1, head)), at: 1)
+        while try segments.step() {
+            let segment = segments.int64(at: 0)
+            // A damaged index may lead back to where it was.
+            if let last = present.last, segment <= last { break }
+            present.append(segment)
+        }
+        try segments.reset()
+        return present
     }
 
     private func prepare() throws(SQLiteError) -> Part {
