@@ -109,6 +109,19 @@ struct VerifyTests {
         await test.store.close()
     }
 
+    @Test("A damaged position, however large, makes no verification endless")
+    func hugePosition() async throws {
+        let test = try await filled()
+        try test.tamper(
+            "UPDATE events SET position = 9000000000000000000 WHERE position = (SELECT max(position) FROM events)"
+        )
+        let report = try await test.store.verify()
+        #expect(report.isComplete)
+        #expect(!report.isIntact)
+        #expect(report.findings.allSatisfy { !$0.record.hasPrefix("identity_segments") })
+        await test.store.close()
+    }
+
     @Test("The independent program agrees with an intact store and with a damaged one")
     func independent() async throws {
         let test = try await filled()

@@ -15,25 +15,30 @@ struct SegmentVerifier {
     /// Checks one segment in several short read transactions: one is open before, and one after.
     ///
     /// - parameter segment: `.min` for the beginning.
+    /// - parameter end: the last segment to check. Not asked of the rows: a damaged position may be any number.
     /// - returns: the next segment; nil after the last.
-    func check(_ segment: Int64, _ report: inout VerifyReport) throws -> Int64? {
+    func check(
+        _ segment: Int64,
+        through end: Int64,
+        _ report: inout VerifyReport
+    ) throws -> Int64? {
         guard let rows else { return nil }
         let last = try rows.last()
         if segment < 0 {
-            for stray in try rows.strays(after: last) {
+            for stray in try rows.strays(after: max(last, end)) {
                 report.add(Self.finding(stray, "no row", "a row"))
             }
         }
         let segment = max(0, segment)
-        guard segment <= last else { return nil }
+        guard segment <= end else { return nil }
         if let filter = try rows.filter(of: segment) {
-            if filter.isMade, try segment == last || !isRight(filter.bytes, segment, rows) {
+            if filter.isMade, try segment >= last || !isRight(filter.bytes, segment, rows) {
                 report.add(Self.finding(segment, "the filter of its identities", "another"))
             }
         } else {
             report.add(Self.finding(segment, "a row", "no row"))
         }
-        return segment < last ? segment + 1 : nil
+        return segment < end ? segment + 1 : nil
     }
 
     private func isRight(_ bytes: [UInt8], _ segment: Int64, _ rows: SegmentRows) throws -> Bool {

@@ -95,7 +95,9 @@ final class VerifyWorker {
         case .details(let table):
             return key(try audit.findUncovered(in: table, from: first, &report))
         case .states(let table): return key(try derived.check(table, from: first, &report))
-        case .segments: return key(try segments.check(first, &report))
+        case .segments:
+            let end = IdentityIndex.segment(of: indexed.upperBound - 1)
+            return key(try segments.check(first, through: end, &report))
         }
         return nil
     }
