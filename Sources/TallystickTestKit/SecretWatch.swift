@@ -77,16 +77,24 @@ public final class SecretWatch: Sendable {
     static func secrets(inKeyFile bytes: [UInt8]) -> [[UInt8]]? {
         let text = String(decoding: bytes, as: UTF8.self)
         if bytes.starts(with: signerStart) {
+            // PRIVATE+KEY+name+hash+key: base64 has plus signs of its own.
+            let parts = text.split(separator: "+", maxSplits: 4, omittingEmptySubsequences: false)
+            guard parts.count == 5 else { return [] }
             // The first byte names the algorithm.
-            let last = text.split(separator: "+").last.map { $0.filter { $0 != "\n" } } ?? ""
-            return decoded(last).map { [Array($0.dropFirst())] } ?? []
+            return keys(among: [parts[4].filter { $0 != "\n" }]) { $0.dropFirst() }
         }
         guard bytes.starts(with: ringStart) else { return nil }
-        return text.split(separator: "\"").compactMap { decoded(String($0)) }
-            .filter { $0.count >= KeyRing.minimumSecretBytes }
+        return keys(among: text.split(separator: "\"").map(String.init)) { $0[...] }
     }
 
-    private static func decoded(_ text: String) -> [UInt8]? { Base64.decode(Array(text.utf8)) }
+    /// What is long enough for a key: fewer bytes would be found in many a file by chance, and none in all of them.
+    private static func keys(
+        among texts: [String],
+        _ key: ([UInt8]) -> ArraySlice<UInt8>
+    ) -> [[UInt8]] {
+        texts.compactMap { Base64.decode(Array($0.utf8)).map { Array(key($0)) } }
+            .filter { $0.count >= KeyRing.minimumSecretBytes }
+    }
 
     // MARK: Searches
 

@@ -161,6 +161,37 @@ struct CanaryKeyTests {
         #expect(silent.watch.found == [])
     }
 
+    @Test(
+        "A signing key is found wherever its base64 has plus signs, and nothing else is taken for it"
+    )
+    func plusSigns() throws {
+        let folder = try TemporaryFolder()
+        let (kept, empty) = (folder.file("signer.key"), folder.file("empty"))
+        let other = folder.file("other")
+        try Data().write(to: URL(filePath: empty))
+        for position in 0...32 {
+            // 0xFB 0xEF 0xBE is `++++` in base64, and each of its bytes is a plus sign in one place or another.
+            var key = [UInt8](repeating: 0x41, count: 33)
+            for index in position..<min(position + 3, 33) {
+                key[index] = [0xFB, 0xEF, 0xBE][index % 3]
+            }
+            var text: [UInt8] = []
+            Base64.encode(key, to: &text)
+            #expect(text.contains(0x2B))
+            try Data(Array("PRIVATE+KEY+plus+00000000+".utf8) + text + [0x0A])
+                .write(to: URL(filePath: kept))
+            try Data("+A AA Pz8+\n".utf8).write(to: URL(filePath: other))
+            let clean = SecretWatch()
+            clean.inspect(folder: folder.path)
+            #expect(clean.found == [], "plus signs from byte \(position)")
+            try Data(key.dropFirst()).write(to: URL(filePath: other))
+            let watch = SecretWatch()
+            watch.inspect(folder: folder.path)
+            #expect(watch.found == [other], "plus signs from byte \(position)")
+            unlink(other)
+        }
+    }
+
     @Test("A process in which a key was found fails when it ends, whatever its tests say")
     func failure() async {
         await #expect(processExitsWith: .exitCode(86)) {
