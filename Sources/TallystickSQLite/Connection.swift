@@ -97,7 +97,7 @@ public final class Connection {
     ///
     /// - throws: `SQLiteError`, or what the check throws; no transaction is open then.
     public func begin(immediate: Bool = false) throws {
-        try execute(immediate ? "BEGIN IMMEDIATE" : "BEGIN")
+        try cached(immediate ? "BEGIN IMMEDIATE" : "BEGIN").run()
         guard let schemaWatch else { return }
         do {
             try schemaWatch.check(self)
@@ -106,6 +106,11 @@ public final class Connection {
             throw error
         }
     }
+
+    /// Ends a transaction; all of it is stored.
+    ///
+    /// - throws: `SQLiteError`; the transaction may still be open then (`isAutocommit`).
+    public func commit() throws(SQLiteError) { try cached("COMMIT").run() }
 
     /// Has the schema checked now, and whenever `begin` finds it changed.
     public func watchSchema(_ judge: @escaping (Connection) throws -> Void) throws {

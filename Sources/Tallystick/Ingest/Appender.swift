@@ -75,17 +75,14 @@ final class Appender {
                 decoder.use(Self.decoderSettings(current))
                 try decode(events, to: stream)
             }
-            let streamID = try Array(stream.utf8).withUnsafeBytesTyped {
-                bytes throws(SQLiteError) in try findStream.id(of: bytes)
-            }
             var known: [Int: AppendedEvent] = [:]
             for index in events.indices {
-                if let found = try findKnown(events[index], index, streamID, stream) {
+                if let found = try findKnown(events[index], index, stream) {
                     known[index] = found
                 }
             }
             if known.count == events.count { return events.indices.compactMap { known[$0] } }
-            try check(expectation, streamID, stream)
+            try check(expectation, stream)
             if !known.isEmpty {
                 try decode(
                     events.indices.filter { known[$0] == nil }.map { events[$0] },
@@ -100,6 +97,12 @@ final class Appender {
                 }
                 return appended
             }
+        }
+    }
+
+    private func streamID(_ stream: String) throws(SQLiteError) -> Int64? {
+        try Array(stream.utf8).withUnsafeBytesTyped { bytes throws(SQLiteError) in
+            try findStream.id(of: bytes)
         }
     }
 
@@ -153,7 +156,6 @@ final class Appender {
     private func findKnown(
         _ event: Event,
         _ index: Int,
-        _ streamID: Int64?,
         _ stream: String
     ) throws -> AppendedEvent? {
         try find.bindText(event.source, at: 1)
@@ -179,7 +181,7 @@ final class Appender {
                 store.reader.contentBytes.isEqual(to: arena.slice(decoded.content))
             }
         }
-        guard isSame == true, found.stream == streamID else {
+        guard isSame == true, try found.stream == streamID(stream) else {
             throw StoreError(
                 .contentDiffers,
                 during: "append",
@@ -194,13 +196,10 @@ final class Appender {
         return AppendedEvent(position: Position(found.position), revision: Revision(found.revision))
     }
 
-    private func check(
-        _ expectation: AppendExpectation,
-        _ streamID: Int64?,
-        _ stream: String
-    ) throws {
+    private func check(_ expectation: AppendExpectation, _ stream: String) throws {
+        if expectation == .any { return }
         var last: Int64?
-        if let streamID {
+        if let streamID = try streamID(stream) {
             try lastRevision.bind(streamID, at: 1)
             last = try lastRevision.optionalInt64()
         }

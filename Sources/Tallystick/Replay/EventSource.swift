@@ -41,7 +41,7 @@ final class EventSource {
 
     /// Changes whenever another connection has written to the store.
     func storeVersion() throws -> Int64 {
-        try connection.cached("PRAGMA data_version").optionalInt64() ?? 0
+        try connection.dataVersion()
     }
 
     /// The first position after `position` whose event is held back by a conflict.

@@ -38,3 +38,11 @@ extension Statement {
         try first { $0.int64IfPresent(at: 0) } ?? nil
     }
 }
+
+extension Connection {
+    /// A number that differs from an earlier one where another connection has committed since, be it of another
+    /// process (sqlite.org/pragma.html#pragma_data_version).
+    func dataVersion() throws(SQLiteError) -> Int64 {
+        try cached("PRAGMA data_version").optionalInt64() ?? 0
+    }
+}

@@ -29,8 +29,12 @@ final class StoreWriter {
     /// Keeps the write-ahead log small.
     let log: LogKeeper
     private let path: String
+    /// The ends of the logs, those of the running transaction included but for what is `pending`; nil where they
+    /// have to be read.
     private var logs: [LogName: MerkleLog] = [:]
     private var pending: [LogName: [SHA256Digest]] = [:]
+    /// SQLite's number for what others have committed, as of when `logs` were last known to be right.
+    private var dataVersion: Int64?
     private var leaf: [UInt8] = []
     /// Grows whenever something that a caller may have remembered is no longer sure.
     private(set) var generation = 0
@@ -39,6 +43,8 @@ final class StoreWriter {
     private var observations = Observations()
     private let logger: Logger
     private var follower: SettingsFollower
+    /// What `follower` was before the running transaction changed it.
+    private var followerBefore: SettingsFollower?
     /// Whether another process may have recorded settings.
     private var mayHaveNewSettings = true
     /// Told of settings once they count.
@@ -102,7 +108,6 @@ final class StoreWriter {
         _ body: () throws -> Result?
     ) throws(StoreError) -> Result? {
         if let poison { throw poison }
-        let saved = (logs, follower)
         do {
             try connection.begin(immediate: true)
         } catch {
@@ -113,22 +118,22 @@ final class StoreWriter {
             try refresh()
             if recordingOverrides, mayHaveNewSettings { try followSettings() }
             guard let result = try body() else {
-                forget(backTo: saved)
+                forget()
                 try connection.execute("ROLLBACK")
                 return nil
             }
             try storeLeaves()
             // The log is about to be written back: a moment that a holder of the key vouches for.
             if log.isLarge { try addHeadIfKeyed() }
-            try connection.execute("COMMIT")
+            try connection.commit()
             transactionMicroseconds = SystemClock.monotonicMicroseconds() - started
-            publishSettings(unless: saved.1.inForce)
+            if let before = followerBefore.take() { publishSettings(unless: before.inForce) }
             observations.tell(logger)
             observations = Observations()
             log.committed()
             return result
         } catch {
-            forget(backTo: saved)
+            forget()
             throw rolledBack(after: error, during: operation)
         }
     }
@@ -142,9 +147,11 @@ final class StoreWriter {
         try storeLeaves()
     }
 
-    private func forget(backTo saved: (logs: [LogName: MerkleLog], follower: SettingsFollower)) {
-        logs = saved.logs
-        follower = saved.follower
+    /// Forgets what the transaction that was taken back had made of what this writer knows.
+    private func forget() {
+        logs.removeAll(keepingCapacity: true)
+        dataVersion = nil
+        if let before = followerBefore.take() { follower = before }
         mayHaveNewSettings = true
         knownKeys = nil
         pending.removeAll()
@@ -187,6 +194,8 @@ final class StoreWriter {
 
     /// Reads the ends of the logs again where another process has written since.
     private func refresh() throws {
+        let version = try connection.dataVersion()
+        if version == dataVersion { return }
         for name in LogName.allCases {
             if let log = logs[name], try merkle.size(of: name) == log.size { continue }
             generation += 1
@@ -202,6 +211,7 @@ final class StoreWriter {
             }
             logs[name] = log
         }
+        dataVersion = version
     }
 
     // MARK: Keys
@@ -243,6 +253,7 @@ final class StoreWriter {
     /// overrides before they are used for the first time.
     func followSettings() throws {
         mayHaveNewSettings = false
+        followerBefore = followerBefore ?? follower
         guard let unrecorded = try follower.refresh() else { return }
         let names = unrecorded.overrides.joined(separator: ", ")
         let version = try addConfiguration(

@@ -28,7 +28,7 @@ struct BatchIdentities: Sendable {
     }
 
     private mutating func grow(_ batch: borrowing EventBatch) {
-        slots = [Int32](repeating: 0, count: max(1024, slots.count * 4))
+        slots = [Int32](repeating: 0, count: max(16, slots.count * 4))
         let mask = slots.count - 1
         batch.arena.withUnsafeBytes { arena in
             for (index, event) in batch.events.enumerated() where event.duplicateOf < 0 {
