@@ -62,8 +62,8 @@ public final class EventStore: Sendable {
         keys: KeySource = .none,
         options: StoreOptions = StoreOptions()
     ) async throws(StoreError) -> EventStore {
-        let owner = StoreOwner()
         return try await attempt("open the store", path) {
+            let owner = try StoreOwner()
             let ring = try await runOnThread { try keys.load() }
             var options = options
             options.checksummer = Checksummer(ring)

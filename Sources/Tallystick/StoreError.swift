@@ -75,7 +75,7 @@ extension StoreError.Code {
     public static let keyMissing = Self(rawValue: "key_missing")
     /// A file of keys can be reached by others, or changed while it was read.
     public static let keyRefused = Self(rawValue: "key_refused")
-    /// Another writer holds the store, or another process owns the work.
+    /// Another writer holds the store, another process owns the work, or the operating system has no thread to spare.
     public static let busy = Self(rawValue: "busy")
     /// No space left on the device.
     public static let diskFull = Self(rawValue: "disk_full")

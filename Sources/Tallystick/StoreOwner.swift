@@ -3,14 +3,20 @@ import TallystickSQLite
 
 /// Owns the connections that write, on a thread of its own.
 actor StoreOwner {
-    private let executor = ThreadExecutor()
+    private let executor: ThreadExecutor
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private var writer: StoreWriter?
-    private let helper = HelperThread()
+    private let helper: HelperThread
     private var runs: [Int: BatchWriter] = [:]
     private var lastRun = 0
     private var appender: Appender?
+
+    /// - throws: `StoreError` where the operating system refuses another thread.
+    init() throws(StoreError) {
+        executor = try ThreadExecutor()
+        helper = try HelperThread()
+    }
 
     /// The writing side.
     ///

@@ -181,7 +181,7 @@ struct IdentitySegmentTests {
         let test = try await TestStore()
         let configuration = test.store.settings.configuration
         await test.store.close()
-        let owner = StoreOwner()
+        let owner = try StoreOwner()
         try await owner.open(test.path, StoreOptions())
         let sizes = try await owner.withWriter("test") { store in
             let writer = try BatchWriter(
@@ -189,7 +189,7 @@ struct IdentitySegmentTests {
                 origin: "websocket",
                 actor: "me",
                 configuration: configuration,
-                helper: HelperThread()
+                helper: try HelperThread()
             )
             var decoder = EventDecoder(EventDecoderSettings())
             func batch(_ numbers: Range<Int>) -> PreparedBatch {

@@ -6,4 +6,9 @@
 /// Whether bytes hold others: GNU's `memmem`, which Swift's import of the C library leaves out.
 int tally_holds(const void *bytes, size_t count, const void *form, size_t form_count);
 
+/// Sets the bytes of stack that each further thread gets: GNU's `pthread_setattr_default_np`.
+///
+/// Returns how many it was.
+size_t tally_set_stack_bytes(size_t bytes);
+
 #endif

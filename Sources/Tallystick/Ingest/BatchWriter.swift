@@ -95,6 +95,25 @@ final class BatchWriter {
         return results
     }
 
+    /// Batches that share a transaction.
+    private struct Group {
+        var results: [Result] = []
+        var records = 0
+        /// Whose names and which settings they go by.
+        var generation = 0
+        var version: Int64 = 0
+        /// The last of them, where it goes on in further transactions.
+        var unfinished: PreparedBatch?
+
+        mutating func add(_ batch: PreparedBatch, _ result: Result) {
+            results.append(result)
+            records += batch.batch.count
+            generation = batch.batch.generation
+            version = batch.configuration.version
+            if result.rest != nil { unfinished = batch }
+        }
+    }
+
     /// Records a batch, and others that follow it, as far as all their events are new.
     ///
     /// No batch is kept longer than it is needed: each takes much memory.
@@ -105,62 +124,50 @@ final class BatchWriter {
         during operation: String,
         _ next: (_ isWanted: (PreparedBatch) -> Bool) -> PreparedBatch?
     ) throws(StoreError) -> [Result] {
-        var unfinished: PreparedBatch?
-        var records = 0
-        let group = try store.attempt(operation) { () -> [Result]? in
-            var results: [Result] = []
-            var scope: (generation: Int, version: Int64)?
-            while let prepared = batch.take()
-                ?? next({ self.fits($0, scope, after: records, results) })
-            {
-                if scope != nil { accept(prepared) }
+        let written = try store.attempt(operation) { () -> Group? in
+            var group = Group()
+            while let prepared = batch.take() ?? next({ self.fits($0, group) }) {
+                let isFirst = group.results.isEmpty
+                // `write` has accepted the first.
+                if !isFirst { accept(prepared) }
                 do {
-                    let result = try record(
+                    group.add(
                         prepared,
-                        results.isEmpty ? .asNew : .onlyNew,
-                        isTimed: true
+                        try record(prepared, isFirst ? .asNew : .onlyNew, isTimed: true)
                     )
-                    if result.rest != nil { unfinished = prepared }
-                    results.append(result)
                 } catch is EventInserter.NotAllNew {
                     batch = prepared
                     break
                 }
-                scope = (prepared.batch.generation, prepared.configuration.version)
-                records += prepared.batch.count
             }
-            if results.isEmpty { return nil }
+            if group.results.isEmpty { return nil }
             try inserter.insertRevisions()
-            for result in results where result.rest == nil { try countCall(result.outcomes) }
-            return results
+            for result in group.results where result.rest == nil { try countCall(result.outcomes) }
+            return group
         }
-        guard var group else { return [] }
-        microsecondsPerRecord = Double(store.transactionMicroseconds) / Double(max(1, records))
-        for index in group.indices {
-            let share = microsecondsPerRecord ?? 0
-            group[index].microseconds = Int64(share * Double(group[index].outcomes.total))
+        guard var group = written else { return [] }
+        let share = Double(store.transactionMicroseconds) / Double(max(1, group.records))
+        microsecondsPerRecord = share
+        for index in group.results.indices {
+            let total = Double(group.results[index].outcomes.total)
+            group.results[index].microseconds = Int64(share * total)
         }
-        if let unfinished {
-            try writeRest(of: unfinished, during: operation, &group[group.count - 1])
+        if let unfinished = group.unfinished {
+            let last = group.results.count - 1
+            try writeRest(of: unfinished, during: operation, &group.results[last])
         }
-        return group
+        return group.results
     }
 
-    /// Whether a batch may be added to a transaction that has so many records already.
-    ///
-    /// - parameter scope: of the batches that it has.
-    private func fits(
-        _ next: PreparedBatch,
-        _ scope: (generation: Int, version: Int64)?,
-        after records: Int,
-        _ results: [Result]
-    ) -> Bool {
+    /// Whether a batch may be added to a transaction.
+    private func fits(_ next: PreparedBatch, _ group: Group) -> Bool {
         // The names of an earlier generation are forgotten with the first batch of a new one.
-        guard let scope, next.batch.generation == scope.generation,
-            next.configuration.version == scope.version, results.last?.rest == nil,
+        guard !group.results.isEmpty, group.unfinished == nil,
+            next.batch.generation == group.generation,
+            next.configuration.version == group.version,
             let microsecondsPerRecord
         else { return false }
-        let expected = microsecondsPerRecord * Double(records + next.batch.count)
+        let expected = microsecondsPerRecord * Double(group.records + next.batch.count)
         return expected < Double(WriterLimits.groupMicroseconds)
     }
 

@@ -52,10 +52,12 @@ extension EventStore {
             configuration: settings.configuration
         )
         let pace = BatchPace()
-        let steps = startReading(inputs, from: origin, options, pace)
+        // One batch is read while another is written: memory holds two.
+        let steps = BlockingQueue<IngestReader.Step>(bound: 0)
         var report = IngestReport(origin: origin)
         report.inputs = inputs.map { IngestReport.Input(path: $0.name, bytes: 0, events: 0) }
         do {
+            try startReading(inputs, from: origin, options, pace, into: steps)
             try await write(steps, run: run, options, pace, &report)
         } catch {
             steps.finish()
@@ -71,16 +73,14 @@ extension EventStore {
         _ inputs: [IngestInput],
         from origin: String,
         _ options: IngestOptions,
-        _ pace: BatchPace
-    ) -> BlockingQueue<IngestReader.Step> {
-        // One batch is read while another is written: memory holds two.
-        let steps = BlockingQueue<IngestReader.Step>(bound: 0)
+        _ pace: BatchPace,
+        into steps: BlockingQueue<IngestReader.Step>
+    ) throws {
         let settings = settings
-        startThread {
+        try startThread {
             IngestReader(settings, from: origin, mapping: options.mapping, pace, into: steps)
                 .run(inputs)
         }
-        return steps
     }
 
     private func write(

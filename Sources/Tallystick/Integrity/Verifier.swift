@@ -186,7 +186,7 @@ final class Verification: Sendable {
     }
 
     private func workInParallel() throws {
-        let threads = (0..<max(1, options.workers)).map { _ in HelperThread() }
+        let threads = try (0..<max(1, options.workers)).map { _ in try HelperThread() }
         let completions = threads.map { thread in thread.start { self.work() } }
         for completion in completions { completion.wait() }
         if let failure = state.withLock({ $0.failure }) { throw failure }

@@ -14,15 +14,16 @@ final class EventReadAhead {
 
     /// - parameter last: where it ends; the store has as many events.
     /// - parameter frontier: the tree over the events up to `position`.
+    /// - throws: `StoreError` where the operating system refuses another thread.
     init(
         _ path: String,
         _ options: StoreOptions,
         after position: Int64,
         through last: Int64,
         _ frontier: MerkleFrontier
-    ) {
+    ) throws {
         self.position = position
-        startThread { [blocks, spare] in
+        try startThread { [blocks, spare] in
             defer { blocks.finish() }
             do {
                 let connection = try StoreFile.openForReading(path, options)

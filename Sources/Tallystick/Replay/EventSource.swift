@@ -183,7 +183,7 @@ final class EventSource {
         if ahead?.position != position {
             ahead = nil
             if let aheadOptions, last - position >= ReadAheadLimits.worthAThread {
-                ahead = EventReadAhead(
+                ahead = try EventReadAhead(
                     connection.path,
                     aheadOptions,
                     after: position,

@@ -17,7 +17,12 @@ final class IdentityIndex {
     }
 
     /// The schema from which on the index has segments.
-    static let firstSchema = 4
+    private static let firstSchema = 4
+
+    /// Whether a store's index has segments: one of an older schema is read as it is.
+    static func isSegmented(in connection: Connection) throws(SQLiteError) -> Bool {
+        try StoreFile.version(of: connection) >= firstSchema
+    }
 
     /// An identity to look for.
     struct Key {

@@ -26,9 +26,8 @@ struct IndexRows {
     init(_ table: IndexTable, in connection: Connection) throws(SQLiteError) {
         self.table = table
         let (a, b) = (table.key.first, table.key.second)
-        // Stores of an older schema are read as they are.
-        let schema = try connection.prepare("PRAGMA user_version").optionalInt64() ?? 0
-        let isSegmented = table == .identities && schema >= IdentityIndex.firstSchema
+        let hasSegments = try IdentityIndex.isSegmented(in: connection)
+        let isSegmented = table == .identities && hasSegments
         scan = try IndexScan(table, isSegmented: isSegmented, in: connection)
         outside =
             isSegmented

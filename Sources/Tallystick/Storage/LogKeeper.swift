@@ -62,7 +62,7 @@ final class LogKeeper {
     func finish() {
         guard checkpoint(), connection.walFrames >= WriterLimits.longLogFrames else { return }
         do {
-            let schema = try connection.prepare("PRAGMA user_version").optionalInt64() ?? 0
+            let schema = try StoreFile.version(of: connection)
             try connection.execute("BEGIN IMMEDIATE")
             // The same value again: a commit of one page that changes nothing.
             try connection.execute("PRAGMA user_version = \(schema)")

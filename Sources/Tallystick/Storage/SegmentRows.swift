@@ -12,8 +12,7 @@ struct SegmentRows {
 
     /// - returns: nil for a store of a schema without segments.
     init?(in connection: Connection) throws(SQLiteError) {
-        let schema = try connection.prepare("PRAGMA user_version").optionalInt64() ?? 0
-        guard schema >= IdentityIndex.firstSchema else { return nil }
+        guard try IdentityIndex.isSegmented(in: connection) else { return nil }
         lastPosition = try connection.prepare("SELECT coalesce(max(position), 0) FROM events")
         one = try connection.prepare("SELECT filter FROM identity_segments WHERE segment = ?1")
         strays = try connection.prepare(

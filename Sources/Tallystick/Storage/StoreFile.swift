@@ -200,7 +200,8 @@ enum StoreFile {
         try connection.watchSchema { connection in try SchemaCheck.check(connection, path) }
     }
 
-    static func version(of connection: Connection) throws -> Int {
+    /// The number of a store's schema.
+    static func version(of connection: Connection) throws(SQLiteError) -> Int {
         Int(try connection.prepare("PRAGMA user_version").optionalInt64() ?? 0)
     }
 

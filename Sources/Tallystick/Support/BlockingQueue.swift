@@ -94,36 +94,3 @@ final class BlockingQueue<Element>: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 }
-
-/// Starts a thread that runs `body` once and is never joined.
-func startThread(_ body: @escaping @Sendable () -> Void) {
-    let start = Unmanaged.passRetained(ThreadStart(body: body))
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    // Signals are for the program's own threads; these only work.
-    var all = sigset_t()
-    var previous = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &previous)
-    var thread = pthread_t()
-    let result = pthread_create(
-        &thread,
-        &attributes,
-        { context in
-            guard let context else { return nil }
-            let start = Unmanaged<ThreadStart>.fromOpaque(context).takeRetainedValue()
-            start.body()
-            return nil
-        },
-        start.toOpaque()
-    )
-    pthread_sigmask(SIG_SETMASK, &previous, nil)
-    pthread_attr_destroy(&attributes)
-    precondition(result == 0, "the operating system refuses another thread (error \(result))")
-}
-
-private final class ThreadStart: Sendable {
-    let body: @Sendable () -> Void
-    init(body: @escaping @Sendable () -> Void) { self.body = body }
-}

@@ -2,9 +2,10 @@
 final class HelperThread: Sendable {
     private let jobs = BlockingQueue<@Sendable () -> Void>()
 
-    init() {
+    /// - throws: `StoreError` where the operating system refuses another thread.
+    init() throws(StoreError) {
         let jobs = self.jobs
-        startThread {
+        try startThread {
             while let job = jobs.next() { job() }
         }
     }

@@ -4,8 +4,10 @@ func runOnThread<Result: Sendable>(
     _ body: @escaping @Sendable () throws -> Result
 ) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
-        startThread {
-            continuation.resume(with: Swift.Result { try body() })
+        do {
+            try startThread { continuation.resume(with: Swift.Result { try body() }) }
+        } catch {
+            continuation.resume(throwing: error)
         }
     }
 }

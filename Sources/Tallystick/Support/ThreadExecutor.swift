@@ -5,9 +5,10 @@
 final class ThreadExecutor: SerialExecutor {
     private let queue = BlockingQueue<UnownedJob>()
 
-    init() {
+    /// - throws: `StoreError` where the operating system refuses another thread.
+    init() throws(StoreError) {
         let queue = self.queue
-        startThread { [unowned(unsafe) self] in
+        try startThread { [unowned(unsafe) self] in
             while let job = queue.next() {
                 job.runSynchronously(on: self.asUnownedSerialExecutor())
             }
