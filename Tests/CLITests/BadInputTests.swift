@@ -84,6 +84,131 @@ struct BadInputTests {
         #expect(tally.run("verify", "s.db").code == 0)
     }
 
+    @Test(
+        "Whatever value an attribute has, what is accepted verifies, and can be read and exported"
+    )
+    func attributeTypes() throws {
+        let names = [
+            "tallystream", "tallyrevision", "traceparent", "checksum", "checksumalgorithm",
+            "checksumkeyid", "dataschema", "datacontenttype", "subject", "time", "extension",
+        ]
+        let values = [
+            "7", "-0", "1.5", "true", "false", "null", #""""#, #""x""#, #""\u0000""#, #""\u0041""#,
+            #""\"\\""#, "[]", "{}", #""ru""#,
+        ]
+        var lines: [String] = []
+        for name in names {
+            for value in values {
+                lines.append(
+                    #"{"specversion":"1.0","id":"\#(lines.count)","source":"/s","type":"t","\#(name)":\#(value)}"#
+                )
+            }
+        }
+        let result = tally.run(
+            "ingest",
+            "s.db",
+            "-",
+            "--origin",
+            "a",
+            "--json",
+            input: lines.joined(separator: "\n")
+        )
+        #expect(result.code == 0, "\(result.errors)")
+        #expect(tally.run("verify", "s.db").code == 0)
+        #expect(tally.run("read", "s.db").code == 0)
+        let exported = tally.run("export", "s.db")
+        #expect(exported.code == 0)
+        let bad = tally.run(
+            "query",
+            "s.db",
+            "SELECT count(*) AS n FROM streams WHERE name = '' OR instr(name, char(0))"
+        )
+        #expect(bad.output == "{\"n\":0}\n")
+        _ = tally.run("init", "copy.db")
+        #expect(
+            tally.run("ingest", "copy.db", "-", "--origin", "a", input: exported.output).code == 0
+        )
+        #expect(tally.run("export", "copy.db").output == exported.output)
+    }
+
+    @Test(
+        "A value that is missing in an array is named, wherever it is",
+        arguments: ["[E,]", "[E,,E]", "[,E]", "[E ,\n ]", "[,]"]
+    )
+    func missingValues(_ layout: String) {
+        let input = layout.replacing("E", with: Self.good)
+        let result = tally.run("ingest", "s.db", "-", "--origin", "a", "--json", input: input)
+        #expect(result.code == (layout.contains("E") ? 0 : 65))
+        #expect(result.output.contains("a value is missing in the array"), "\(result.output)")
+        for whole in ["[]", "[ ]", "[\(Self.good)\n]"] {
+            let result = tally.run("ingest", "s.db", "-", "--origin", "a", "--json", input: whole)
+            #expect(!result.output.contains("missing in the array"), "\(whole)")
+        }
+    }
+
+    @Test("--output replaces no database, no file of keys, and nothing that the command reads")
+    func preciousOutput() throws {
+        func path(_ name: String) -> URL { URL(filePath: folder.file(name)) }
+        try Data(Self.good.utf8).write(to: path("in.ndjson"))
+        _ = tally.run("init", "other.db")
+        #expect(
+            tally.run("keys", "generate", "s.db", "--key-file", "ring.json", "--reason", "x").code
+                == 0
+        )
+        let link = folder.file("link.json")
+        symlink("ring.json", link)
+        let commands: [([String], String)] = [
+            (["ingest", "s.db", "in.ndjson", "--origin", "a"], "in.ndjson"),
+            (["ingest", "s.db", "./in.ndjson", "--origin", "a"], "in.ndjson"),
+            (["stats", "s.db"], "other.db"), (["stats", "s.db"], "s.db"),
+            (["stats", "s.db"], "ring.json"), (["stats", "s.db"], "link.json"),
+            (
+                ["keys", "rotate", "s.db", "--key-file", "ring.json", "--reason", "x"], "ring.json"
+            ),
+            (
+                ["keys", "rotate", "s.db", "--key-file=ring.json", "--reason", "x"], "ring.json"
+            ),
+        ]
+        for (words, output) in commands {
+            let before = try Data(contentsOf: path(output))
+            for option in [["--output", output], ["--output=" + output]] {
+                let result = tally.run(words + option)
+                #expect(result.code == 73, "\(words + option): \(result.errors)")
+                #expect(result.errors.contains("--output"))
+                #expect(try Data(contentsOf: path(output)) == before)
+            }
+        }
+        let keys = tally.run("query", "s.db", "SELECT count(*) AS n FROM keys")
+        #expect(keys.output == "{\"n\":1}\n", "the work was not begun")
+        #expect(tally.run("stats", "s.db", "--output", "out.json").code == 0)
+        #expect(tally.run("stats", "s.db", "--output", "out.json").code == 0, "it may be replaced")
+        let standard = tally.run("stats", "s.db", "--output", "-", "--json")
+        #expect(standard.output.contains("\"command\":\"stats\""))
+        #expect(!FileManager.default.fileExists(atPath: folder.file("-")))
+    }
+
+    @Test(
+        "SIGTERM ends a command that waits for input which does not come, with exit 3",
+        arguments: [
+            ["ingest", "s.db", "FIFO", "--origin", "a"], ["append", "s.db", "st", "FIFO"],
+        ],
+        [true, false]
+    )
+    func waiting(_ words: [String], hasWriter: Bool) {
+        mkfifo(folder.file("FIFO"), 0o600)
+        let child = tally.start(words)
+        var end: Int32 = -1
+        if hasWriter {
+            end = open(folder.file("FIFO"), O_WRONLY | O_CLOEXEC)
+            _ = (Self.good + "\n").withCString { write(end, $0, strlen($0)) }
+        }
+        usleep(500_000)
+        kill(child, SIGTERM)
+        #expect(tally.wait(for: child) == 3)
+        if end >= 0 { close(end) }
+        #expect(tally.run("verify", "s.db").code == 0)
+    }
+
     @Test("Input without any event exits 65 and says why; --fail-on exits 1")
     func noEvent() {
         let result = tally.run("ingest", "s.db", "-", "--origin", "a", input: "nonsense\n")

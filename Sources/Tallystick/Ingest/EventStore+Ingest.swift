@@ -58,7 +58,12 @@ extension EventStore {
         report.inputs = inputs.map { IngestReport.Input(path: $0.name, bytes: 0, events: 0) }
         do {
             try startReading(inputs, from: origin, options, pace, into: steps)
-            try await write(steps, run: run, options, pace, &report)
+            try await withTaskCancellationHandler {
+                try await write(steps, run: run, options, pace, &report)
+            } onCancel: {
+                // Nobody waits for an input that does not come.
+                steps.finish()
+            }
         } catch {
             steps.finish()
             await owner.endIngest(run: run)
@@ -90,11 +95,7 @@ extension EventStore {
         _ pace: BatchPace,
         _ report: inout IngestReport
     ) async throws {
-        while try await runOnThread({ steps.waitForAny() }) {
-            if Task.isCancelled {
-                report.isInterrupted = true
-                return
-            }
+        while try await runOnThread({ steps.waitForAny() }), !Task.isCancelled {
             let start = ContinuousClock.now
             let written = try await owner.writeNext(of: steps, run: run)
             StoreMetrics.ingested(
@@ -112,6 +113,7 @@ extension EventStore {
                 }
             }
         }
+        report.isInterrupted = Task.isCancelled
     }
 }
 

@@ -119,7 +119,8 @@ final class IngestReader {
                     during: "ingest",
                     on: "\(path), line \(place.line)",
                     "the event's source is the name of a delivery path; a source names the producer",
-                    hint: "Name the producer, for example with --map source='my-service'"
+                    hint:
+                        "Name the producer, for example with --map source='my-service' beside rules for id and type. Batches before this one are recorded, and recognised when they come again"
                 )
             }
         case .oversized(let record):

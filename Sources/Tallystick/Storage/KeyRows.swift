@@ -64,7 +64,7 @@ struct RegisteredKeys: Sendable {
     ) throws(StoreError) -> KeyRing.Key {
         if let key = usable(in: ring) { return key }
         let reason: String
-        var hint = "Nothing was written"
+        var hint = "The batch was not written"
         if let active {
             switch ring[active.id] {
             case nil:

@@ -107,6 +107,37 @@ public enum EventAttributes {
         }
     }
 
+    /// Attributes that are strings, and not empty, where they are there: `dataschema` is a URI (CloudEvents 1.0), the
+    /// others are ours.
+    private static let strings = [
+        stream, "dataschema", "checksum", "checksumalgorithm", "checksumkeyid",
+    ]
+    .map { Array($0.utf8) }
+
+    /// Judges an attribute that CloudEvents does not know, or whose kind says less than its name.
+    static func judge(
+        named name: UnsafeRawBufferPointer,
+        value node: JSONTape.Node
+    ) throws(EventRejection) {
+        for known in strings where known.count == name.count && known.elementsEqual(name) {
+            let name = String(decoding: known, as: UTF8.self)
+            guard node.kind == .string else {
+                throw EventRejection(
+                    "attribute_type",
+                    at: Int(node.start),
+                    "'\(name)' must be a string"
+                )
+            }
+            guard node.end - node.start > 2 else {
+                throw EventRejection(
+                    "empty_attribute",
+                    at: Int(node.start),
+                    "'\(name)' must not be empty"
+                )
+            }
+        }
+    }
+
     private static func judgeExtension(
         _ kind: Kind,
         _ node: JSONTape.Node,

@@ -42,6 +42,8 @@ public struct RecordSplitter {
     private var inString = false
     private var afterBackslash = false
     private var arrayIsClosed = false
+    /// Whether a comma was the last thing in the array.
+    private var isAfterComma = false
     private var oversized: (hasher: SHA256Hasher, head: [UInt8], length: Int64, place: RecordPlace)?
 
     public init() {}
@@ -160,9 +162,12 @@ public struct RecordSplitter {
                 )
             }
             if start < buffer.count, buffer[start] == 0x5D {
+                let place = RecordPlace(line: line, column: column, byte: byte)
                 advance(to: start + 1)
                 arrayIsClosed = true
-                return nextElement()
+                guard isAfterComma else { return nextElement() }
+                isAfterComma = false
+                return .misplaced(start..<start, place, message: Self.missingValue)
             }
         }
         guard let end = scanValue(stopsAtComma: true) else {
@@ -174,6 +179,7 @@ public struct RecordSplitter {
         let item = take(upTo: end)
         if start < buffer.count {
             arrayIsClosed = buffer[start] == 0x5D
+            isAfterComma = buffer[start] == 0x2C
             advance(to: start + 1)
         }
         return item
@@ -234,10 +240,12 @@ public struct RecordSplitter {
         }
         // Two commas in a row leave an empty record, which is no JSON.
         if range.isEmpty {
-            return .misplaced(range, place, message: "a value is missing in the array")
+            return .misplaced(range, place, message: Self.missingValue)
         }
         return .record(range, place)
     }
+
+    private static let missingValue = "a value is missing in the array"
 
     private mutating func skipSpace() {
         var index = start
