@@ -75,6 +75,7 @@ extension TallyCommand {
     func run() async throws {
         var code: Int32
         do {
+            try OutputGuard.checkCommandLine()
             code = try await execute()
         } catch let error as StoreError {
             Terminal.report(error, command: Self.title)

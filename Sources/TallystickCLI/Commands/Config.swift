@@ -101,7 +101,9 @@ struct Config: AsyncParsableCommand {
             } else {
                 _ = try SettingsFile.read(file)
             }
-            Terminal.note("\(file) is valid")
+            let output = try OutputFile(path: nil)
+            try output.write(Terminal.escaped("\(file) is valid") + "\n")
+            try output.finish()
             return Exit.done
         }
     }

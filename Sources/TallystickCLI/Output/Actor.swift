@@ -71,15 +71,17 @@ enum SmallFile {
     private static let limit = 64 << 20
 
     static func read(_ path: String) throws(StoreError) -> [UInt8] {
-        let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
+        // A FIFO without a writer is waited for below, where a signal ends the waiting.
+        let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure(path, errno) }
         defer { if descriptor != 0 { close(descriptor) } }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
+            try waitForInput(descriptor, path)
             let count = Glibc.read(descriptor, &chunk, chunk.count)
             if count < 0 {
-                if errno == EINTR { continue }
+                if errno == EINTR || errno == EAGAIN { continue }
                 throw failure(path, errno)
             }
             if count == 0 { return bytes }
@@ -92,6 +94,18 @@ enum SmallFile {
                     "it has more than \(limit) bytes"
                 )
             }
+        }
+    }
+
+    /// Waits until there is something to read, or the command is to end.
+    private static func waitForInput(
+        _ descriptor: Int32,
+        _ path: String
+    ) throws(StoreError) {
+        var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        while Glibc.poll(&poll, 1, 100) <= 0 {
+            guard Task.isCancelled else { continue }
+            throw StoreError(.interrupted, during: "read the file", on: path, "it was stopped")
         }
     }
 

@@ -15,16 +15,18 @@ final class OutputFile {
         static let nanosecondsBetweenFlushes: UInt64 = 200_000_000
     }
 
+    /// - parameter path: nil or `-` for standard output.
     /// - parameter store: a file that the output must not replace.
     /// - throws: `StoreError` with `cannotCreate`.
     init(path: String?, sparing store: String? = nil) throws(StoreError) {
-        guard let path else {
+        guard let path, path != "-" else {
             self.path = nil
             temporary = ""
             descriptor = 1
             return
         }
         if let store { try Self.spare(store, from: path) }
+        try OutputGuard.check(path)
         let replaces = Self.isReplaceable(path)
         // A pipe or a device cannot be replaced, and is written to as it is.
         temporary = replaces ? "\(path).partial-\(getpid())" : path
