@@ -10,8 +10,13 @@ public final class Authorizer {
     public enum Phase {
         /// The store's own statements: everything is allowed.
         case store
-        /// Statements of a projection: they may use tables whose names `owns` accepts, and nothing else.
-        case projection(owns: (String) -> Bool, mayDefine: Bool)
+        /// Statements of a projection: they may use tables whose names `owns` accepts, read what `reads` accepts, and
+        /// nothing else. The column is empty where a table is named but none of its columns is.
+        case projection(
+            owns: (String) -> Bool,
+            reads: (_ table: String, _ column: String) -> Bool,
+            mayDefine: Bool
+        )
         /// Statements of a person: they may read the columns of tables that `reads` accepts, and nothing
         /// else. Virtual tables of SQLite itself are tables, too. The column is empty where a table is named
         /// but none of its columns is; such a table may be one that the statement defines itself.
@@ -41,8 +46,8 @@ public final class Authorizer {
         switch phase {
         case .store: return SQLITE_OK
         case .query(let reads): refusal = Self.refusalOfQuery(action, first, second, reads)
-        case .projection(let owns, let mayDefine):
-            refusal = Self.refusalOfProjection(action, first, second, owns, mayDefine)
+        case .projection(let owns, let reads, let mayDefine):
+            refusal = Self.refusalOfProjection(action, first, second, owns, reads, mayDefine)
         }
         guard let refusal else { return SQLITE_OK }
         if denial == nil { denial = refusal }
@@ -70,6 +75,7 @@ public final class Authorizer {
         _ first: String?,
         _ second: String?,
         _ owns: (String) -> Bool,
+        _ reads: (String, String) -> Bool,
         _ mayDefine: Bool
     ) -> String? {
         let table = first ?? ""
@@ -77,7 +83,7 @@ public final class Authorizer {
         case SQLITE_SELECT, SQLITE_RECURSIVE: return nil
         case SQLITE_FUNCTION: return refusalOfFunction(second, Functions.projection)
         case SQLITE_READ:
-            return owns(table) || table == "json_each" || table == "json_tree"
+            return reads(table, second ?? "") || table == "json_each" || table == "json_tree"
                 || (mayDefine && table == "sqlite_master")
                 ? nil : "reading table \(table) is not allowed: a projection reads its own tables"
         case SQLITE_INSERT, SQLITE_UPDATE, SQLITE_DELETE:

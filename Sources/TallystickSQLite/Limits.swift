@@ -4,7 +4,9 @@ import Glibc
 /// Stops a connection's statements at a deadline, or when it is asked to.
 public final class ProgressGuard {
     /// When running statements stop: monotonic nanoseconds; nil for never.
-    public var deadline: UInt64?
+    public var deadline: UInt64? {
+        didSet { isTimeUsedUp = false }
+    }
     /// Asked now and then; true stops the running statement.
     public var isCancelled: () -> Bool = { false }
     /// Whether the deadline stopped a statement.
@@ -86,6 +88,12 @@ extension Connection {
     private func restoreProgressHandler() {
         if let guardian { set(guardian) } else { sqlite3_progress_handler(handle, 0, nil, nil) }
     }
+
+    /// Whether the deadline of the installed guard stopped a statement.
+    public var isTimeUsedUp: Bool { guardian?.isTimeUsedUp ?? false }
+
+    /// Sets SQLite's limit on the bytes of one value or row.
+    public func limitValues(bytes: Int32) { sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, bytes) }
 
     /// Has a guard asked every few thousand steps of SQLite's virtual machine.
     public func install(_ guardian: ProgressGuard) {

@@ -122,6 +122,24 @@ struct ReplaySinkCommandTests {
         #expect(try taken() == Array(1...103))
     }
 
+    @Test("What a conflict holds back is not taken for the end: exit 3, and the reason")
+    func held() throws {
+        let settings = #"{"tallystick_config":1,"categories":{"system":{"while_open":"hold"}}}"#
+        try Data(settings.utf8).write(to: URL(filePath: folder.file("hold.json")))
+        let applied = tally.run("config", "apply", "s.db", "hold.json", "--reason", "test")
+        #expect(applied.code == 0, "\(applied.errors)")
+        let copy = #"{"specversion":"1.0","id":"41","source":"/s","type":"t","data":-1}"#
+        #expect(tally.run("ingest", "s.db", "-", "--origin", "b", input: copy).code == 0)
+        let part = tally.run("replay", "s.db", "--to", "-")
+        #expect(part.code == 3)
+        #expect(try positions(part.output) == Array(1...40))
+        let notes = part.errors.split(separator: "\n").suffix(2)
+        #expect(notes.first?.contains("a conflict over the event at position 41 is open") == true)
+        #expect(notes.last == "tally replay: continue with --after 40")
+        let until = tally.run("replay", "s.db", "--to", "-", "--until", "40")
+        #expect(until.code == 0)
+    }
+
     @Test("Standard output gets every event once, and the last line says where to go on")
     func pipe() throws {
         let first = tally.run("replay", "s.db", "--to", "-", "--until", "60", "--batch", "7")

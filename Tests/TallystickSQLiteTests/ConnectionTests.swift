@@ -97,7 +97,11 @@ struct ConnectionTests {
         )
         let authorizer = Authorizer()
         try connection.install(authorizer)
-        let phase = Authorizer.Phase.projection(owns: { $0.hasPrefix("mine") }, mayDefine: false)
+        let phase = Authorizer.Phase.projection(
+            owns: { $0.hasPrefix("mine") },
+            reads: { table, _ in table.hasPrefix("mine") },
+            mayDefine: false
+        )
         func refused(_ sql: String) -> Bool {
             do {
                 _ = try authorizer.during(phase) { () throws(SQLiteError) in
@@ -126,7 +130,11 @@ struct ConnectionTests {
         )
         let authorizer = Authorizer()
         try connection.install(authorizer)
-        let phase = Authorizer.Phase.projection(owns: { $0.hasPrefix("mine") }, mayDefine: false)
+        let phase = Authorizer.Phase.projection(
+            owns: { $0.hasPrefix("mine") },
+            reads: { table, _ in table.hasPrefix("mine") },
+            mayDefine: false
+        )
         let statement = try authorizer.during(phase) { () throws(SQLiteError) in
             try connection.prepareOnly("SELECT * FROM mine_v")
         }
@@ -150,7 +158,7 @@ struct ConnectionTests {
         try connection.install(authorizer)
         for phase in [
             Authorizer.Phase.query(reads: { table, _ in table == "json_each" }),
-            .projection(owns: { _ in false }, mayDefine: false),
+            .projection(owns: { _ in false }, reads: { _, _ in false }, mayDefine: false),
         ] {
             let rows = try authorizer.during(phase) { () throws(SQLiteError) in
                 try connection.prepareOnly("SELECT value FROM json_each('[7]')")

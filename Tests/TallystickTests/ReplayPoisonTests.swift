@@ -46,6 +46,19 @@ struct ReplayPoisonTests {
         return options
     }
 
+    @Test(
+        "What a run applied is counted once, though it came to a poison event and began the batch again"
+    )
+    func applied() async throws {
+        let test = try await poisoned()
+        let halted = try await test.store.replay(projection: projection())
+        #expect(halted.status == .halted)
+        #expect(halted.consumed == 2 && halted.applied == 2)
+        let parked = try await test.store.replay(projection: projection(), options: options(.park))
+        #expect(parked.consumed == 3 && parked.applied == 1 && parked.parked == 2)
+        await test.store.close()
+    }
+
     private func decide(
         _ test: TestStore,
         _ id: Int,

@@ -57,7 +57,7 @@ extension EventStore {
     /// Hands the log to a sink from a place that the caller keeps; the store keeps no checkpoint.
     ///
     /// - parameter follows: whether to wait for more at the head, until the task is cancelled.
-    /// - returns: where to go on.
+    /// - returns: where to go on, and what held the replay there, if anything did.
     /// - throws: `StoreError`: `historyDiffers` for a place that the store does not have, `integrity`; what
     ///   the sink throws.
     public func replay(

@@ -33,13 +33,3 @@ extension ProjectionDriver {
 struct PoisonEvent: Error {
     var reason: String
 }
-
-/// Which tables are a projection's.
-enum ProjectionNames {
-    /// Whether a table or index belongs to a projection by its name.
-    static func owns(_ projection: String, _ name: String) -> Bool {
-        let name = name.lowercased()
-        return name == projection || name.hasPrefix(projection + "_")
-            || name.hasPrefix("sqlite_autoindex_\(projection)_")
-    }
-}

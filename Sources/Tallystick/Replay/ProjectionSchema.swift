@@ -72,6 +72,38 @@ enum ProjectionSchema {
         let authorizer = Authorizer()
         try model.install(authorizer)
         try makeDriver(model, authorizer).setUp()
-        try compare(connection, with: model) { ProjectionNames.owns(projection, $0) }
+        let names = try ProjectionNames(projection, in: connection)
+        try compare(connection, with: model, names.owns)
+        try checkDefaults(of: model, authorizer, names.phase(mayDefine: false))
+    }
+
+    /// Makes sure that columns have defaults that are the same at every run: SQLite asks no authorizer about them.
+    private static func checkDefaults(
+        of model: Connection,
+        _ authorizer: Authorizer,
+        _ phase: Authorizer.Phase
+    ) throws {
+        let defaults = try model.prepare(
+            """
+            SELECT t.name, c.name, c.dflt_value
+            FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
+            WHERE t.type = 'table' AND c.dflt_value IS NOT NULL
+            ORDER BY t.name, c.cid
+            """
+        )
+        for (table, column, expression) in try defaults.all({
+            ($0.text(at: 0), $0.text(at: 1), $0.text(at: 2))
+        }) {
+            // A bare word is a text there, and no column here: only what is refused counts.
+            try? authorizer.during(phase) { _ = try model.prepareOnly("SELECT (\(expression))") }
+            guard let denial = authorizer.denial else { continue }
+            throw StoreError(
+                .projectionInvalid,
+                during: "read the projection",
+                on: "table \(table)",
+                "the default of column \(column): \(denial)",
+                hint: "A projection's rows must be the same whenever it runs"
+            )
+        }
     }
 }

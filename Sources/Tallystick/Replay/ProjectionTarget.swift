@@ -135,23 +135,3 @@ extension ProjectionTarget {
         }
     }
 }
-
-/// A file beside a projection's that is gone when the value is.
-final class ScratchFile {
-    let path: String
-
-    init(for target: String, projection: String) throws(StoreError) {
-        path = "\(target)-rebuild-\(projection)-\(getpid())"
-        Self.remove(path)
-    }
-
-    var quotedPath: String {
-        path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
-    }
-
-    deinit { Self.remove(path) }
-
-    private static func remove(_ path: String) {
-        for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) }
-    }
-}

@@ -8,7 +8,9 @@ import TallystickSQLite
 public final class ProjectionTransaction {
     private let connection: Connection
     private let authorizer: Authorizer
-    private let owns: (String) -> Bool
+    private let name: String
+    /// Read when it is first needed: the file's other projections are known only then.
+    private var names: ProjectionNames?
     private var statements: [String: Statement] = [:]
     private var mayDefine = false
     private var isOpen = false
@@ -20,7 +22,7 @@ public final class ProjectionTransaction {
     init(_ connection: Connection, _ authorizer: Authorizer, named name: String) {
         self.connection = connection
         self.authorizer = authorizer
-        owns = { ProjectionNames.owns(name, $0) }
+        self.name = name
     }
 
     /// Runs one statement that returns nothing of interest.
@@ -59,8 +61,8 @@ public final class ProjectionTransaction {
                 hint: "Use it only inside the call that it is handed to"
             )
         }
-        let phase = Authorizer.Phase.projection(owns: owns, mayDefine: mayDefine)
         do throws(SQLiteError) {
+            let phase = try ownedNames().phase(mayDefine: mayDefine)
             try authorizer.during(phase) { () throws(SQLiteError) in
                 let statement = try prepared(sql)
                 statement.clearBindings()
@@ -74,6 +76,13 @@ public final class ProjectionTransaction {
         }
     }
 
+    private func ownedNames() throws(SQLiteError) -> ProjectionNames {
+        if let names { return names }
+        let found = try ProjectionNames(name, in: connection)
+        names = found
+        return found
+    }
+
     private func prepared(_ sql: String) throws(SQLiteError) -> Statement {
         if let statement = statements[sql] { return statement }
         let statement = try connection.prepareOnly(sql)
@@ -83,14 +92,15 @@ public final class ProjectionTransaction {
     }
 
     private func judged(_ error: SQLiteError) -> StoreError {
-        if error.isFull || error.isInputOutput || error.isCorrupt || error.isBusy {
+        do throws(SQLiteError) {
+            let reason = try ProjectionFailure.reason(error, authorizer, connection)
+            let code: StoreError.Code =
+                authorizer.denial == nil ? .queryFailed : .projectionInvalid
+            return StoreError(code, during: "write to the projection", reason)
+        } catch {
             failure = error
             return StoreError(error, during: "write to the projection")
         }
-        if let denial = authorizer.denial {
-            return StoreError(.projectionInvalid, during: "write to the projection", denial)
-        }
-        return StoreError(.queryFailed, during: "write to the projection", error.message)
     }
 
     // MARK: For the replay
@@ -100,6 +110,7 @@ public final class ProjectionTransaction {
     /// - throws: `SQLiteError` for a failure of the file, whatever `body` made of it; else what `body` throws.
     func whileOpen<Result>(mayDefine: Bool, _ body: () throws -> Result) throws -> Result {
         (isOpen, self.mayDefine, failure) = (true, mayDefine, nil)
+        if mayDefine { names = nil }
         defer { isOpen = false }
         do {
             let result = try body()

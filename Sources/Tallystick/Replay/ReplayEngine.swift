@@ -66,7 +66,14 @@ final class ReplayEngine {
         while true {
             if setting.stop.isSet { return .paused }
             let version = try storage.source.storeVersion()
-            switch try step() {
+            let step: Step
+            do {
+                step = try self.step()
+            } catch let error as SQLiteError where error.isInterrupted && setting.stop.isSet {
+                // A statement of the projection took too long to wait for; its transaction was taken back.
+                return .paused
+            }
+            switch step {
             case .moved: try storage.limitLog()
             case .outdated:
                 try startAnew()
@@ -153,7 +160,9 @@ final class ReplayEngine {
         if onCorrection == .rebuild {
             checkpoint.watermark = try storage.source.resolutions.last()
         }
-        try driver.setUp()
+        try ProjectionNames.refuseToTakeTables(for: name, in: storage.target)
+        try takeOverTables()
+        try storage.whileGuarded { try driver.setUp() }
         // IF NOT EXISTS takes a table that is there, whoever made it.
         try ProjectionSchema.check(name, makeDriver, in: storage.target)
         // A mistake in a statement takes the tables back.
@@ -162,6 +171,24 @@ final class ReplayEngine {
         try storage.checkpoints.add(checkpoint, name, at: setting.storeOptions.clock())
         try storage.source.resume(from: checkpoint, setting.storeID)
     }
+
+    /// Drops tables that are recorded as the projection's, while its checkpoint is gone.
+    private func takeOverTables() throws {
+        guard storage.isInStore, try storage.rows.hasRecord(ofObjectsOf: name) else { return }
+        guard startsAnew else {
+            throw StoreError(
+                .historyDiffers,
+                during: "resume the replay",
+                on: "projection \(name)",
+                "its tables are there, and its checkpoint is not: someone removed it",
+                hint: "Start again with --rebuild"
+            )
+        }
+        try storage.rows.drop(objectsOf: name)
+    }
+
+    /// Whether what does not fit the projection is replaced.
+    private var startsAnew: Bool { options.rebuild || options.alwaysRebuilds }
 
     /// Whether a checkpoint is one of this projection, over this history.
     private func fits(_ found: Checkpoint) throws -> Bool {
@@ -177,10 +204,12 @@ final class ReplayEngine {
             }
             return false
         }
-        try ProjectionSchema.check(name, makeDriver, in: storage.target)
         do {
+            try ProjectionSchema.check(name, makeDriver, in: storage.target)
             try storage.source.resume(from: found, setting.storeID)
-        } catch let error as StoreError where error.code == .historyDiffers && options.rebuild {
+        } catch let error as StoreError
+            where startsAnew && [.schemaAltered, .historyDiffers].contains(error.code)
+        {
             return false
         }
         guard onCorrection == .rebuild else { return true }
@@ -218,7 +247,7 @@ final class ReplayEngine {
 
     /// Runs `body` in a transaction; where it fails, everything is as it was before.
     func transact<Result>(_ body: () throws -> Result) throws -> Result {
-        let calls = breaker
+        let (calls, before) = (breaker, outcome)
         do {
             let result = try storage.transaction(body)
             committed = checkpoint
@@ -226,6 +255,7 @@ final class ReplayEngine {
         } catch {
             checkpoint = committed
             breaker = calls
+            outcome = before
             if error is PlacedPoison {
                 try storage.source.resume(from: committed, setting.storeID)
                 parkedStreams = try storage.rows.parkedStreams(name)
@@ -342,7 +372,7 @@ final class ReplayEngine {
             return
         }
         do {
-            if try driver.apply(event) { outcome.applied += 1 }
+            if try storage.whileGuarded({ try driver.apply(event) }) { outcome.applied += 1 }
         } catch let error as PoisonEvent {
             let pinned = onCorrection == .rebuild ? checkpoint.watermark : nil
             throw PlacedPoison(place: place, reason: error.reason, pinned: pinned)

@@ -67,6 +67,8 @@ public struct ReplayCursor: Sendable, Equatable, CustomStringConvertible {
     public var position: Position
     /// The resolution handed on last, 0 for none; nil: those made before the position was the head.
     public var resolutionID: Int64?
+    /// Why the replay stopped there before the head; nil where nothing held it.
+    public internal(set) var hold: String?
 
     /// Before the first event, where none is given.
     public init(after position: Position = 0, resolutionID: Int64? = nil) {

@@ -35,6 +35,8 @@ public struct ReplayOptions: Sendable {
     public var actor = "local"
     /// Called after each transaction: position and head.
     public var onProgress: (@Sendable (Int64, Int64) -> Void)?
+    /// How long a projection may take for one event.
+    var applyNanoseconds = ProjectionLimits.applyNanoseconds
 
     public init() {}
 }

@@ -47,7 +47,7 @@ extension ReplayEngine {
         defer { try? storage.target.execute("DETACH DATABASE scratch") }
         try storage.transaction {
             try storage.rows.drop(objectsOf: name)
-            try driver.setUp()
+            try storage.whileGuarded { try driver.setUp() }
             if storage.isInStore { try storage.rows.record(objectsOf: name) }
             try storage.rows.copyTablesFromScratch(of: name)
             try storage.rows.copyParkedFromScratch(name)

@@ -30,6 +30,7 @@ struct ReplayRemoval {
                 try removeProjection(name, in: file)
             }
         }
+        ScratchFile.removeAbandoned(for: known.path ?? path, projection: name)
         try inTransaction(store) {
             if known.target == ReplayDestination.store.columns.target {
                 try removeProjection(name, in: store)

@@ -165,21 +165,22 @@ struct ReplayRows {
     // MARK: Objects
 
     /// The tables, views and indexes that belong to a projection by name, tables first.
-    func objects(of projection: String, schema: String = "main") throws(SQLiteError) -> [(
+    func objects(of projection: String) throws(SQLiteError) -> [(
         type: String, name: String, sql: String
     )] {
         let rows = try connection.prepare(
             """
             SELECT type, name, coalesce(sql, '')
-            FROM \(schema).sqlite_schema
+            FROM main.sqlite_schema
             WHERE type IN ('table', 'view', 'index') AND sql IS NOT NULL
             ORDER BY type = 'table' DESC, name
             """
         )
+        let names = try ProjectionNames(projection, in: connection)
         var objects: [(type: String, name: String, sql: String)] = []
         while try rows.step() {
             let name = rows.text(at: 1)
-            if ProjectionNames.owns(projection, name) {
+            if names.owns(name) {
                 objects.append((rows.text(at: 0), name, rows.text(at: 2)))
             }
         }
@@ -199,6 +200,15 @@ struct ReplayRows {
             try insert.bindText(object.sql, at: 4)
             try insert.run()
         }
+    }
+
+    /// Whether there are records of a projection's objects.
+    func hasRecord(ofObjectsOf projection: String) throws(SQLiteError) -> Bool {
+        let one = try connection.cached(
+            "SELECT 1 FROM projection_objects WHERE replay = ?1 LIMIT 1"
+        )
+        try one.bindText(projection, at: 1)
+        return try one.optionalInt64() != nil
     }
 
     func forget(objectsOf projection: String) throws(SQLiteError) {

@@ -9,6 +9,7 @@ final class ReplayStorage {
     /// Holds the projection.
     let target: Connection
     let authorizer = Authorizer()
+    private let guardian = ProgressGuard()
     let checkpoints: CheckpointRows
     let rows: ReplayRows
     /// Whether the checkpoint, and with it the projection if there is one, is in the store itself.
@@ -39,8 +40,27 @@ final class ReplayStorage {
             )
         }
         try target.install(authorizer)
+        target.install(guardian)
+        target.limitValues(bytes: ProjectionLimits.valueBytes)
         checkpoints = try CheckpointRows(in: target)
         rows = ReplayRows(in: target)
+        let stop = setting.stop
+        var stopSeen: UInt64?
+        guardian.isCancelled = { [unowned guardian] in
+            // Our own statements are never stopped.
+            guard guardian.deadline != nil, stop.isSet else { return false }
+            let now = ProgressGuard.now()
+            let seen = stopSeen ?? now
+            stopSeen = seen
+            return now - seen > ProjectionLimits.stopNanoseconds
+        }
+    }
+
+    /// Runs what a projection does with one event, or its setup, for no longer than it may take.
+    func whileGuarded<Result>(_ body: () throws -> Result) rethrows -> Result {
+        guardian.deadline = ProgressGuard.now() + setting.options.applyNanoseconds
+        defer { guardian.deadline = nil }
+        return try body()
     }
 
     /// Runs `body` in one transaction of the projection's file, over one snapshot of the store.
@@ -156,7 +176,7 @@ final class ReplayStorage {
         )
         while try statement.step() {
             let object = statement.text(at: 0)
-            guard ProjectionNames.owns(name, object) else { continue }
+            guard ProjectionNames.fits(name, object) else { continue }
             throw StoreError(
                 .projectionInvalid,
                 during: "set the projection up",

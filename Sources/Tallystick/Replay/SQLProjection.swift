@@ -7,7 +7,7 @@ final class SQLProjection: ProjectionDriver {
     private let connection: Connection
     private let authorizer: Authorizer
     /// In which sections run.
-    private let phase: Authorizer.Phase
+    private var phase = Authorizer.Phase.store
     private var prepared: [[PreparedStatement]] = []
     private var corrections: [[PreparedStatement]] = []
     private var sectionsOfType: [String: [Int]] = [:]
@@ -34,17 +34,14 @@ final class SQLProjection: ProjectionDriver {
         self.file = file
         self.connection = connection
         self.authorizer = authorizer
-        let name = file.name
-        phase = .projection(owns: { ProjectionNames.owns(name, $0) }, mayDefine: false)
     }
-
-    private func owns(_ name: String) -> Bool { ProjectionNames.owns(file.name, name) }
 
     /// Creates the projection's tables.
     func setUp() throws {
+        let names = try ProjectionNames(file.name, in: connection)
         for statement in file.setup {
             do {
-                try authorizer.during(.projection(owns: owns, mayDefine: true)) {
+                try authorizer.during(names.phase(mayDefine: true)) {
                     try connection.prepareOnly(statement.sql).run()
                 }
             } catch let error as SQLiteError {
@@ -55,6 +52,7 @@ final class SQLProjection: ProjectionDriver {
 
     /// Prepares every statement, so that a mistake is found before the first event.
     func prepare() throws {
+        phase = try ProjectionNames(file.name, in: connection).phase(mayDefine: false)
         prepared = try file.on.map { section in
             try section.statements.map { try prepare($0, ProjectionFile.parameters) }
         }
@@ -70,7 +68,7 @@ final class SQLProjection: ProjectionDriver {
     ) throws -> PreparedStatement {
         let statement: Statement
         do {
-            statement = try authorizer.during(.projection(owns: owns, mayDefine: false)) {
+            statement = try authorizer.during(phase) {
                 try connection.prepareOnly(source.sql)
             }
         } catch let error as SQLiteError {
@@ -97,14 +95,17 @@ final class SQLProjection: ProjectionDriver {
     }
 
     private func invalid(_ error: SQLiteError, line: Int) -> StoreError {
-        if error.isCorrupt || error.isFull || error.isInputOutput || error.isBusy {
+        let reason: String
+        do throws(SQLiteError) {
+            reason = try ProjectionFailure.reason(error, authorizer, connection)
+        } catch {
             return StoreError(error, during: "set the projection up", on: file.name)
         }
         return StoreError(
             .projectionInvalid,
             during: "read the projection",
             on: "line \(line)",
-            authorizer.denial ?? error.message,
+            reason,
             hint: "See 'tally replay --help' for what a projection may do"
         )
     }
@@ -162,12 +163,8 @@ final class SQLProjection: ProjectionDriver {
                         try prepared.statement.run()
                     }
                 } catch {
-                    if error.isFull || error.isInputOutput || error.isCorrupt || error.isBusy {
-                        throw error
-                    }
-                    throw PoisonEvent(
-                        reason: "line \(prepared.line): \(authorizer.denial ?? error.message)"
-                    )
+                    let reason = try ProjectionFailure.reason(error, authorizer, connection)
+                    throw PoisonEvent(reason: "line \(prepared.line): \(reason)")
                 }
             }
         }

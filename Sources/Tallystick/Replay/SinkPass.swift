@@ -18,24 +18,29 @@ struct SinkPass {
                 ?? reader.source.resolutions.last(before: start.position.rawValue)
             try refuseUnknown(checkpoint, reader.source)
         }
+        var hold: String?
         while !setting.stop.isSet {
             let version = try reader.source.storeVersion()
             let before = checkpoint
             let batch = try reader.read(&checkpoint)
             guard checkpoint != before else {
+                hold = batch.window.held.map { ReplayEngine.holds($0) }
                 guard setting.follows else { break }
                 while try reader.source.storeVersion() == version, !setting.stop.isSet {
                     usleep(ReplayLimits.pollMicroseconds)
                 }
                 continue
             }
+            hold = nil
             if !batch.items.isEmpty { try hand(batch.items) }
             setting.options.onProgress?(checkpoint.position, batch.window.head)
         }
-        return ReplayCursor(
+        var end = ReplayCursor(
             after: Position(checkpoint.position),
             resolutionID: checkpoint.watermark == 0 ? nil : checkpoint.watermark
         )
+        end.hold = hold
+        return end
     }
 
     private func hand(_ items: [ReplayItem]) throws {

@@ -70,8 +70,8 @@ enum SchemaCheck {
         guard let (replay, type, sql) = recorded, type == object.type, sql == object.sql else {
             return false
         }
-        return ProjectionNames.owns(replay, object.name)
-            && (object.type != "index" || ProjectionNames.owns(replay, object.table))
+        return ProjectionNames.fits(replay, object.name)
+            && (object.type != "index" || ProjectionNames.fits(replay, object.table))
     }
 
     private static func model(_ count: Int) throws -> Set<SchemaObject> {

@@ -9,7 +9,8 @@ struct Replay: AsyncParsableCommand {
             A projection is a SQL file: a header, setup, and statements for types of events. They see
             :position :source :id :type :stream :revision :category :origin :subject :time :recorded_at :data.
             They may use the projection's own tables (called NAME or NAME_…) and deterministic functions; no
-            transaction control, ATTACH, PRAGMA, triggers or virtual tables.
+            dates and times, random numbers, transaction control, ATTACH, PRAGMA, triggers or virtual tables. Ten
+            seconds are the limit for one event.
 
             EXAMPLES
               tally replay events.db service_health.sql

@@ -148,8 +148,9 @@ extension Replay {
             let opened = try await EventStore.open(at: store, options: .readOnly)
             let sink = LineSink(try OutputFile(path: nil), isLive: follow)
             let start = after.flatMap { ReplayCursor($0) } ?? ReplayCursor()
+            let end: ReplayCursor
             do {
-                let end = try await opened.replay(
+                end = try await opened.replay(
                     into: sink,
                     after: start,
                     options: options,
@@ -157,6 +158,7 @@ extension Replay {
                 )
                 try sink.finish()
                 bar.finish()
+                if let hold = end.hold { Terminal.note("tally replay: halted: \(hold)") }
                 Terminal.note("tally replay: continue with --after \(end)")
             } catch {
                 try sink.finish()
@@ -164,7 +166,8 @@ extension Replay {
                 Terminal.note("tally replay: continue with --after \(sink.last ?? start)")
                 throw error
             }
-            return Task.isCancelled && !follow ? Exit.incomplete : Exit.done
+            if follow { return Exit.done }
+            return end.hold != nil || Task.isCancelled ? Exit.incomplete : Exit.done
         }
     }
 }

@@ -1,0 +1,34 @@
+import TallystickSQLite
+
+/// Why a projection's statement failed.
+enum ProjectionFailure {
+    /// The reason, where it lies in the statement or the event.
+    ///
+    /// - throws: the error, where it does not: the file failed, or the run is to end.
+    static func reason(
+        _ error: SQLiteError,
+        _ authorizer: Authorizer,
+        _ connection: Connection
+    ) throws(SQLiteError) -> String {
+        if error.isFull || error.isInputOutput || error.isCorrupt || error.isBusy { throw error }
+        if error.isInterrupted {
+            guard connection.isTimeUsedUp else { throw error }
+            let seconds = ProjectionLimits.applyNanoseconds / 1_000_000_000
+            return "the time for one event is used up (\(seconds) seconds)"
+        }
+        if .tooBig ~= error.code {
+            return "a value has more than \(ProjectionLimits.valueBytes) bytes"
+        }
+        return authorizer.denial ?? error.message
+    }
+}
+
+/// Limits of what a projection does with one event, and of its setup.
+enum ProjectionLimits {
+    /// How long it may take: the write lock is held meanwhile.
+    static let applyNanoseconds: UInt64 = 10_000_000_000
+    /// How long a statement may go on that runs when the replay is to stop.
+    static let stopNanoseconds: UInt64 = 1_000_000_000
+    /// Bytes of one value: more than any event has.
+    static let valueBytes: Int32 = 64 << 20
+}
