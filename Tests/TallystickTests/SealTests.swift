@@ -165,6 +165,30 @@ struct SealTests {
     }
 
     @Test(
+        "A note that is not over the head it is stored with is found, without any key",
+        arguments: [
+            "UPDATE tree_heads SET note = 'garbage' WHERE note IS NOT NULL",
+            "UPDATE tree_heads SET note = replace(note, 'copies 0', 'copies 1')",
+            """
+            UPDATE tree_heads SET note = (SELECT note FROM tree_heads WHERE head = 1)
+            WHERE head = 2
+            """,
+        ]
+    )
+    func tamperedNotes(_ sql: String) async throws {
+        let test = try await TestStore()
+        for number in 1...2 {
+            try await test.store.ingest(.bytes(Array(event(number).utf8), named: "l"), from: "a")
+            _ = try await test.store.seal(with: try signer())
+        }
+        #expect(try await test.store.verify().isIntact)
+        try test.tamper(sql)
+        let findings = try await test.store.verify().findings
+        #expect(findings.contains { $0.finding == "head" }, "\(findings)")
+        await test.store.close()
+    }
+
+    @Test(
         "A head that the key does not vouch for is found with the ring, and so is a key put in its place",
         arguments: [
             ("UPDATE tree_heads SET hmac = printf('%064d', 0) WHERE head = 1", "head"),

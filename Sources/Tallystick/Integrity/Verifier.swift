@@ -293,7 +293,8 @@ final class Verification: Sendable {
                 report.notChecked.append(.init(what: what, records: records, reason: reason))
             }
         }
-        for rest in lanes.rest { leave(rest.name, rest.records, "the time was used up") }
+        let reason = stop.isSet ? "it was stopped" : "the time was used up"
+        for rest in lanes.rest { leave(rest.name, rest.records, reason) }
         leave("tree_heads", storedHeads.withoutKey, "they carry HMACs whose keys were not given")
         leave("checksums", report.checksumsWithoutKey, "they are HMACs whose keys were not given")
         if options.scope == .audit {

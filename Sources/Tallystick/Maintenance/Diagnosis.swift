@@ -170,6 +170,13 @@ private struct Doctor {
         do throws(SQLiteError) {
             row = try checkpoint()
         } catch {
+            if error.isFull || error.isInputOutput {
+                return Diagnosis(
+                    subject: "readers",
+                    level: .problem,
+                    finding: "the log cannot be written back: \(error.message)"
+                )
+            }
             guard error.isBusy else { throw error }
             return Diagnosis(
                 subject: "readers",

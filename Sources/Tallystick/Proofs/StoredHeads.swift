@@ -50,6 +50,7 @@ struct StoredHeads {
             last = stored.number
             result.heads += 1
             result.findings += try comparison.findings(stored.head, record: record)
+            compareNote(of: stored, record, &result)
             vouch(for: stored, record, &result)
         }
         // Registering a key stores a head that it vouches for.
@@ -79,6 +80,24 @@ struct StoredHeads {
                 )
             )
         }
+    }
+
+    /// A sealed note is over the head that it is stored with. Whose signature it has is for who knows the key.
+    private func compareNote(of stored: StoredHead, _ record: String, _ result: inout Result) {
+        guard let note = stored.note else { return }
+        if let signed = try? SignedNote(parsing: Array(note.utf8)),
+            let head = try? TreeHead(noteText: signed.text), head == stored.head
+        {
+            return
+        }
+        result.findings.append(
+            .init(
+                record: record,
+                finding: "head",
+                expected: "a signed note over the head",
+                actual: "another text"
+            )
+        )
     }
 
     private func vouch(

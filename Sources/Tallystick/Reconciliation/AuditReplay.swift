@@ -5,10 +5,11 @@ import TallystickSQLite
 public struct AuditReplayReport: Sendable, Equatable {
     /// A decision that does not follow from what it says it was made from.
     public struct Drift: Sendable, Equatable {
+        /// 0 where the decision itself is missing.
         public var resolutionID: Int64
         public var conflictID: Int64
         /// What differs: `candidates`, `configuration`, `decision`, `content`, `winner_origin`, `tie_break`, `policy`,
-        /// `policy_version`, `provenance`, `evidence`.
+        /// `policy_version`, `provenance`, `evidence`; `resolution` where the decision is missing.
         public var what: String
         /// As the decision was stored.
         public var expected: String
@@ -79,6 +80,7 @@ final class AuditReplay {
 
     private let rows: Statement
     private let total: Statement
+    private let missing: Statement
     private let candidates: CandidateReader
     private let history: ConfigurationHistory
     private let stop: StopFlag
@@ -99,6 +101,15 @@ final class AuditReplay {
             """
         )
         total = try connection.prepare("SELECT count(*) FROM resolutions")
+        missing = try connection.prepare(
+            """
+            SELECT a.audit_sequence, coalesce(a.conflict_id, 0)
+            FROM audit_trail AS a
+            WHERE a.kind = 'resolution' AND NOT EXISTS (
+                SELECT 1 FROM resolutions AS r WHERE r.audit_sequence = a.audit_sequence)
+            ORDER BY a.audit_sequence
+            """
+        )
         candidates = try CandidateReader(in: connection)
         history = try ConfigurationHistory(in: connection)
         self.stop = stop
@@ -117,12 +128,31 @@ final class AuditReplay {
                 )
             }
             let batch = try read(after: last)
-            guard let end = batch.last else { return report }
+            guard let end = batch.last else {
+                try addMissing()
+                return report
+            }
             for stored in batch { try check(stored) }
             last = end.resolutionID
             done += Int64(batch.count)
             onProgress?(done, max(done, count))
         }
+    }
+
+    /// Decisions of which only the trail knows.
+    private func addMissing() throws(SQLiteError) {
+        while try missing.step() {
+            report.add(
+                .init(
+                    resolutionID: 0,
+                    conflictID: missing.int64(at: 1),
+                    what: "resolution",
+                    expected: "a decision by audit row \(missing.int64(at: 0))",
+                    actual: "nothing"
+                )
+            )
+        }
+        try missing.reset()
     }
 
     private func read(after resolutionID: Int64) throws(SQLiteError) -> [Stored] {

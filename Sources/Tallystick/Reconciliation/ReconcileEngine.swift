@@ -89,6 +89,7 @@ final class ReconcileEngine {
             run.configurationVersion = store.settings?.version ?? 0
             run.firstConflict = try store.conflicts.nextConflictID() - 1
             run.firstResolution = try store.resolutions.nextID() - 1
+            try ScanRows(in: store.connection).restartIfAltered(events: store.size(of: .events))
             try runs.add(run)
             if options.overridesBreaker { try auditOverride() }
             try move(.start, cause: nil)

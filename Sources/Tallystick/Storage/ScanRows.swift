@@ -121,6 +121,24 @@ struct ScanRows {
         return try selectScan.optionalInt64() ?? 0
     }
 
+    /// Empties all derived tables of reconciliation where the one of deliveries was emptied alone, or more was looked
+    /// at than there is: the next run fills them again.
+    ///
+    /// - parameter events: how many events there are.
+    func restartIfAltered(events: Int64) throws(SQLiteError) {
+        let looked = (try last(.events), try last(.presence))
+        let deliveries = try connection.prepare("SELECT EXISTS (SELECT 1 FROM tally_deliveries)")
+        let hasDeliveries = try deliveries.optionalInt64() != 0
+        let isEmptied = looked.0 > 0 && !hasDeliveries
+        guard isEmptied || max(looked.0, looked.1) > events else { return }
+        let tables = try connection.prepare(
+            "SELECT name FROM sqlite_schema WHERE name LIKE 'tally@_%' ESCAPE '@' AND type = 'table'"
+        )
+        for table in try tables.all({ $0.text(at: 0) }) {
+            try connection.execute("DELETE FROM \(table)")
+        }
+    }
+
     func setLast(_ scan: Scan, _ last: Int64) throws(SQLiteError) {
         try upsertScan.bindText(scan.rawValue, at: 1)
         try upsertScan.bind(last, at: 2)

@@ -193,5 +193,10 @@ struct AuditReplayCampaignTests {
             """
         )
         #expect(versions == [[.integer(2)]])
+        try test.tamper("DELETE FROM resolutions WHERE resolution_id = 1")
+        let missing = try await test.store.replayAudit()
+        let gone = missing.drifts.filter { $0.what == "resolution" }
+        // The list is cut off after 1000.
+        #expect(gone.count == 1 || missing.driftCount > 1000)
     }
 }

@@ -226,6 +226,29 @@ struct KindTests {
     }
 
     @Test(
+        "Where the deliveries alone were emptied, or more was looked at than there is, nothing is overlooked",
+        arguments: ["DELETE FROM tally_deliveries", "UPDATE tally_scans SET last = 99999"]
+    )
+    func emptiedAlone(_ damage: String) async throws {
+        func found(after damage: String?) async throws -> [String: Int64] {
+            let test = try await ReconcileStore(settings: settings(Self.first))
+            for origin in ["websocket", "realtime"] {
+                try await test.ingest(event("0", "0"), from: origin)
+            }
+            _ = try await test.store.reconcile()
+            try await test.ingest(event("1", "1"), event("2", "1"), from: "websocket")
+            _ = try await test.store.reconcile()
+            if let damage { try test.tamper(damage) }
+            test.clock.advance(seconds: 1000)
+            try await test.ingest(event("8", "1"), from: "realtime")
+            return try await test.store.reconcile().byKind.mapValues { Int64($0) }
+        }
+        let whole = try await found(after: nil)
+        #expect(!whole.isEmpty)
+        #expect(try await found(after: damage) == whole)
+    }
+
+    @Test(
         "Numbers that a source leaves out are a gap, until they come; a number given twice collides"
     )
     func sequences() async throws {
