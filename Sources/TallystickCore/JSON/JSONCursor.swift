@@ -171,6 +171,7 @@ struct JSONCursor {
 
     /// Moves over a number that begins here.
     mutating func skipNumber() throws(JSONError) {
+        let number = offset
         if peek() == 0x2D { offset += 1 }
         let first = peek()
         let integerDigits = skipDigits()
@@ -201,6 +202,23 @@ struct JSONCursor {
                 at: start,
                 in: bytes,
                 "an exponent has \(digits) digits; the limit is \(JSONLimits.exponentDigits)"
+            )
+        }
+        guard digits == JSONLimits.exponentDigits else { return }
+        // With the point after the first digit the exponent is another one, and may be longer.
+        var canonical: [UInt8] = []
+        CanonicalNumber.write(
+            UnsafeRawBufferPointer(rebasing: bytes[number..<offset]),
+            to: &canonical
+        )
+        guard let mark = canonical.lastIndex(of: 0x65) else { return }
+        let exponent = canonical[(mark + 2)...]
+        if exponent.count > JSONLimits.exponentDigits {
+            throw JSONError(
+                .exponent,
+                at: start,
+                in: bytes,
+                "in canonical form the exponent has \(exponent.count) digits; the limit is \(JSONLimits.exponentDigits)"
             )
         }
     }

@@ -15,6 +15,24 @@ struct JSONRejectionTests {
     }
 
     @Test(
+        "A number whose canonical form keeps within the limits is taken, and reads as itself",
+        arguments: [
+            "1e999999999", "-9.5e-999999999", "0e999999999", "-123456789012345e000000000",
+            "0.1234567890123e000000001", "12345678901234567890123e000000000", "100e999999997",
+            "0.001e-999999996",
+        ]
+    )
+    func longExponents(_ text: String) throws {
+        #expect(error(Array(text.utf8)) == nil)
+        var canonical: [UInt8] = []
+        Array(text.utf8).withUnsafeBytes { CanonicalNumber.write($0, to: &canonical) }
+        #expect(error(canonical) == nil, "\(String(decoding: canonical, as: UTF8.self))")
+        var again: [UInt8] = []
+        canonical.withUnsafeBytes { CanonicalNumber.write($0, to: &again) }
+        #expect(again == canonical)
+    }
+
+    @Test(
         "Each mistake has its code and its place",
         arguments: [
             ("", JSONError.Code.unexpectedEnd, 0), ("  ", .unexpectedEnd, 2),
@@ -34,7 +52,9 @@ struct JSONRejectionTests {
             ("\"\\ud800\\u0041\"", .loneSurrogate, 1), ("{\"\\u0000\":1}", .nulInName, 1),
             ("\"a\u{1}\"", .controlCharacter, 2), ("01", .number, 0), ("1.", .number, 2),
             ("-", .number, 1),
-            ("1e", .number, 2), ("1e1234567890", .exponent, 2), ("+1", .syntax, 0),
+            ("1e", .number, 2), ("1e1234567890", .exponent, 2), ("10e999999999", .exponent, 3),
+            ("17079576471e999999999", .exponent, 12), ("-0.01e-999999999", .exponent, 7),
+            ("+1", .syntax, 0),
             (".5", .syntax, 0),
             ("NaN", .syntax, 0), ("\u{FEFF}{}", .byteOrderMark, 0),
         ]
