@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- thread address
-# The campaigns are repetitions of the same work with other values: a tenth of them shows a sanitizer what they run.
+# The campaigns repeat the same work with other values: fewer of them show a sanitizer what they run.
 export TALLY_CHANGES=60 TALLY_DAMAGES=20 TALLY_UNTAMPERED=20 TALLY_DECISIONS=100 TALLY_MUTATIONS=2000
 # A few tests at a time: with all of them at once each is so slow that what waits for a lock gives up.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4

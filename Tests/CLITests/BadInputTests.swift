@@ -13,6 +13,11 @@ struct BadInputTests {
         _ = tally.run("init", "s.db")
     }
 
+    /// Ingests from standard input, with a report in JSON.
+    private func ingest(_ input: String) -> TallyCommand.Result {
+        tally.run("ingest", "s.db", "-", "--origin", "a", "--json", input: input)
+    }
+
     private static let good = #"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#
 
     @Test(
@@ -65,15 +70,7 @@ struct BadInputTests {
         ]
     )
     func events(_ line: String, _ code: String) {
-        let result = tally.run(
-            "ingest",
-            "s.db",
-            "-",
-            "--origin",
-            "a",
-            "--json",
-            input: Self.good + "\n" + line + "\n"
-        )
+        let result = ingest(Self.good + "\n" + line + "\n")
         #expect(result.code == 0, "\(result.errors)")
         #expect(result.output.contains("\"appended\":1"))
         #expect(result.output.contains("\"quarantined\":1"))
@@ -104,14 +101,8 @@ struct BadInputTests {
                 )
             }
         }
-        let result = tally.run(
-            "ingest",
-            "s.db",
-            "-",
-            "--origin",
-            "a",
-            "--json",
-            input: lines.joined(separator: "\n")
+        let result = ingest(
+            lines.joined(separator: "\n")
         )
         #expect(result.code == 0, "\(result.errors)")
         #expect(tally.run("verify", "s.db").code == 0)
@@ -137,11 +128,11 @@ struct BadInputTests {
     )
     func missingValues(_ layout: String) {
         let input = layout.replacing("E", with: Self.good)
-        let result = tally.run("ingest", "s.db", "-", "--origin", "a", "--json", input: input)
+        let result = ingest(input)
         #expect(result.code == (layout.contains("E") ? 0 : 65))
         #expect(result.output.contains("a value is missing in the array"), "\(result.output)")
         for whole in ["[]", "[ ]", "[\(Self.good)\n]"] {
-            let result = tally.run("ingest", "s.db", "-", "--origin", "a", "--json", input: whole)
+            let result = ingest(whole)
             #expect(!result.output.contains("missing in the array"), "\(whole)")
         }
     }
@@ -161,6 +152,7 @@ struct BadInputTests {
             (["ingest", "s.db", "in.ndjson", "--origin", "a"], "in.ndjson"),
             (["ingest", "s.db", "./in.ndjson", "--origin", "a"], "in.ndjson"),
             (["stats", "s.db"], "other.db"), (["stats", "s.db"], "s.db"),
+            (["stats", "s.db"], "s.db-wal"), (["stats", "s.db"], "s.db-shm"),
             (["stats", "s.db"], "ring.json"), (["stats", "s.db"], "link.json"),
             (
                 ["keys", "rotate", "s.db", "--key-file", "ring.json", "--reason", "x"], "ring.json"
@@ -182,6 +174,8 @@ struct BadInputTests {
         #expect(keys.output == "{\"n\":1}\n", "the work was not begun")
         #expect(tally.run("stats", "s.db", "--output", "out.json").code == 0)
         #expect(tally.run("stats", "s.db", "--output", "out.json").code == 0, "it may be replaced")
+        #expect(tally.run("init", "new.db", "--output", "new.db").code == 73, "made meanwhile")
+        #expect(tally.run("verify", "new.db").code == 0)
         let standard = tally.run("stats", "s.db", "--output", "-", "--json")
         #expect(standard.output.contains("\"command\":\"stats\""))
         #expect(!FileManager.default.fileExists(atPath: folder.file("-")))
@@ -275,7 +269,7 @@ struct BadInputTests {
         default: members[name] = "[\"1.0\"]"
         }
         let line = "{" + members.map { "\"\($0)\":\($1)" }.sorted().joined(separator: ",") + "}"
-        let result = tally.run("ingest", "s.db", "-", "--origin", "a", "--json", input: line)
+        let result = ingest(line)
         #expect(result.code == 65)
         #expect(result.output.contains("\"quarantined\":1"), "\(line)")
         #expect(result.output.contains("\"appended\":0"), "\(line)")
@@ -323,15 +317,7 @@ struct BadInputTests {
         for line in [
             deep, #"{"specversion":"1.0","id":"2","source":"/s","type":"t","data":"# + deep,
         ] {
-            let result = tally.run(
-                "ingest",
-                "s.db",
-                "-",
-                "--origin",
-                "a",
-                "--json",
-                input: Self.good + "\n" + line + "\n"
-            )
+            let result = ingest(Self.good + "\n" + line + "\n")
             #expect(result.code == 0, "\(result.code) \(result.errors)")
             #expect(result.output.contains("\"quarantined\":1"), "\(result.output)")
             #expect(result.output.contains("json_too_deep"), "\(result.output)")

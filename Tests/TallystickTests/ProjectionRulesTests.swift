@@ -34,16 +34,16 @@ struct ProjectionRulesTests {
         return test
     }
 
-    /// The code and text of the failure of a call; empty where there is none.
-    private func failure(
-        _ call: () async throws -> Void
+    /// The code and text of why a projection is refused; empty where it is not.
+    private func refusal(
+        of file: [UInt8],
+        in test: TestStore
     ) async -> (code: String, text: String) {
-        do {
-            try await call()
+        do throws(StoreError) {
+            _ = try await test.store.replay(projection: file)
             return ("", "")
         } catch {
-            let error = error as? StoreError
-            return (error?.code.rawValue ?? "other", "\(error?.description ?? "")")
+            return (error.code.rawValue, error.description)
         }
     }
 
@@ -83,31 +83,25 @@ struct ProjectionRulesTests {
         let test = try await filled()
         let both = "CREATE TABLE service (a, b); CREATE TABLE service_health (a, b);"
         _ = try await test.store.replay(projection: projection("service", setup: both))
-        let taken = await failure {
-            _ = try await test.store.replay(projection: projection("service_health"))
-        }
+        let taken = await refusal(of: projection("service_health"), in: test)
         #expect(taken.code == "projection_invalid")
         #expect(taken.text.contains("table service_health belongs to the replay 'service'"))
         try await test.store.dropReplay("service")
         _ = try await test.store.replay(projection: projection("service_health"))
-        let writes = await failure {
-            _ = try await test.store.replay(
-                projection: projection("service", "INSERT INTO service_health VALUES (1, 2);")
-            )
-        }
+        let writes = await refusal(
+            of: projection("service", "INSERT INTO service_health VALUES (1, 2);"),
+            in: test
+        )
         #expect(writes.code == "projection_invalid", "\(writes)")
-        let reads = await failure {
-            _ = try await test.store.replay(
-                projection: projection(
-                    "service",
-                    "INSERT INTO service SELECT a, b FROM service_health;"
-                )
-            )
-        }
+        let reads = await refusal(
+            of: projection(
+                "service",
+                "INSERT INTO service SELECT a, b FROM service_health;"
+            ),
+            in: test
+        )
         #expect(reads.code == "projection_invalid", "\(reads)")
-        let defines = await failure {
-            _ = try await test.store.replay(projection: projection("service", setup: both))
-        }
+        let defines = await refusal(of: projection("service", setup: both), in: test)
         #expect(defines.code == "projection_invalid", "\(defines)")
         let rows = try await test.rows("SELECT count(*) FROM service_health")
         #expect(rows == [[.integer(5)]])
@@ -126,7 +120,7 @@ struct ProjectionRulesTests {
         ] {
             _ = try await test.store.replay(projection: file, options: anew)
             try test.tamper(damage)
-            let refused = await failure { _ = try await test.store.replay(projection: file) }
+            let refused = await refusal(of: file, in: test)
             #expect(refused.code == code, "\(damage): \(refused)")
             #expect(refused.text.contains("--rebuild"), "\(damage): \(refused)")
             let outcome = try await test.store.replay(projection: file, options: anew)
@@ -179,7 +173,7 @@ struct ProjectionRulesTests {
             setup: "CREATE TABLE totals (\(column), b);",
             "INSERT INTO totals (b) VALUES (1);"
         )
-        let refused = await failure { _ = try await test.store.replay(projection: file) }
+        let refused = await refusal(of: file, in: test)
         #expect(refused.code == "projection_invalid")
         #expect(refused.text.contains("default of column a"), "\(refused)")
         #expect(try await test.rows("SELECT count(*) FROM projection_objects") == [[.integer(0)]])
@@ -217,14 +211,13 @@ struct ProjectionRulesTests {
             ]
         )
         for table in ["events", "sqlite_schema", "pragma_table_list", "dbstat", "replays"] {
-            let refused = await failure {
-                _ = try await test.store.replay(
-                    projection: projection(
-                        "other",
-                        "INSERT INTO other SELECT 1, count(*) FROM \(table);"
-                    )
-                )
-            }
+            let refused = await refusal(
+                of: projection(
+                    "other",
+                    "INSERT INTO other SELECT 1, count(*) FROM \(table);"
+                ),
+                in: test
+            )
             #expect(refused.code == "projection_invalid", "\(table): \(refused)")
         }
         await test.store.close()
@@ -249,6 +242,17 @@ struct ProjectionRulesTests {
         #expect(outcome.status == .halted)
         #expect(outcome.reason?.contains("the time for one event is used up") == true)
         #expect(try await test.store.verify().isIntact)
+        options.onPoison = .park
+        let parked = try await test.store.replay(
+            projection: projection("totals", endless),
+            options: options
+        )
+        #expect(parked.status == .complete && parked.parked == 5)
+        let retried = try await test.store.retryParked(
+            projection: projection("totals", endless),
+            options: options
+        )
+        #expect(retried.applied == 0 && retried.parked == 5)
         let huge = projection(
             "big",
             "INSERT INTO big VALUES (1, replace(printf('%.*c', 60000000, 'x'), 'x', 'xx'));"

@@ -47,12 +47,13 @@ final class Appender {
         decoder = EventDecoder(Self.decoderSettings(configuration))
         find = try store.connection.prepare(
             """
-            SELECT i.position, e.stream_id, e.revision
+            SELECT i.position, e.revision, n.name = ?3
             FROM sources AS s
             JOIN event_identities AS i
                 ON i.segment IN (SELECT segment FROM identity_segments)
                 AND i.event_id = ?2 AND i.source_id = s.source_id
             JOIN events AS e ON e.position = i.position
+            JOIN streams AS n ON n.stream_id = e.stream_id
             WHERE s.name = ?1
             """
         )
@@ -97,12 +98,6 @@ final class Appender {
                 }
                 return appended
             }
-        }
-    }
-
-    private func streamID(_ stream: String) throws(SQLiteError) -> Int64? {
-        try Array(stream.utf8).withUnsafeBytesTyped { bytes throws(SQLiteError) in
-            try findStream.id(of: bytes)
         }
     }
 
@@ -160,8 +155,12 @@ final class Appender {
     ) throws -> AppendedEvent? {
         try find.bindText(event.source, at: 1)
         try find.bindText(event.id, at: 2)
+        try find.bindText(stream, at: 3)
         let found = try find.first { row in
-            (position: row.int64(at: 0), stream: row.int64(at: 1), revision: row.int64(at: 2))
+            (
+                position: row.int64(at: 0), revision: row.int64(at: 1),
+                isInStream: row.int64(at: 2) != 0
+            )
         }
         let decoded = batch.events[index]
         guard let found else {
@@ -181,7 +180,7 @@ final class Appender {
                 store.reader.contentBytes.isEqual(to: arena.slice(decoded.content))
             }
         }
-        guard isSame == true, try found.stream == streamID(stream) else {
+        guard isSame == true, found.isInStream else {
             throw StoreError(
                 .contentDiffers,
                 during: "append",
@@ -199,7 +198,10 @@ final class Appender {
     private func check(_ expectation: AppendExpectation, _ stream: String) throws {
         if expectation == .any { return }
         var last: Int64?
-        if let streamID = try streamID(stream) {
+        let streamID = try Array(stream.utf8).withUnsafeBytesTyped {
+            bytes throws(SQLiteError) in try findStream.id(of: bytes)
+        }
+        if let streamID {
             try lastRevision.bind(streamID, at: 1)
             last = try lastRevision.optionalInt64()
         }

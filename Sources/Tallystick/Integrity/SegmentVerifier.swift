@@ -47,7 +47,7 @@ struct SegmentVerifier {
         while let start = place {
             place = try rows.add(segment, after: start, to: &filter)
             // A complete segment does not change any more.
-            try connection.execute("COMMIT")
+            try connection.commit()
             try connection.begin()
         }
         return filter.bytes == bytes

@@ -119,7 +119,7 @@ final class Verification: Sendable {
         if let cursor, !cursor.isComplete, !initial.lanes.resume(from: cursor.keys) {
             throw VerifyCursor.malformed
         }
-        try connection.execute("COMMIT")
+        try connection.commit()
         state = Guarded(initial)
     }
 

@@ -56,7 +56,7 @@ final class VerifyWorker {
     ) throws -> [SQLValue]? {
         try connection.begin()
         let next = try check(chunk, &report, &differences)
-        try connection.execute("COMMIT")
+        try connection.commit()
         return next
     }
 

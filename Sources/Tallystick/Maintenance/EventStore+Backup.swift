@@ -55,23 +55,14 @@ enum BackupFile {
         _ options: StoreOptions
     ) throws -> LogHeads {
         let source = try StoreFile.openForReading(path, options)
-        let descriptor = open(
-            destination,
-            O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-            0o600
-        )
-        guard descriptor >= 0 else {
-            let exists = errno == EEXIST
-            throw StoreError(
-                exists ? .storeExists : .cannotCreate,
+        close(
+            try NewFile.create(
+                destination,
                 during: "back the store up",
-                on: destination,
-                exists ? "there is a file already" : String(cString: strerror(errno)),
+                ifThere: .storeExists,
                 hint: "Choose another path"
             )
-        }
-        // No database yet: closing drops no lock of SQLite's.
-        close(descriptor)
+        )
         do {
             try source.begin()
             let copy = try Connection(path: destination, mode: .readWrite, firesTriggers: false)

@@ -80,7 +80,7 @@ extension EventStore {
                 // One snapshot: rows, tiles and sizes belong together.
                 try connection.execute("BEGIN")
                 let result = try body(try Prover(connection, storeID, operation))
-                try connection.execute("COMMIT")
+                try connection.commit()
                 return result
             }
         }

@@ -105,7 +105,7 @@ private final class AuditReader {
                 if let entry = try entry(rows.int64(at: 0)) { page.append(entry) }
             }
             try rows.reset()
-            try connection.execute("COMMIT")
+            try connection.commit()
             return page
         } catch {
             try connection.execute("ROLLBACK")

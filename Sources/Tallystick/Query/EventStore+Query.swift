@@ -229,26 +229,18 @@ final class QuerySession {
 
 /// What a query may read.
 private struct QueryTables {
-    /// Tables and views of the store, and what a query may use besides, in lower case.
-    private var readable: Set<String> = [
-        "json_each", "json_tree", "sqlite_schema", "sqlite_master",
-    ]
-    /// Virtual tables that SQLite brings along.
-    private var modules: Set<String> = []
+    /// What a query may use besides the store's own.
+    private static let others: Set = ["json_each", "json_tree", "sqlite_schema", "sqlite_master"]
+    private let known: KnownTables
 
-    init(of connection: Connection) throws {
-        let names = try connection.prepare("SELECT name FROM sqlite_schema")
-        while try names.step() { readable.insert(names.text(at: 0).lowercased()) }
-        let rows = try connection.prepare("SELECT name FROM pragma_module_list")
-        while try rows.step() { modules.insert(rows.text(at: 0).lowercased()) }
-        modules.subtract(readable)
+    init(of connection: Connection) throws(SQLiteError) {
+        known = try KnownTables(of: connection)
     }
 
     func mayRead(_ table: String, _ column: String) -> Bool {
-        let table = table.lowercased()
-        if readable.contains(table) { return true }
-        // count(*) of a common table expression names it, but no column.
-        return column.isEmpty && !modules.contains(table) && !table.hasPrefix("pragma_")
+        let name = table.lowercased()
+        return known.objects.contains(name) || Self.others.contains(name)
+            || known.isOfStatement(name, column)
     }
 }
 

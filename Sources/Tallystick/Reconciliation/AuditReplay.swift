@@ -57,6 +57,8 @@ extension EventStore {
 /// Derives decisions again, one after the other.
 final class AuditReplay {
     private static let chunk = 1000
+    /// Rows of the trail that one read transaction looks at.
+    private static let missingChunk = 10_000
 
     /// A stored decision.
     private struct Stored {
@@ -81,6 +83,7 @@ final class AuditReplay {
     private let rows: Statement
     private let total: Statement
     private let missing: Statement
+    private let lastSequence: Statement
     private let candidates: CandidateReader
     private let history: ConfigurationHistory
     private let stop: StopFlag
@@ -105,10 +108,14 @@ final class AuditReplay {
             """
             SELECT a.audit_sequence, coalesce(a.conflict_id, 0)
             FROM audit_trail AS a
-            WHERE a.kind = 'resolution' AND NOT EXISTS (
+            WHERE a.audit_sequence > ?1 AND a.audit_sequence <= ?1 + ?2
+                AND a.kind = 'resolution' AND NOT EXISTS (
                 SELECT 1 FROM resolutions AS r WHERE r.audit_sequence = a.audit_sequence)
             ORDER BY a.audit_sequence
             """
+        )
+        lastSequence = try connection.prepare(
+            "SELECT coalesce(max(audit_sequence), 0) FROM audit_trail"
         )
         candidates = try CandidateReader(in: connection)
         history = try ConfigurationHistory(in: connection)
@@ -141,18 +148,22 @@ final class AuditReplay {
 
     /// Decisions of which only the trail knows.
     private func addMissing() throws(SQLiteError) {
-        while try missing.step() {
-            report.add(
-                .init(
-                    resolutionID: 0,
-                    conflictID: missing.int64(at: 1),
-                    what: "resolution",
-                    expected: "a decision by audit row \(missing.int64(at: 0))",
-                    actual: "nothing"
+        let end = try lastSequence.optionalInt64() ?? 0
+        for start in stride(from: Int64(0), to: end, by: Self.missingChunk) {
+            try missing.bind(start, at: 1)
+            try missing.bind(Int64(Self.missingChunk), at: 2)
+            for (sequence, conflictID) in try missing.all({ ($0.int64(at: 0), $0.int64(at: 1)) }) {
+                report.add(
+                    .init(
+                        resolutionID: 0,
+                        conflictID: conflictID,
+                        what: "resolution",
+                        expected: "a decision by audit row \(sequence)",
+                        actual: "nothing"
+                    )
                 )
-            )
+            }
         }
-        try missing.reset()
     }
 
     private func read(after resolutionID: Int64) throws(SQLiteError) -> [Stored] {

@@ -41,7 +41,7 @@ final class EventReadAhead {
                     try connection.execute("BEGIN")
                     reader.beginTransaction()
                     reader.fill(block, after: next, through: end, &frontier)
-                    try connection.execute("COMMIT")
+                    try connection.commit()
                     next += Int64(block.count)
                     let isLast = block.failure != nil
                     if !blocks.put(block) || isLast { return }

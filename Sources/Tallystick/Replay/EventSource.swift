@@ -116,7 +116,7 @@ final class EventSource {
         do {
             beginTransaction()
             let result = try body()
-            try connection.execute("COMMIT")
+            try connection.commit()
             return result
         } catch {
             if !connection.isAutocommit { try connection.execute("ROLLBACK") }

@@ -5,20 +5,16 @@ import TallystickSQLite
 struct ProjectionNames {
     let projection: String
     /// The other projections in the file whose names fit this one's.
-    private var longer: [String] = []
-    /// The names of all tables and modules, in lower case.
-    private var taken: Set<String> = []
+    private let longer: [String]
+    private let known: KnownTables
 
     /// - parameter connection: of the file; in its phase `store`.
     init(_ projection: String, in connection: Connection) throws(SQLiteError) {
         self.projection = projection
-        longer = try Self.others(than: projection, in: connection).filter {
+        known = try KnownTables(of: connection)
+        longer = try Self.others(than: projection, in: connection, known).filter {
             Self.fits(projection, $0)
         }
-        let names = try connection.prepare(
-            "SELECT name FROM sqlite_schema UNION ALL SELECT name FROM pragma_module_list"
-        )
-        taken = Set(try names.all { $0.text(at: 0).lowercased() })
     }
 
     /// Whether a table, view or index is the projection's.
@@ -28,10 +24,7 @@ struct ProjectionNames {
 
     /// Whether a statement may read a table, or a table of which it reads no column: one that it defines itself.
     func mayRead(_ table: String, _ column: String) -> Bool {
-        if owns(table) { return true }
-        let table = table.lowercased()
-        return column.isEmpty && !taken.contains(table) && !table.hasPrefix("pragma_")
-            && !table.hasPrefix("sqlite_")
+        owns(table) || known.isOfStatement(table, column)
     }
 
     /// What the projection's statements may do.
@@ -49,11 +42,11 @@ struct ProjectionNames {
     /// The other projections that have tables in a file.
     private static func others(
         than projection: String,
-        in connection: Connection
+        in connection: Connection,
+        _ known: KnownTables
     ) throws(SQLiteError) -> [String] {
-        let tables = try connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        let names = Set(try tables.all { $0.text(at: 0) })
-        let list = ["projection_objects", "replay_checkpoints"].first { names.contains($0) }
+        // A store says which objects are whose, also where a sink has a checkpoint; other files have projections only.
+        let list = ["projection_objects", "replay_checkpoints"].first(where: known.objects.contains)
         guard let list else { return [] }
         let rows = try connection.prepare("SELECT DISTINCT replay FROM \(list) WHERE replay <> ?1")
         try rows.bindText(projection, at: 1)
@@ -65,11 +58,12 @@ struct ProjectionNames {
         for projection: String,
         in connection: Connection
     ) throws {
-        let tables = try connection.prepare("SELECT tbl_name FROM sqlite_schema")
-        let fitting = Set(try tables.all { $0.text(at: 0) }).filter { fits(projection, $0) }
-        for other in try others(than: projection, in: connection) where fits(other, projection) {
+        let known = try KnownTables(of: connection)
+        let fitting = known.objects.filter { fits(projection, $0) }
+        for other in try others(than: projection, in: connection, known)
+        where fits(other, projection) {
             let names = try ProjectionNames(other, in: connection)
-            guard let table = fitting.filter({ names.owns($0) }).min() else { continue }
+            guard let table = fitting.filter(names.owns).min() else { continue }
             throw StoreError(
                 .projectionInvalid,
                 during: "set the projection up",

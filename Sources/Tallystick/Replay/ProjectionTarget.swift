@@ -49,7 +49,7 @@ enum ProjectionTarget {
             }
             try refuseOtherTables(connection)
             try ProjectionSchema.checkCheckpointTables(of: connection)
-            if !isThere { try connection.execute("COMMIT") }
+            if !isThere { try connection.commit() }
         } catch {
             if !connection.isAutocommit { try connection.execute("ROLLBACK") }
             throw error
@@ -60,21 +60,13 @@ enum ProjectionTarget {
     private static func create(_ path: String) throws(StoreError) {
         var status = stat()
         guard lstat(path, &status) != 0 else { return }
-        let descriptor = Glibc.open(
-            path,
-            O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-            0o600
-        )
-        guard descriptor >= 0 else {
-            throw StoreError(
-                .cannotCreate,
+        close(
+            try NewFile.create(
+                path,
                 during: "create the projection's file",
-                on: path,
-                String(cString: strerror(errno)),
                 hint: "Check the folder"
             )
-        }
-        close(descriptor)
+        )
     }
 
     private static func isStore(_ path: String) -> StoreError {

@@ -371,13 +371,25 @@ final class ReplayEngine {
             try park(place, streamID, "an earlier event of its stream is parked", &checkpoint)
             return
         }
+        let pinned = onCorrection == .rebuild ? checkpoint.watermark : nil
+        if try apply(event, place, pinned: pinned) { outcome.applied += 1 }
+        checkpoint.appliedDigest.add(.applied, at: place)
+    }
+
+    /// Applies an event, in no more time than it may take; false where the projection takes none of its type.
+    ///
+    /// - throws: `PlacedPoison` where it cannot be applied.
+    @discardableResult
+    func apply(
+        _ event: ReplayedEvent,
+        _ place: ReplayPlace,
+        pinned: Int64? = nil
+    ) throws -> Bool {
         do {
-            if try storage.whileGuarded({ try driver.apply(event) }) { outcome.applied += 1 }
+            return try storage.whileGuarded { try driver.apply(event) }
         } catch let error as PoisonEvent {
-            let pinned = onCorrection == .rebuild ? checkpoint.watermark : nil
             throw PlacedPoison(place: place, reason: error.reason, pinned: pinned)
         }
-        checkpoint.appliedDigest.add(.applied, at: place)
     }
 
     private func park(

@@ -54,7 +54,7 @@ struct ReplayRemoval {
         try connection.begin(immediate: true)
         do {
             try body()
-            try connection.execute("COMMIT")
+            try connection.commit()
         } catch {
             if !connection.isAutocommit { try connection.execute("ROLLBACK") }
             throw error

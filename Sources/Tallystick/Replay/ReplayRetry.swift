@@ -90,12 +90,4 @@ extension ReplayEngine {
         checkpoint.appliedDigest.add(.retried, at: place)
         try storage.move(from: committed, to: checkpoint)
     }
-
-    private func apply(_ event: ReplayedEvent, _ place: ReplayPlace) throws {
-        do {
-            _ = try driver.apply(event)
-        } catch let error as PoisonEvent {
-            throw PlacedPoison(place: place, reason: error.reason)
-        }
-    }
 }

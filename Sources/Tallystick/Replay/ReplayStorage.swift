@@ -70,8 +70,8 @@ final class ReplayStorage {
         do {
             if isSeparate { try source.connection.begin() }
             let result = try body()
-            if isSeparate { try source.connection.execute("COMMIT") }
-            try target.execute("COMMIT")
+            if isSeparate { try source.connection.commit() }
+            try target.commit()
             return result
         } catch {
             if isSeparate, !source.connection.isAutocommit {
@@ -133,7 +133,7 @@ final class ReplayStorage {
         do {
             try ReplayStatusRows(in: store).set(row, at: time)
             try more(store)
-            try store.execute("COMMIT")
+            try store.commit()
         } catch {
             if !store.isAutocommit { try store.execute("ROLLBACK") }
             throw error

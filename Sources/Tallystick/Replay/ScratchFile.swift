@@ -12,16 +12,13 @@ final class ScratchFile {
     init(for target: String, projection: String) throws(StoreError) {
         Self.removeAbandoned(for: target, projection: projection)
         path = Self.prefix(target, projection) + String(getpid())
-        lock = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-            throw StoreError(
-                .cannotCreate,
-                during: "rebuild the projection",
-                on: path,
-                String(cString: strerror(errno)),
-                hint: "Check the folder; another rebuild in this process may use the file"
-            )
-        }
+        lock = try NewFile.create(
+            path,
+            during: "rebuild the projection",
+            hint: "Check the folder"
+        )
+        // Nobody else has the file yet.
+        flock(lock, LOCK_EX | LOCK_NB)
     }
 
     deinit {

@@ -66,7 +66,7 @@ final class LogKeeper {
             try connection.execute("BEGIN IMMEDIATE")
             // The same value again: a commit of one page that changes nothing.
             try connection.execute("PRAGMA user_version = \(schema)")
-            try connection.execute("COMMIT")
+            try connection.commit()
         } catch {
             // Another process writes: the log is complete, and only longer than it need be.
             if !connection.isAutocommit { try? connection.execute("ROLLBACK") }

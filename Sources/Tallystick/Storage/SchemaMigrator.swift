@@ -25,7 +25,7 @@ enum SchemaMigrator {
             }
             try connection.execute("PRAGMA user_version = \(Migrations.all.count)")
             try connection.execute("PRAGMA application_id = \(StoreFile.applicationID)")
-            try connection.execute("COMMIT")
+            try connection.commit()
         } catch {
             if !connection.isAutocommit { try connection.execute("ROLLBACK") }
             throw error

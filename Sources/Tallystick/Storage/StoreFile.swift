@@ -81,20 +81,14 @@ enum StoreFile {
 
     /// Creates an empty store; nothing is left behind when that fails.
     static func create(_ path: String, _ creation: StoreCreation, _ options: StoreOptions) throws {
-        // The file is made by us, so that it is ours alone from its first moment, and never another's.
-        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            let exists = errno == EEXIST
-            throw StoreError(
-                exists ? .storeExists : .cannotCreate,
+        close(
+            try NewFile.create(
+                path,
                 during: "create the store",
-                on: path,
-                exists ? "there is a file already" : String(cString: strerror(errno)),
-                hint: exists ? "Choose another path; nothing was changed" : "Check the folder"
+                ifThere: .storeExists,
+                hint: "Check the folder"
             )
-        }
-        // No database yet: closing drops no lock of SQLite's.
-        close(descriptor)
+        )
         do {
             try fill(path, creation, options)
         } catch {

@@ -77,11 +77,11 @@ struct Audit: AsyncParsableCommand {
             }
             switch rows.chosen {
             case .json, .ndjson:
-                let file = try OutputFile(path: rows.output, sparing: store)
+                let file = try OutputFile(path: rows.output)
                 try file.write(AuditEntries.json(entry) + [0x0A])
                 try file.finish()
             case .table, .csv:
-                let writer = try rows.writer(sparing: store)
+                let writer = try rows.writer()
                 try writer.begin(["record", "column", "value"])
                 for row in try AuditEntries.rows(entry) { try writer.add(row) }
                 try writer.end()
@@ -141,7 +141,7 @@ struct Audit: AsyncParsableCommand {
 
         func execute() async throws -> Int32 {
             let opened = try await EventStore.open(at: store, options: .readOnly)
-            let shared = SharedFile(try OutputFile(path: output, sparing: store))
+            let shared = SharedFile(try OutputFile(path: output))
             let unproved = Counter()
             do {
                 let tree = try await opened.audit(try filter.value()) { entry in

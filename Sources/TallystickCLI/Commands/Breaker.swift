@@ -49,7 +49,7 @@ struct Breaker: AsyncParsableCommand {
 
         func execute() async throws -> Int32 {
             let opened = try await EventStore.open(at: store, options: .command(.readOnly))
-            let writer = try rows.writer(sparing: store)
+            let writer = try rows.writer()
             try writer.begin([
                 "kind", "name", "state", "calls", "failures", "failure_rate", "until",
             ])

@@ -40,12 +40,12 @@ struct Config: AsyncParsableCommand {
             let shown = version == nil ? opened.settingsInForce : recorded.settings
             let overrides = version == nil ? opened.settingsOverrides : []
             if settings {
-                let file = try OutputFile(path: rows.output, sparing: store)
+                let file = try OutputFile(path: rows.output)
                 try file.write(shown.canonical + [0x0A])
                 try file.finish()
                 return Exit.done
             }
-            let writer = try rows.writer(sparing: store)
+            let writer = try rows.writer()
             if rows.chosen == .table {
                 Terminal.note(Self.heading(recorded, overrides))
                 try writer.begin(["setting", "value"])
@@ -195,7 +195,7 @@ struct Config: AsyncParsableCommand {
         func execute() async throws -> Int32 {
             let opened = try await EventStore.open(at: store, options: .command(.readOnly))
             let changes = try await changes(opened)
-            let writer = try rows.writer(sparing: store)
+            let writer = try rows.writer()
             try writer.begin(["setting", "old", "new"])
             for change in changes {
                 try writer.add([

@@ -27,7 +27,7 @@ extension Conflicts {
             let opened = try await EventStore.open(at: store, options: .readOnly)
             let candidates = try await opened.candidates(of: conflict)
             guard !candidates.isEmpty else { throw Conflicts.unknown(conflict) }
-            let writer = try rows.writer(sparing: store, style: CandidateTable.style)
+            let writer = try rows.writer(style: CandidateTable.style)
             try writer.begin(["place"] + candidates.map { "\($0.candidate) \($0.origin)" })
             let table = try CandidateTable.rows(candidates.map(\.content), full: full)
             for row in table { try writer.add(row) }

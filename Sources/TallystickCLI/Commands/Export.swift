@@ -27,7 +27,7 @@ struct Export: TallyCommand {
 
     func execute() async throws -> Int32 {
         let opened = try await EventStore.open(at: store, keys: keys.source, options: .readOnly)
-        let shared = SharedFile(try OutputFile(path: output, sparing: store))
+        let shared = SharedFile(try OutputFile(path: output))
         let isArray = batch
         let count = Counter()
         do {

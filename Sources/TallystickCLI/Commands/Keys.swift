@@ -231,7 +231,7 @@ struct KeysList: TallyCommand {
     func execute() async throws -> Int32 {
         let ring = try keys.source.load()
         let registered = try await EventStore.open(at: store, options: .readOnly).keys()
-        let writer = try rows.writer(sparing: store)
+        let writer = try rows.writer()
         try writer.begin([
             "key_id", "algorithm", "state", "fingerprint", "registered_at", "after_position",
             "in_ring",

@@ -13,7 +13,7 @@ enum Lists {
         brief: [String] = []
     ) async throws -> Int {
         let store = try await EventStore.open(at: path, options: .readOnly)
-        let shared = SharedRows(try rows.writer(sparing: path, brief: brief))
+        let shared = SharedRows(try rows.writer(brief: brief))
         let count = Counter()
         do {
             try await store.list(

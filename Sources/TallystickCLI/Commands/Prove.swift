@@ -75,7 +75,7 @@ struct ProveEvent: TallyCommand {
             in: try note.map { try NoteFile.read($0) },
             showingContent: !withoutContent
         )
-        let file = try OutputFile(path: output, sparing: store)
+        let file = try OutputFile(path: output)
         try file.write(proof.bytes)
         try file.finish()
         return Exit.done
@@ -111,7 +111,7 @@ struct ProveConsistency: TallyCommand {
             from: try NoteFile.read(from),
             to: try to.map { try NoteFile.read($0) }
         )
-        let file = try OutputFile(path: output, sparing: store)
+        let file = try OutputFile(path: output)
         try file.write(proof.bytes)
         try file.finish()
         return Exit.done

@@ -51,7 +51,7 @@ struct Query: TallyCommand {
         limits.rows = maxRows
         limits.memoryBytes = maxMemory << 20
         let opened = try await EventStore.open(at: store, options: .readOnly)
-        let shared = SharedRows(try rows.writer(sparing: store))
+        let shared = SharedRows(try rows.writer())
         let watch = Task.detached { await shared.endProcess(after: limits.duration) }
         defer { watch.cancel() }
         do {

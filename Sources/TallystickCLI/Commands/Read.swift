@@ -59,7 +59,7 @@ struct Read: TallyCommand {
             throw ValidationError("--follow reads forwards; leave --backwards out")
         }
         let opened = try await EventStore.open(at: store, options: .readOnly)
-        let writer = try rows.writer(sparing: store, brief: Self.brief)
+        let writer = try rows.writer(brief: Self.brief)
         do {
             try writer.begin(EventColumns.names(asRecorded: asRecorded))
             let last = try await print(opened.events(reading), to: writer)

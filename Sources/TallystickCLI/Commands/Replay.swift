@@ -89,7 +89,7 @@ struct Replay: AsyncParsableCommand {
         func execute() async throws -> Int32 {
             let opened = try await EventStore.open(at: store, options: .readOnly)
             let parked = try await opened.parkedEvents(of: replay)
-            let writer = try rows.writer(sparing: store)
+            let writer = try rows.writer()
             try writer.begin([
                 "position", "resolution_id", "source", "event_id", "stream", "type", "error",
                 "attempts", "parked_at",

@@ -53,7 +53,7 @@ struct Seal: TallyCommand {
         let sealed = try await OpenedStore.with(store, keys: KeyOptions.source(ring)) { opened in
             try await opened.seal(with: signer)
         }
-        let file = try OutputFile(path: output, sparing: store)
+        let file = try OutputFile(path: output)
         try file.write(sealed.note.bytes)
         try file.finish()
         Terminal.note(

@@ -63,7 +63,7 @@ struct Stats: TallyCommand {
         let milliseconds = SettingsDuration(window)?.milliseconds ?? 0
         let stats = try await opened.statistics(window: .milliseconds(milliseconds))
         if format == .openmetrics {
-            let file = try OutputFile(path: output, sparing: store)
+            let file = try OutputFile(path: output)
             try file.write(stats.openMetrics)
             try file.finish()
             return Exit.done

@@ -16,16 +16,15 @@ final class OutputFile {
     }
 
     /// - parameter path: nil or `-` for standard output.
-    /// - parameter store: a file that the output must not replace.
     /// - throws: `StoreError` with `cannotCreate`.
-    init(path: String?, sparing store: String? = nil) throws(StoreError) {
+    init(path: String?) throws(StoreError) {
         guard let path, path != "-" else {
             self.path = nil
             temporary = ""
             descriptor = 1
             return
         }
-        if let store { try Self.spare(store, from: path) }
+        // Once more: the command may have made the file since.
         try OutputGuard.check(path)
         let replaces = Self.isReplaceable(path)
         // A pipe or a device cannot be replaced, and is written to as it is.
@@ -50,24 +49,6 @@ final class OutputFile {
         var status = stat()
         guard stat(path, &status) == 0 else { return true }
         return status.st_mode & S_IFMT == S_IFREG
-    }
-
-    private static func spare(_ store: String, from path: String) throws(StoreError) {
-        var target = stat()
-        guard stat(path, &target) == 0 else { return }
-        for suffix in ["", "-wal", "-shm"] {
-            var kept = stat()
-            guard stat(store + suffix, &kept) == 0, kept.st_ino == target.st_ino,
-                kept.st_dev == target.st_dev
-            else { continue }
-            throw StoreError(
-                .cannotCreate,
-                during: "create the output",
-                on: path,
-                "this is the store itself",
-                hint: "Choose another path for --output"
-            )
-        }
     }
 
     func write(_ bytes: some Collection<UInt8>) throws(StoreError) {

@@ -16,8 +16,11 @@ enum OutputGuard {
         if let kind = precious(path) {
             throw refusal(path, "this is \(kind)")
         }
-        if inputs(CommandLine.arguments).contains(where: { Identity($0) == target }) {
-            throw refusal(path, "the command reads this file")
+        let files = inputs(CommandLine.arguments).flatMap { word in
+            [word] + companions.map { word + $0 }
+        }
+        if files.contains(where: { Identity($0) == target }) {
+            throw refusal(path, "the command uses this file")
         }
     }
 
@@ -57,6 +60,8 @@ enum OutputGuard {
         return kinds.first { start[..<count].starts(with: $0.0.utf8) }?.1
     }
 
+    /// The endings of the files that SQLite keeps beside a database.
+    private static let companions = ["-wal", "-shm", "-journal"]
     private static let option = "--output"
 
     private static func outputs(_ arguments: [String]) -> [String] {

@@ -38,21 +38,18 @@ struct ReportOptions: ParsableArguments {
 struct Report {
     var command: String
     private let storeID: String
-    private let path: String?
     var result: String
     var exit: Int32
     var started: UInt64
     var members: [(name: String, value: JSONValue)] = []
 
     init(_ command: String, on store: EventStore, started: UInt64) {
-        self.init(command, storeID: store.storeID, path: store.path, started: started)
+        self.init(command, storeID: store.storeID, started: started)
     }
 
-    /// - parameter path: the store's file, which output must not replace; nil where there is none.
-    init(_ command: String, storeID: String, path: String? = nil, started: UInt64) {
+    init(_ command: String, storeID: String, started: UInt64) {
         self.command = command
         self.storeID = storeID
-        self.path = path
         self.started = started
         result = "done"
         exit = Exit.done
@@ -62,7 +59,7 @@ struct Report {
 
     /// Prints the report; for a person as `lines` says.
     func print(_ options: ReportOptions, lines: () -> [String]) throws(StoreError) {
-        let file = try OutputFile(path: options.output, sparing: path)
+        let file = try OutputFile(path: options.output)
         switch options.chosen {
         case .table:
             for line in lines() { try file.write(Terminal.escaped(line) + "\n") }

@@ -40,15 +40,13 @@ struct RowOptions: ParsableArguments {
         return output == nil && Terminal.outputIsTerminal ? .table : .ndjson
     }
 
-    /// - parameter store: a file that `--output` must not replace.
     /// - parameter brief: the columns of a table that is too wide for the terminal; none when empty.
     /// - parameter style: how a table on a terminal shows the value of a row in a column.
     func writer(
-        sparing store: String,
         brief: [String] = [],
         style: TableLayout.CellStyle? = nil
     ) throws(StoreError) -> RowWriter {
-        let file = try OutputFile(path: output, sparing: store)
+        let file = try OutputFile(path: output)
         let width = output == nil ? Terminal.width : nil
         let table = TableLayout(
             terminalWidth: width,

@@ -52,27 +52,38 @@ public enum EventAttributes {
         return true
     }
 
-    /// Judges a value by CloudEvents' rules for its attribute.
+    /// Extensions and delivery attributes that must be strings, and not empty: `dataschema` is a URI (CloudEvents 1.0),
+    /// the others are ours.
+    private static let strings = [
+        stream, "dataschema", "checksum", "checksumalgorithm", "checksumkeyid",
+    ].map { Array($0.utf8) }
+
+    private static func isString(_ name: UnsafeRawBufferPointer) -> Bool {
+        strings.contains { $0.count == name.count && $0.elementsEqual(name) }
+    }
+
+    /// Judges a value by the rules for its attribute.
     static func judge(
         _ kind: Kind,
+        named name: UnsafeRawBufferPointer,
         value: Int,
         of tape: borrowing JSONTape,
         in bytes: UnsafeRawBufferPointer
     ) throws(EventRejection) {
         let node = tape.nodes[value]
         let length = Int(node.end - node.start) - 2
-        switch kind {
-        case .data: return
-        case .extension, .delivery:
+        if kind == .data { return }
+        let isExtension = kind == .extension || kind == .delivery
+        if isExtension {
             try judgeExtension(kind, node, tape.token(value, bytes))
-            return
-        default: break
+            guard isString(name) else { return }
         }
+        func text() -> String { String(decoding: name, as: UTF8.self) }
         guard node.kind == .string else {
             throw EventRejection(
                 "attribute_type",
                 at: Int(node.start),
-                "'\(kind.rawValue)' must be a string"
+                "'\(text())' must be a string"
             )
         }
         if kind == .dataBase64 { return }
@@ -80,9 +91,10 @@ public enum EventAttributes {
             throw EventRejection(
                 "empty_attribute",
                 at: Int(node.start),
-                "'\(kind.rawValue)' must not be empty"
+                "'\(text())' must not be empty"
             )
         }
+        if isExtension { return }
         guard length <= EventLimits.nameBytes else {
             throw EventRejection(
                 "attribute_too_long",
@@ -104,37 +116,6 @@ public enum EventAttributes {
                 at: Int(node.start),
                 "'time' must be an RFC 3339 date and time with an offset or Z"
             )
-        }
-    }
-
-    /// Attributes that are strings, and not empty, where they are there: `dataschema` is a URI (CloudEvents 1.0), the
-    /// others are ours.
-    private static let strings = [
-        stream, "dataschema", "checksum", "checksumalgorithm", "checksumkeyid",
-    ]
-    .map { Array($0.utf8) }
-
-    /// Judges an attribute that CloudEvents does not know, or whose kind says less than its name.
-    static func judge(
-        named name: UnsafeRawBufferPointer,
-        value node: JSONTape.Node
-    ) throws(EventRejection) {
-        for known in strings where known.count == name.count && known.elementsEqual(name) {
-            let name = String(decoding: known, as: UTF8.self)
-            guard node.kind == .string else {
-                throw EventRejection(
-                    "attribute_type",
-                    at: Int(node.start),
-                    "'\(name)' must be a string"
-                )
-            }
-            guard node.end - node.start > 2 else {
-                throw EventRejection(
-                    "empty_attribute",
-                    at: Int(node.start),
-                    "'\(name)' must not be empty"
-                )
-            }
         }
     }
 

@@ -34,13 +34,13 @@ struct EventMembers: Sendable {
             }
             // null is the JSON format's way to write an attribute that is not set.
             if tape.nodes[name + 1].kind != .null || text == .data {
-                try EventAttributes.judge(text, value: name + 1, of: tape, in: bytes)
-                if text == .extension || text == .delivery {
-                    try EventAttributes.judge(
-                        named: tape.content(name, bytes),
-                        value: tape.nodes[name + 1]
-                    )
-                }
+                try EventAttributes.judge(
+                    text,
+                    named: tape.content(name, bytes),
+                    value: name + 1,
+                    of: tape,
+                    in: bytes
+                )
                 all.append(Member(kind: text, name: Int32(name)))
             }
             name = Int(tape.nodes[name + 1].next)

@@ -1,0 +1,29 @@
+import Glibc
+
+/// Files that are made by us, so that they are ours alone from their first moment, and never another's.
+enum NewFile {
+    /// Makes an empty file, which only its owner can read, and follows no link.
+    ///
+    /// - parameter code: for a file that is there already.
+    /// - returns: a descriptor. Closing it before SQLite has the file open drops no lock of SQLite's.
+    /// - throws: `StoreError` with `code`, or `cannotCreate`.
+    static func create(
+        _ path: String,
+        during operation: String,
+        ifThere code: StoreError.Code = .cannotCreate,
+        hint: String
+    ) throws(StoreError) -> Int32 {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            let isThere = errno == EEXIST
+            throw StoreError(
+                isThere ? code : .cannotCreate,
+                during: operation,
+                on: path,
+                isThere ? "there is a file already" : String(cString: strerror(errno)),
+                hint: isThere ? "Choose another path; nothing was changed" : hint
+            )
+        }
+        return descriptor
+    }
+}
