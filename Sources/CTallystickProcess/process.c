@@ -1,7 +1,12 @@
+#define _GNU_SOURCE
 #include "CTallystickProcess.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 int tally_turn_dumps_off(void) {
     // prctl takes a variable list of arguments, which Swift cannot call.
@@ -15,4 +20,12 @@ int tally_dumps_are_off(void) {
     struct rlimit limit;
     return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 && getrlimit(RLIMIT_CORE, &limit) == 0
         && limit.rlim_cur == 0;
+}
+
+int tally_rename_new(const char *from, const char *to) {
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+    // Some file systems cannot rename without replacing: there a second name does, and the first one goes.
+    if (errno != EINVAL && errno != ENOSYS) return -1;
+    if (link(from, to) != 0) return -1;
+    return unlink(from);
 }

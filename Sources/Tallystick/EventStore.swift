@@ -46,7 +46,7 @@ public final class EventStore: Sendable {
         options: StoreOptions = StoreOptions()
     ) async throws(StoreError) -> EventStore {
         try await attempt("create the store", path) {
-            try await runOnThread { try StoreFile.create(path, creation, options) }
+            try await runOnThread { try StoreCreator.create(path, creation, options) }
         }
         return try await open(at: path, keys: keys, options: options)
     }

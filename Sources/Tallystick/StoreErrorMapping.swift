@@ -30,6 +30,13 @@ extension StoreError {
                 (.schemaAltered, "Someone changed the schema; restore a backup", false)
             } else if error.isNotADatabase {
                 (.notAStore, "Check the path", false)
+            } else if .databaseMoved ~= error.code {
+                (
+                    .outcomeUnknown,
+                    "Let no program open and close the store's files but through Tallystick or the same SQLite; "
+                        + "open the store again and repeat the call: what was stored is recognised",
+                    true
+                )
             } else if error.isFull {
                 (
                     .diskFull, "Free some space and run the command again: what is stored is kept",

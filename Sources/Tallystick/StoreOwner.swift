@@ -42,7 +42,7 @@ actor StoreOwner {
     func open(_ path: String, _ options: StoreOptions) throws(StoreError) {
         do {
             let connection = try StoreFile.openForWriting(path, options)
-            let guardian = try StoreFile.openForWriting(path, options)
+            let guardian = try StoreFile.openForWriting(path, options, beside: connection)
             writer = try StoreWriter(
                 path: path,
                 connection: connection,

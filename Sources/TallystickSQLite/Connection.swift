@@ -24,17 +24,34 @@ public final class Connection {
 
     private final class FrameCount {
         var count: Int32 = 0
+        /// Whether the running transaction has added frames.
+        var hasGrown = false
     }
+
+    /// What a connection that writes to a database in WAL mode watches over.
+    private struct LogProtection {
+        let files: HeldFiles
+        let durability: WALDurability
+        let knowledge: WALDurability.Knowledge
+    }
+
+    private var protection: LogProtection?
+    private var fileLock: SharedFileLock?
+    private var isWriting = false
 
     /// Opens a database with the settings that every connection of ours has.
     ///
-    /// - parameter firesTriggers: whether triggers run for this connection's own writes.
+    /// - parameters:
+    ///   - firesTriggers: whether triggers run for this connection's own writes.
+    ///   - checkpointsOnClose: whether the connection, where it is the last one, writes the log back and deletes it:
+    ///     only for files that no other process can know.
     /// - throws: `SQLiteError` with operation "open" or "configure".
     public init(
         path: String,
         mode: Mode,
         busyTimeoutMilliseconds: Int32 = 5000,
-        firesTriggers: Bool = true
+        firesTriggers: Bool = true,
+        checkpointsOnClose: Bool = false
     ) throws(SQLiteError) {
         var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW
         switch mode {
@@ -55,8 +72,9 @@ public final class Connection {
         let settings: [(Int32, Int32)] = [
             (SQLITE_DBCONFIG_DEFENSIVE, 1), (SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
             (SQLITE_DBCONFIG_DQS_DML, 0), (SQLITE_DBCONFIG_DQS_DDL, 0),
-            (SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0), (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1),
+            (SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0),
             (SQLITE_DBCONFIG_ENABLE_TRIGGER, firesTriggers ? 1 : 0),
+            (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, checkpointsOnClose ? 0 : 1),
         ]
         for (option, value) in settings {
             let code = tally_db_config_flag(handle, option, value)
@@ -73,13 +91,16 @@ public final class Connection {
             handle,
             { context, _, _, count in
                 guard let context else { return SQLITE_OK }
-                Unmanaged<FrameCount>.fromOpaque(context).takeUnretainedValue().count = count
+                let frames = Unmanaged<FrameCount>.fromOpaque(context).takeUnretainedValue()
+                frames.count = count
+                frames.hasGrown = true
                 return SQLITE_OK
             },
             Unmanaged.passUnretained(frames).toOpaque()
         )
     }
 
+    // `fileLock` goes after this: it is what keeps the file's descriptor from being closed too early.
     deinit { sqlite3_close_v2(handle) }
 
     func keepAlive(_ object: AnyObject) { kept.append(object) }
@@ -93,14 +114,20 @@ public final class Connection {
     /// Begins a transaction; one that is immediate holds the write lock.
     ///
     /// Where the schema is watched and was changed since it was checked last, it is checked again, in this
-    /// transaction: what follows sees the schema that was accepted.
+    /// transaction: what follows sees the schema that was accepted. Where the log is protected, an immediate
+    /// transaction begins only on top of a log that will be on the disk when it is acknowledged.
     ///
-    /// - throws: `SQLiteError`, or what the check throws; no transaction is open then.
+    /// - throws: `SQLiteError`, `databaseMoved` among them, or what the check throws; no transaction is open then.
     public func begin(immediate: Bool = false) throws {
         try cached(immediate ? "BEGIN IMMEDIATE" : "BEGIN").run()
-        guard let schemaWatch else { return }
         do {
-            try schemaWatch.check(self)
+            isWriting = immediate
+            if immediate, let protection {
+                frames.hasGrown = false
+                try protection.files.check(self)
+                try protection.durability.prepare(self)
+            }
+            try schemaWatch?.check(self)
         } catch {
             if !isAutocommit { try execute("ROLLBACK") }
             throw error
@@ -109,8 +136,67 @@ public final class Connection {
 
     /// Ends a transaction; all of it is stored.
     ///
-    /// - throws: `SQLiteError`; the transaction may still be open then (`isAutocommit`).
-    public func commit() throws(SQLiteError) { try cached("COMMIT").run() }
+    /// - throws: `SQLiteError`; the transaction may still be open then (`isAutocommit`). With `databaseMoved` the
+    ///   transaction was committed into files that are not at their paths any more.
+    public func commit() throws(SQLiteError) {
+        do throws(SQLiteError) {
+            try cached("COMMIT").run()
+        } catch {
+            if error.isInputOutput { distrustLog() }
+            throw error
+        }
+        guard isWriting, let protection else { return }
+        isWriting = false
+        if frames.hasGrown {
+            try protection.durability.committed(self, frames: UInt32(frames.count))
+        }
+        try protection.files.check(self)
+    }
+
+    // MARK: The log
+
+    /// Keeps other processes from deleting the log of this database, which is in WAL mode, as long as the
+    /// connection is open, also where this process loses SQLite's locks.
+    ///
+    /// - throws: `SQLiteError` where the file cannot be opened once more.
+    public func holdFile() throws(SQLiteError) {
+        guard fileLock == nil else { return }
+        do {
+            fileLock = try SharedFileLock(fullPath)
+        } catch {
+            throw SQLiteError(code: .cannotOpen, message: error.description, operation: "open")
+        }
+    }
+
+    /// Has each immediate transaction make sure, when it begins and when it was committed, that database and log
+    /// are the files that this connection has open, and that what it is on top of reaches the disk with it.
+    ///
+    /// - parameter other: a connection of the same owner to the same database, which then knows what this one
+    ///   knows of the log.
+    public func protectLog(with other: Connection? = nil) throws {
+        try holdFile()
+        try begin()
+        do {
+            // The first row that is read opens the log.
+            try prepare("SELECT count(*) FROM sqlite_schema").run()
+            let knowledge = other?.protection?.knowledge ?? WALDurability.Knowledge()
+            protection = LogProtection(
+                files: try HeldFiles(of: self),
+                durability: WALDurability(knowledge),
+                knowledge: knowledge
+            )
+        } catch {
+            try execute("ROLLBACK")
+            throw error
+        }
+        try execute("ROLLBACK")
+    }
+
+    /// Has the next transaction write the log's pages again: a sync of the log has failed.
+    func distrustLog() { protection?.durability.distrust() }
+
+    /// The database's path from the root on, as SQLite opened it.
+    var fullPath: String { sqlite3_db_filename(handle, "main").map { String(cString: $0) } ?? path }
 
     /// Has the schema checked now, and whenever `begin` finds it changed.
     public func watchSchema(_ judge: @escaping (Connection) throws -> Void) throws {

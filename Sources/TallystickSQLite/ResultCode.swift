@@ -22,8 +22,16 @@ public struct ResultCode: RawRepresentable, Hashable, Sendable {
     public static let busy = ResultCode(rawValue: SQLITE_BUSY)
     public static let locked = ResultCode(rawValue: SQLITE_LOCKED)
     public static let readOnly = ResultCode(rawValue: SQLITE_READONLY)
+    /// The database's file was deleted, renamed or replaced while it was open.
+    public static let databaseMoved = ResultCode(rawValue: SQLITE_READONLY | 4 << 8)
+    /// A hot journal has to be played back, by a connection that may write.
+    public static let hotJournal = ResultCode(rawValue: SQLITE_READONLY | 3 << 8)
     public static let interrupt = ResultCode(rawValue: SQLITE_INTERRUPT)
     public static let inputOutput = ResultCode(rawValue: SQLITE_IOERR)
+    /// SQLITE_IOERR_DIR_FSYNC.
+    static let folderNotSynced = ResultCode(rawValue: SQLITE_IOERR | 5 << 8)
+    /// SQLITE_IOERR_DATA: bytes that were read do not have their checksum.
+    static let dataLost = ResultCode(rawValue: SQLITE_IOERR | 32 << 8)
     public static let corrupt = ResultCode(rawValue: SQLITE_CORRUPT)
     public static let full = ResultCode(rawValue: SQLITE_FULL)
     public static let cannotOpen = ResultCode(rawValue: SQLITE_CANTOPEN)

@@ -168,12 +168,19 @@ struct KeyFileTests {
         #expect(try KeySource.file(path).load()["k1"]?.state == .active)
     }
 
-    @Test("Two processes never change a file at once")
-    func lock() {
+    @Test("Two processes never change a file at once; what a killed one left is replaced")
+    func lock() throws {
         let other = open(path + ".new", O_WRONLY | O_CREAT | O_EXCL, 0o600)
-        #expect(throws: StoreError.self) { try KeyRingFile.change(path) { $0.retire("k1") } }
+        #expect(flock(other, LOCK_EX) == 0)
+        let failure = #expect(throws: StoreError.self) {
+            try KeyRingFile.change(path) { $0.retire("k1") }
+        }
+        #expect(failure?.code == .busy)
+        #expect(try KeySource.file(path).load()["k1"]?.state == .active)
         close(other)
-        unlink(path + ".new")
+        try KeyRingFile.change(path) { $0.retire("k1") }
+        #expect(try KeySource.file(path).load()["k1"]?.state == .retired)
+        #expect(access(path + ".new", F_OK) != 0)
     }
 
     @Test("A signing key's file is judged as a ring's, and never replaced")

@@ -8,4 +8,7 @@ int tally_turn_dumps_off(void);
 /// Whether dumps are off.
 int tally_dumps_are_off(void);
 
+/// Renames a file, unless there is one of the new name already (EEXIST). Returns 0, or -1 with errno.
+int tally_rename_new(const char *from, const char *to);
+
 #endif

@@ -14,14 +14,8 @@ public enum KeyRingFile {
         _ body: (inout KeyRing) throws -> Result
     ) throws(StoreError) -> Result {
         try refuseLink(path)
-        let next = path + ".new"
-        // Its name is the lock: who can make it, and nobody else, changes the file.
-        let descriptor = try create(next)
-        var isDone = false
-        defer {
-            close(descriptor)
-            if !isDone { unlink(next) }
-        }
+        // Its lock keeps other processes from changing the ring at the same time.
+        let file = try PendingFile(for: path, permissions: 0o600, during: writing)
         var ring = access(path, F_OK) == 0 ? try KeySource.file(path).load() : KeyRing()
         MemoryProtection.turnDumpsOff()
         let before = state(ring)
@@ -34,10 +28,8 @@ public enum KeyRingFile {
         guard state(ring) != before else { return result }
         var bytes = ring.json()
         defer { KeyRing.wipe(&bytes) }
-        try write(bytes, to: descriptor, next)
-        guard rename(next, path) == 0 else { throw failure(path) }
-        isDone = true
-        syncFolder(of: path)
+        try write(bytes, to: file)
+        try file.publish(replacing: true)
         return result
     }
 
@@ -46,17 +38,27 @@ public enum KeyRingFile {
     /// - throws: `StoreError`: `cannotCreate` when there is a file already.
     public static func write(_ signer: NoteSigner, to path: String) throws(StoreError) {
         MemoryProtection.turnDumpsOff()
-        let descriptor = try create(path)
-        defer { close(descriptor) }
+        guard access(path, F_OK) != 0 else {
+            throw PendingFile.alreadyThere(path, writing, .cannotCreate)
+        }
+        let file = try PendingFile(for: path, permissions: 0o600, during: writing)
         var bytes = signer.file()
         defer { KeyRing.wipe(&bytes) }
-        do throws(StoreError) {
-            try write(bytes, to: descriptor, path)
-        } catch {
-            unlink(path)
-            throw error
+        try write(bytes, to: file)
+        try file.publish(replacing: false)
+    }
+
+    private static let writing = "write the keys"
+
+    private static func write(_ bytes: [UInt8], to file: PendingFile) throws(StoreError) {
+        let result = bytes.withUnsafeBytes { buffer -> Swift.Result<Void, StoreError> in
+            do throws(StoreError) {
+                return .success(try file.write(buffer))
+            } catch {
+                return .failure(error)
+            }
         }
-        syncFolder(of: path)
+        try result.get()
     }
 
     /// The change would take the link's place, and leave the file that it names as it was.
@@ -74,65 +76,5 @@ public enum KeyRingFile {
 
     private static func state(_ ring: KeyRing) -> [String] {
         ring.keys.map { "\($0.id) \($0.state.rawValue) \($0.fingerprint)" }
-    }
-
-    private static func create(_ path: String) throws(StoreError) -> Int32 {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            guard errno == EEXIST else { throw failure(path) }
-            throw StoreError(
-                .cannotCreate,
-                during: "write the keys",
-                on: path,
-                "there is a file already",
-                hint: path.hasSuffix(".new")
-                    ? "Another process changes the keys; or one was interrupted, then remove the file"
-                    : "Choose another path; nothing was changed"
-            )
-        }
-        return descriptor
-    }
-
-    private static func write(
-        _ bytes: [UInt8],
-        to descriptor: Int32,
-        _ path: String
-    ) throws(StoreError) {
-        var offset = 0
-        while offset < bytes.count {
-            let written = bytes.withUnsafeBytes { buffer in
-                Glibc.write(
-                    descriptor,
-                    buffer.baseAddress.map { $0 + offset },
-                    buffer.count - offset
-                )
-            }
-            if written < 0 {
-                if errno == EINTR { continue }
-                throw failure(path)
-            }
-            offset += written
-        }
-        guard fsync(descriptor) == 0 else { throw failure(path) }
-    }
-
-    /// Makes the file's name last. Best effort: some file systems refuse, and the file itself is safe.
-    private static func syncFolder(of path: String) {
-        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
-        let folder = slash.map { String(path[...$0]) } ?? "."
-        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        _ = fsync(descriptor)
-        close(descriptor)
-    }
-
-    private static func failure(_ path: String) -> StoreError {
-        StoreError(
-            .cannotCreate,
-            during: "write the keys",
-            on: path,
-            String(cString: strerror(errno)),
-            hint: "Check the folder and its permissions"
-        )
     }
 }

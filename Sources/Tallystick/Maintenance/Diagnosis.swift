@@ -166,10 +166,10 @@ private struct Doctor {
                 finding: "not looked at: the store is read-only"
             )
         }
-        let row: (Int64, Int64)?
-        do throws(SQLiteError) {
-            row = try checkpoint()
-        } catch {
+        let progress: Checkpointer.Progress?
+        do {
+            progress = try checkpoint()
+        } catch let error as SQLiteError {
             if error.isFull || error.isInputOutput {
                 return Diagnosis(
                     subject: "readers",
@@ -184,7 +184,7 @@ private struct Doctor {
                 finding: "not looked at: another process is writing"
             )
         }
-        guard let (frames, written) = row, frames > written else {
+        guard let progress, !progress.isComplete else {
             return Diagnosis(
                 subject: "readers",
                 level: .good,
@@ -194,28 +194,28 @@ private struct Doctor {
         return Diagnosis(
             subject: "readers",
             level: .note,
-            finding: "a reader holds \(frames - written) of \(frames) pages of the log back"
+            finding:
+                "a reader holds \(progress.frames - progress.written) of \(progress.frames) pages of the log back"
         )
     }
 
-    /// Pages in the log, and how many of them are written back now; nil where there is no log. A second connection
-    /// holds the write lock meanwhile, as for every checkpoint.
-    private func checkpoint() throws(SQLiteError) -> (frames: Int64, written: Int64)? {
-        func connect() throws(SQLiteError) -> Connection {
-            try Connection(
+    /// Writes the log back as far as readers allow; nil where there is no log.
+    private func checkpoint() throws -> Checkpointer.Progress? {
+        let mode = try connection.prepare("PRAGMA journal_mode").first { $0.text(at: 0) }
+        guard mode == "wal" else { return nil }
+        // Not as a writer of the store does: a store of an older schema is looked at, too.
+        func connect(beside other: Connection?) throws -> Connection {
+            let opened = try Connection(
                 path: path,
                 mode: .readWrite,
                 busyTimeoutMilliseconds: StoreFile.milliseconds(.seconds(1)),
                 firesTriggers: false
             )
+            try opened.protectLog(with: other)
+            return opened
         }
-        let (writer, guardian) = (try connect(), try connect())
-        try guardian.execute("BEGIN IMMEDIATE")
-        let row = try writer.prepare("PRAGMA wal_checkpoint(PASSIVE)").first {
-            ($0.int64(at: 1), $0.int64(at: 2))
-        }
-        try guardian.execute("ROLLBACK")
-        return row.flatMap { $0.0 < 0 ? nil : $0 }
+        let writer = try connect(beside: nil)
+        return try Checkpointer(writer, lockConnection: try connect(beside: writer)).run()
     }
 
     private func integrity() throws -> Diagnosis {

@@ -7,6 +7,8 @@ extension EventStore {
     ///
     /// - parameter verifies: whether the copy is read back and proved to equal the store at that moment: every
     ///   checksum, leaf, tile, index and derived row of it holds, and its three roots are the store's.
+    /// The copy has its name only once it is complete, on the disk and, where asked for, verified.
+    ///
     /// - returns: what the verification of the copy found; nil where none was asked for.
     /// - throws: `StoreError`: `storeExists` when there is a file already; `integrity` when the copy does not equal
     ///   the store. Nothing is left behind on failure.
@@ -18,9 +20,10 @@ extension EventStore {
         let (path, storeID, options) = (path, storeID, options)
         return try await Self.attempt("back the store up", destination) {
             try await runOnThread {
-                let heads = try BackupFile.write(path, to: destination, options)
-                guard verifies else { return nil }
-                return try BackupFile.verify(destination, storeID, heads, options)
+                try BackupFile.write(path, to: destination, options) { copy, heads in
+                    guard verifies else { return nil }
+                    return try BackupFile.verify(copy, storeID, heads, options)
+                }
             }
         }
     }
@@ -48,62 +51,60 @@ extension EventStore {
 }
 
 enum BackupFile {
-    /// - returns: the ends of the store's logs at the moment of the copy.
-    static func write(
+    private static let operation = "back the store up"
+
+    /// Writes the copy of a store; it has its name once `check` is content.
+    ///
+    /// - parameter check: given the copy's path for now, and the ends of the store's logs at the moment of the copy.
+    static func write<Result>(
         _ path: String,
         to destination: String,
-        _ options: StoreOptions
-    ) throws -> LogHeads {
+        _ options: StoreOptions,
+        _ check: (String, LogHeads) throws -> Result
+    ) throws -> Result {
         let source = try StoreFile.openForReading(path, options)
-        close(
-            try NewFile.create(
-                destination,
-                during: "back the store up",
-                ifThere: .storeExists,
-                hint: "Choose another path"
-            )
-        )
-        do {
-            try source.begin()
-            let copy = try Connection(path: destination, mode: .readWrite, firesTriggers: false)
-            let heads = try LogHeads(in: source, try MerkleRows(in: source))
-            try source.backUp(to: copy)
-            return heads
-        } catch {
-            remove(destination)
-            throw error
+        guard access(destination, F_OK) != 0 else {
+            throw PendingFile.alreadyThere(destination, operation, .storeExists)
         }
+        let file = try PendingFile(for: destination, permissions: 0o600, during: operation)
+        try source.begin()
+        let heads = try LogHeads(in: source, try MerkleRows(in: source))
+        try copy(source, to: file.temporaryPath)
+        try source.execute("ROLLBACK")
+        let result = try check(file.temporaryPath, heads)
+        try file.publish(replacing: false, ifThere: .storeExists)
+        return result
     }
 
-    private static func remove(_ path: String) {
-        for suffix in [""] + StorePlace.companions { unlink(path + suffix) }
+    /// A journal would be of no use: a copy that is cut short is never published.
+    private static func copy(_ source: Connection, to path: String) throws {
+        let copy = try Connection(path: path, mode: .readWrite, firesTriggers: false)
+        try copy.execute("PRAGMA journal_mode = OFF")
+        try source.backUp(to: copy)
     }
 
-    /// Reads a copy back; removes it when it does not equal the store at the moment that `heads` says.
+    /// Reads a copy back.
+    ///
+    /// - throws: `integrity` where it does not equal the store at the moment that `heads` says.
     static func verify(
         _ copy: String,
         _ storeID: String,
         _ heads: LogHeads,
         _ options: StoreOptions
     ) throws -> VerifyReport {
-        do {
-            let run = try Verification(copy, storeID, options, VerifyOptions(), StopFlag())
-            let report = try run.run()
-            guard report.isIntact, run.heads.sizes == heads.sizes, run.heads.roots == heads.roots
-            else {
-                let first = report.findings.first.map { "\($0.record) (\($0.finding))" }
-                throw StoreError(
-                    .integrity,
-                    during: "verify the copy",
-                    on: copy,
-                    "it does not equal the store: \(first ?? "its roots are others")",
-                    hint: "Verify the store itself: a copy of a damaged store is damaged too"
-                )
-            }
-            return report
-        } catch {
-            remove(copy)
-            throw error
+        let run = try Verification(copy, storeID, options, VerifyOptions(), StopFlag())
+        let report = try run.run()
+        guard report.isIntact, run.heads.sizes == heads.sizes, run.heads.roots == heads.roots
+        else {
+            let first = report.findings.first.map { "\($0.record) (\($0.finding))" }
+            throw StoreError(
+                .integrity,
+                during: "verify the copy",
+                on: copy,
+                "it does not equal the store: \(first ?? "its roots are others")",
+                hint: "Verify the store itself: a copy of a damaged store is damaged too"
+            )
         }
+        return report
     }
 }

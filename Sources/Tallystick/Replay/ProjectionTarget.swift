@@ -28,6 +28,10 @@ enum ProjectionTarget {
             )
             let id = try connection.prepare("PRAGMA application_id").optionalInt64() ?? 0
             guard id != StoreFile.applicationID else { throw isStore(path) }
+            // The file may be another program's, in whatever mode that has chosen.
+            if try connection.prepare("PRAGMA journal_mode").first({ $0.text(at: 0) }) == "wal" {
+                try connection.protectLog()
+            }
             try addTables(connection)
             return connection
         } catch {
@@ -96,11 +100,13 @@ extension ProjectionTarget {
         }
         try StorePlace.check(path, forWriting: false, during: opening)
         do {
-            return try Connection(
-                path: path,
-                mode: .readOnly,
-                busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout)
-            )
+            return try HotJournal.playingBack(path, options) { () throws(SQLiteError) in
+                try Connection(
+                    path: path,
+                    mode: .readOnly,
+                    busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout)
+                )
+            }
         } catch {
             throw StoreError(error, during: opening, on: path)
         }

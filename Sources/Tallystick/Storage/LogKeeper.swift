@@ -6,7 +6,7 @@ import TallystickSQLite
 final class LogKeeper {
     private let path: String
     private let connection: Connection
-    private let guardian: Connection
+    private let checkpointer: Checkpointer
     private let limits: WriterLimits
     private let logger: Logger
     /// Pages of the log at which the writer waits.
@@ -15,7 +15,7 @@ final class LogKeeper {
     init(_ path: String, _ connection: Connection, guardian: Connection, _ options: StoreOptions) {
         self.path = path
         self.connection = connection
-        self.guardian = guardian
+        checkpointer = Checkpointer(connection, lockConnection: guardian)
         limits = options.writerLimits
         logger = options.logger
         pauseAt = limits.pauseFrames
@@ -63,34 +63,33 @@ final class LogKeeper {
         guard checkpoint(), connection.walFrames >= WriterLimits.longLogFrames else { return }
         do {
             let schema = try StoreFile.version(of: connection)
-            try connection.execute("BEGIN IMMEDIATE")
+            try connection.begin(immediate: true)
             // The same value again: a commit of one page that changes nothing.
             try connection.execute("PRAGMA user_version = \(schema)")
             try connection.commit()
         } catch {
-            // Another process writes: the log is complete, and only longer than it need be.
-            if !connection.isAutocommit { try? connection.execute("ROLLBACK") }
+            // The log is complete, and only longer than it need be; closing the connection ends the transaction.
+            report(error, "the write-ahead log could not be made shorter")
         }
     }
 
     /// Writes the log back into the database, as far as readers allow.
     ///
-    /// A second connection holds the write lock meanwhile: SQLite before 3.51.3 can corrupt a database when
-    /// one connection checkpoints while another commits (sqlite.org/wal.html#walresetbug).
-    ///
-    /// - returns: whether all of it was written back. Busy or not, nothing is lost: the log is complete, and
+    /// - returns: whether all of it was written back. Where it was not, nothing is lost: the log is complete, and
     ///   the next commit tries again.
     @discardableResult
     func checkpoint() -> Bool {
         do {
-            try guardian.execute("BEGIN IMMEDIATE")
-            defer { try? guardian.execute("ROLLBACK") }
-            let pages = try connection.cached("PRAGMA wal_checkpoint(PASSIVE)").first {
-                (log: $0.int64(at: 1), written: $0.int64(at: 2))
-            }
-            return pages.map { $0.log == $0.written } ?? false
+            return try checkpointer.run()?.isComplete ?? false
         } catch {
+            report(error, "the write-ahead log could not be written back")
             return false
         }
+    }
+
+    /// Other processes that write are nothing to report.
+    private func report(_ error: any Error, _ message: Logger.Message) {
+        if let error = error as? SQLiteError, error.isBusy { return }
+        logger.warning(message, metadata: ["store": "\(path)", "error": "\(error)"])
     }
 }

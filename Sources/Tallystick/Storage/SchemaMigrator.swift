@@ -6,7 +6,7 @@ import TallystickSQLite
 enum SchemaMigrator {
     /// Applies the migrations that a store lacks, in one transaction.
     static func migrate(_ connection: Connection, clock: () -> Int64) throws {
-        try connection.execute("BEGIN IMMEDIATE")
+        try connection.begin(immediate: true)
         do {
             let present = try StoreFile.version(of: connection)
             for migration in Migrations.all.dropFirst(present) {

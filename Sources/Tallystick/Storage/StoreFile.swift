@@ -11,7 +11,13 @@ enum StoreFile {
     static var newestSchema: Int { Migrations.all.count }
 
     /// Opens a connection that writes.
-    static func openForWriting(_ path: String, _ options: StoreOptions) throws -> Connection {
+    ///
+    /// - parameter other: another one of the same owner, for the same store.
+    static func openForWriting(
+        _ path: String,
+        _ options: StoreOptions,
+        beside other: Connection? = nil
+    ) throws -> Connection {
         try StorePlace.check(path, forWriting: true)
         let connection = try Connection(
             path: path,
@@ -40,10 +46,15 @@ enum StoreFile {
                     hint: "Run 'tally upgrade' first; reading works without"
                 )
             }
+        }
+        // Before the migration, which is then atomic in the log: a rollback journal that a loss of power leaves
+        // behind keeps others from reading.
+        try bringWriteAheadLogBack(connection, path)
+        try connection.protectLog(with: other)
+        if schema < newestSchema {
             try SchemaMigrator.migrate(connection, clock: options.clock)
         }
         try watchSchema(of: connection, path)
-        try bringWriteAheadLogBack(connection, path)
         try connection.execute("PRAGMA cache_size = -\(StoreLimits.cacheKibibytes)")
         try connection.execute("PRAGMA journal_size_limit = \(StoreLimits.logBytes)")
         return connection
@@ -69,68 +80,19 @@ enum StoreFile {
     /// Opens a connection that reads.
     static func openForReading(_ path: String, _ options: StoreOptions) throws -> Connection {
         try StorePlace.check(path, forWriting: false)
-        let connection = try Connection(
-            path: path,
-            mode: .readOnly,
-            busyTimeoutMilliseconds: milliseconds(options.busyTimeout)
-        )
+        let connection = try HotJournal.playingBack(path, options) {
+            () throws(SQLiteError) in
+            try Connection(
+                path: path,
+                mode: .readOnly,
+                busyTimeoutMilliseconds: milliseconds(options.busyTimeout)
+            )
+        }
         try recognise(connection, path)
         try watchSchema(of: connection, path)
+        let mode = try connection.prepare("PRAGMA journal_mode").first { $0.text(at: 0) }
+        if mode == "wal" { try connection.holdFile() }
         return connection
-    }
-
-    /// Creates an empty store; nothing is left behind when that fails.
-    static func create(_ path: String, _ creation: StoreCreation, _ options: StoreOptions) throws {
-        close(
-            try NewFile.create(
-                path,
-                during: "create the store",
-                ifThere: .storeExists,
-                hint: "Check the folder"
-            )
-        )
-        do {
-            try fill(path, creation, options)
-        } catch {
-            for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) }
-            throw error
-        }
-    }
-
-    private static func fill(
-        _ path: String,
-        _ creation: StoreCreation,
-        _ options: StoreOptions
-    ) throws {
-        let connection = try Connection(path: path, mode: .readWrite, firesTriggers: false)
-        try connection.execute("PRAGMA page_size = \(StoreLimits.pageBytes)")
-        try connection.execute("PRAGMA journal_mode = WAL")
-        try SchemaMigrator.migrate(connection, clock: options.clock)
-        let guardian = try Connection(path: path, mode: .readWrite, firesTriggers: false)
-        let writer = try StoreWriter(
-            path: path,
-            connection: connection,
-            guardian: guardian,
-            options: options
-        )
-        let attributes = try deliveryAttributes(creation)
-        let configuration = try StoreSettings(json: creation.configuration ?? Array("{}".utf8))
-        try writer.transaction("create the store") {
-            let row = AuditRow(
-                kind: .storeCreated,
-                recordedAt: writer.clock(),
-                actor: creation.actor,
-                detail: StoreIdentity.detail(storeID: randomID(), deliveryAttributes: attributes)
-            )
-            try writer.addAudit(row, tables: [.configurations]) { sequence in
-                try writer.configurations.add(
-                    configuration.canonical,
-                    version: 1,
-                    auditSequence: sequence
-                )
-            }
-        }
-        writer.log.checkpoint()
     }
 
     private static func deliveryAttributes(_ creation: StoreCreation) throws -> [String] {

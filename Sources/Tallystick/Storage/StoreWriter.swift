@@ -111,7 +111,7 @@ final class StoreWriter {
         do {
             try connection.begin(immediate: true)
         } catch {
-            throw StoreError(error, during: operation, on: path)
+            throw poisoned(by: StoreError(error, during: operation, on: path))
         }
         let started = SystemClock.monotonicMicroseconds()
         do {
@@ -178,7 +178,7 @@ final class StoreWriter {
                 return poison ?? failure
             }
         }
-        guard isCommitFailure else { return failure }
+        guard isCommitFailure else { return poisoned(by: failure) }
         // A failed fsync is never tried again: what reached the disk is not known.
         let unknown = StoreError(
             .outcomeUnknown,
@@ -190,6 +190,12 @@ final class StoreWriter {
         )
         poison = unknown
         return unknown
+    }
+
+    /// Nothing is written any more through a handle whose files are not the store's.
+    private func poisoned(by failure: StoreError) -> StoreError {
+        if failure.code == .outcomeUnknown { poison = failure }
+        return failure
     }
 
     /// Reads the ends of the logs again where another process has written since.

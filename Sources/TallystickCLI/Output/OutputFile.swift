@@ -4,7 +4,8 @@ import Tallystick
 /// Where results go: standard output, or a file that appears when it is complete.
 final class OutputFile {
     private let path: String?
-    private let temporary: String
+    /// Nil where the output is written to as it is: standard output, a pipe or a device.
+    private let pending: PendingFile?
     private let descriptor: Int32
     private var buffer: [UInt8] = []
     private var flushed = Clock.nanoseconds()
@@ -20,20 +21,21 @@ final class OutputFile {
     init(path: String?) throws(StoreError) {
         guard let path, path != "-" else {
             self.path = nil
-            temporary = ""
+            pending = nil
             descriptor = 1
             return
         }
         // Once more: the command may have made the file since.
         try OutputGuard.check(path)
-        let replaces = Self.isReplaceable(path)
-        // A pipe or a device cannot be replaced, and is written to as it is.
-        temporary = replaces ? "\(path).partial-\(getpid())" : path
         self.path = path
-        descriptor =
-            replaces
-            ? open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-            : open(path, O_WRONLY | O_CLOEXEC)
+        if Self.isReplaceable(path) {
+            let file = try PendingFile(for: path, permissions: 0o666, during: "write the output")
+            pending = file
+            descriptor = file.descriptor
+            return
+        }
+        pending = nil
+        descriptor = open(path, O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw StoreError(
                 .cannotCreate,
@@ -93,25 +95,22 @@ final class OutputFile {
         flushed = Clock.nanoseconds()
     }
 
-    /// Makes the output complete: a file takes its name only now.
+    /// Makes the output complete: a file takes its name only now, and keeps it whatever happens next.
     func finish() throws(StoreError) {
         try flush()
-        guard let path else { return }
-        guard temporary != path else {
+        if let pending {
+            try pending.publish(replacing: true)
+        } else if path != nil {
             close(descriptor)
-            return
-        }
-        guard fsync(descriptor) == 0, close(descriptor) == 0, rename(temporary, path) == 0 else {
-            let reason = String(cString: strerror(errno))
-            unlink(temporary)
-            throw StoreError(.inputOutput, during: "write the output", on: path, reason)
         }
     }
 
     /// Removes what was written so far.
     func abandon() {
-        guard let path else { return }
-        close(descriptor)
-        if temporary != path { unlink(temporary) }
+        if let pending {
+            pending.discard()
+        } else if path != nil {
+            close(descriptor)
+        }
     }
 }

@@ -6,11 +6,11 @@ import Glibc
 /// does not see it and reports races that are none. This one is POSIX's mutex.
 ///
 /// Unchecked Sendable: every access to `value` happens while `mutex` is held.
-final class Guarded<Value>: @unchecked Sendable {
+package final class Guarded<Value>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var value: Value
 
-    init(_ value: sending Value) {
+    package init(_ value: sending Value) {
         self.value = value
         pthread_mutex_init(mutex, nil)
     }
@@ -20,8 +20,9 @@ final class Guarded<Value>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    func withLock<Result>(_ body: (inout Value) throws -> sending Result) rethrows -> sending Result
-    {
+    package func withLock<Result>(
+        _ body: (inout Value) throws -> sending Result
+    ) rethrows -> sending Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body(&value)

@@ -1,0 +1,43 @@
+/// Writes a database's log back while every other writer is kept out.
+///
+/// SQLite before 3.51.3 can corrupt a database when one connection checkpoints while another commits and resets
+/// the log (sqlite.org/wal.html#walresetbug): so a second connection of ours holds the write lock meanwhile.
+public struct Checkpointer {
+    private let connection: Connection
+    private let lockConnection: Connection
+
+    /// - parameter lockConnection: another connection of the same owner to the same database.
+    public init(_ connection: Connection, lockConnection: Connection) {
+        self.connection = connection
+        self.lockConnection = lockConnection
+    }
+
+    /// What a checkpoint reached.
+    public struct Progress: Sendable {
+        /// Pages in the log.
+        public let frames: Int64
+        /// Pages of the log that are in the database now; fewer where readers need older pages.
+        public let written: Int64
+        public var isComplete: Bool { frames == written }
+    }
+
+    /// - returns: nil where there is no log.
+    /// - throws: `SQLiteError`: busy, or what the disk says. Nothing is lost: the log is complete.
+    public func run() throws -> Progress? {
+        try lockConnection.begin(immediate: true)
+        do {
+            let checkpoint = try connection.cached("PRAGMA wal_checkpoint(PASSIVE)")
+            let progress =
+                try checkpoint.step()
+                ? Progress(frames: checkpoint.int64(at: 1), written: checkpoint.int64(at: 2)) : nil
+            try checkpoint.reset()
+            try lockConnection.execute("ROLLBACK")
+            return progress.flatMap { $0.frames < 0 ? nil : $0 }
+        } catch {
+            // The sync may have been the log's.
+            connection.distrustLog()
+            if !lockConnection.isAutocommit { try lockConnection.execute("ROLLBACK") }
+            throw error
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import CTallystickSQLite
+import Glibc
+
+/// Keeps other processes from deleting a database's write-ahead log while this process has the database open.
+///
+/// SQLite's own locks are POSIX locks, which belong to the process: whatever in it closes any descriptor of the
+/// database file drops them all (sqlite.org/howtocorrupt.html, section 2.2). Another program that closes the
+/// database would then take itself for the last one, and delete the log. This lock belongs to a descriptor of its
+/// own, is shared, and lies on the bytes that SQLite wants exclusively before it does so.
+final class SharedFileLock {
+    private struct FileID: Hashable {
+        var device: UInt
+        var inode: UInt
+
+        init(_ status: stat) {
+            device = UInt(status.st_dev)
+            inode = UInt(status.st_ino)
+        }
+    }
+
+    private struct Holding {
+        /// More than one where the file was renamed while it was opened.
+        var descriptors: [Int32] = []
+        var count = 0
+    }
+
+    /// One for the whole process, as SQLite's own list of files, for the same reason: closing the descriptor drops
+    /// SQLite's locks on the file, so it stays open as long as any connection of ours has the file open.
+    private static let holdings = Guarded<[FileID: Holding]>([:])
+
+    /// SQLite's `SHARED_FIRST` and `SHARED_SIZE` (os_unix.c, "lock-byte page" in sqlite.org/fileformat2.html).
+    private static let start: Int64 = 0x4000_0002
+    private static let count: Int64 = 510
+
+    private let file: FileID
+
+    /// Takes the lock on the file of a database in WAL mode. In other modes it would keep this process itself
+    /// from writing.
+    ///
+    /// Where the file system has no locks of this kind, nothing is locked; `HeldFiles` then finds the damage.
+    init(_ path: String) throws(SystemCallError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            throw SystemCallError(call: "stat", path: path, number: errno)
+        }
+        let found = FileID(status)
+        let result: Result<FileID, SystemCallError> = Self.holdings.withLock { holdings in
+            if holdings[found] != nil {
+                holdings[found]?.count += 1
+                return .success(found)
+            }
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+            guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
+                return .failure(SystemCallError(call: "open", path: path, number: errno))
+            }
+            _ = tally_lock_shared(descriptor, Self.start, Self.count)
+            var holding = holdings[FileID(status)] ?? Holding()
+            holding.descriptors.append(descriptor)
+            holding.count += 1
+            holdings[FileID(status)] = holding
+            return .success(FileID(status))
+        }
+        file = try result.get()
+    }
+
+    deinit {
+        Self.holdings.withLock { holdings in
+            guard let holding = holdings[file] else { return }
+            guard holding.count == 1 else {
+                holdings[file]?.count -= 1
+                return
+            }
+            for descriptor in holding.descriptors { close(descriptor) }
+            holdings[file] = nil
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import Glibc
+
+/// A call of the operating system that failed.
+public struct SystemCallError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The call's name: "fsync", "open".
+    public let call: String
+    public let path: String
+    /// The value of `errno`.
+    public let number: Int32
+
+    public init(call: String, path: String, number: Int32) {
+        self.call = call
+        self.path = path
+        self.number = number
+    }
+
+    /// The operating system's sentence for the number.
+    public var reason: String { String(cString: strerror(number)) }
+    public var description: String { "\(call): \(reason) (\(path))" }
+}
+
+/// Folders as places where the names of files are kept.
+public enum Folder {
+    /// Makes the names of files in the folder of a path survive a loss of power: an fsync of a file says nothing
+    /// about its name (fsync(2)).
+    ///
+    /// Does nothing on file systems that cannot sync folders.
+    public static func sync(containing path: String) throws(SystemCallError) {
+        let folder = name(containing: path)
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw SystemCallError(call: "open", path: folder, number: errno)
+        }
+        defer { close(descriptor) }
+        while fsync(descriptor) != 0 {
+            if errno == EINTR { continue }
+            // What a file system answers that has no such operation.
+            if errno == EINVAL || errno == ENOTSUP { return }
+            throw SystemCallError(call: "fsync", path: folder, number: errno)
+        }
+    }
+
+    /// The folder that a path is in: "." for a plain name.
+    public static func name(containing path: String) -> String {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+        let folder = String(path[..<slash])
+        return folder.isEmpty ? "/" : folder
+    }
+}

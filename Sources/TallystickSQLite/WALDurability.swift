@@ -1,0 +1,185 @@
+import CTallystickSQLite
+
+/// Sees to it that a commit is never acknowledged on top of log pages that may be missing on the disk.
+///
+/// After an fsync has failed, the kernel takes the pages for written: they are read as they should be, no later
+/// fsync writes them, and after a loss of power the log ends before them, with all that was committed since. The
+/// process that saw the failure stops; but the next one cannot know of it. So a writer vouches only for frames
+/// that it wrote and synced itself, or that are in the database already: the frames of others it writes again, as
+/// they are, before its first commit on top of them. The sync of that commit then covers them too.
+final class WALDurability {
+    /// Up to where this process knows the log to be on the disk.
+    fileprivate struct Mark {
+        var salt: UInt64
+        var frames: UInt32
+    }
+
+    /// What connections of one process know together.
+    final class Knowledge {
+        fileprivate var mark: Mark?
+    }
+
+    private let knowledge: Knowledge
+    private var begun: WALIndex?
+    private var buffer: [UInt8] = []
+
+    private enum Layout {
+        static let headerBytes = 32
+        static let headerChecksum = 24
+        static let frameHeaderBytes = 24
+        static let frameSalt = 8
+        static let frameChecksum = 16
+        /// Bytes that are read and written at a time: SQLite's files take fewer than 128 KiB in one call, and one
+        /// frame may have a page of 64 KiB.
+        static let chunkBytes = 1 << 16
+    }
+
+    init(_ knowledge: Knowledge) { self.knowledge = knowledge }
+
+    /// Writes frames of other processes again; the caller holds the write lock, and has written nothing yet.
+    func prepare(_ connection: Connection) throws(SQLiteError) {
+        let index = try WALIndex(of: connection)
+        begun = index
+        if knowledge.mark == nil {
+            // Whoever made the log may not have lived to sync its name.
+            do {
+                try Folder.sync(containing: connection.path)
+            } catch {
+                throw SQLiteError(
+                    code: .folderNotSynced,
+                    message: error.description,
+                    operation: "sync the folder"
+                )
+            }
+        }
+        let known = knowledge.mark.map { $0.salt == index.salt ? $0.frames : 0 } ?? 0
+        let first = max(known, min(index.backfilled, index.frames))
+        if first < index.frames { try writeAgain(connection, index, after: first) }
+        if knowledge.mark == nil { knowledge.mark = Mark(salt: index.salt, frames: first) }
+    }
+
+    /// Remembers what a commit of ours synced.
+    ///
+    /// - parameter frames: how many frames the log had after it.
+    func committed(_ connection: Connection, frames: UInt32) throws(SQLiteError) {
+        guard let begun else { return }
+        let index = try WALIndex(of: connection)
+        // Where another process has committed since, its frames are told from ours at the next beginning.
+        let isOurs = index.change == begun.change &+ 1 && index.frames == frames
+        knowledge.mark =
+            isOurs
+            ? Mark(salt: index.salt, frames: frames)
+            : Mark(salt: begun.salt, frames: begun.frames)
+    }
+
+    /// Forgets what is known, after a sync that failed.
+    func distrust() { knowledge.mark = nil }
+
+    private func writeAgain(
+        _ connection: Connection,
+        _ index: WALIndex,
+        after first: UInt32
+    ) throws(SQLiteError) {
+        let log = try connection.file(SQLITE_FCNTL_JOURNAL_POINTER)
+        let frameBytes = Layout.frameHeaderBytes + index.pageBytes
+        var sums: [UInt32]
+        if first == 0 {
+            try read(Layout.headerBytes, at: 0, from: log)
+            sums = [bigEndian(at: Layout.headerChecksum), bigEndian(at: Layout.headerChecksum + 4)]
+            try write(to: log, at: 0)
+        } else {
+            let last = Int64(Layout.headerBytes) + Int64(first - 1) * Int64(frameBytes)
+            try read(Layout.frameHeaderBytes, at: last, from: log)
+            sums = [bigEndian(at: Layout.frameChecksum), bigEndian(at: Layout.frameChecksum + 4)]
+        }
+        var next = first
+        while next < index.frames {
+            let count = min(max(1, Layout.chunkBytes / frameBytes), Int(index.frames - next))
+            let offset = Int64(Layout.headerBytes) + Int64(next) * Int64(frameBytes)
+            try read(count * frameBytes, at: offset, from: log)
+            for frame in 0..<count {
+                guard holds(frame * frameBytes, index, &sums) else {
+                    throw broken(next + UInt32(frame) + 1, index)
+                }
+            }
+            try write(to: log, at: offset)
+            next += UInt32(count)
+        }
+        guard sums == index.checksum else { throw broken(index.frames, index) }
+    }
+
+    /// Whether a frame in the buffer continues the chain of checksums.
+    private func holds(_ start: Int, _ index: WALIndex, _ sums: inout [UInt32]) -> Bool {
+        buffer.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress.map({ $0 + start }) else { return false }
+            let swapped: Int32 = index.isSwapped ? 1 : 0
+            // Of the header's fields only the first two are summed.
+            tally_wal_checksum(base, UInt64(Layout.frameSalt), swapped, &sums)
+            tally_wal_checksum(
+                base + Layout.frameHeaderBytes,
+                UInt64(index.pageBytes),
+                swapped,
+                &sums
+            )
+            return base.loadUnaligned(fromByteOffset: Layout.frameSalt, as: UInt64.self)
+                == index.salt
+        }
+            && sums[0] == bigEndian(at: start + Layout.frameChecksum)
+            && sums[1] == bigEndian(at: start + Layout.frameChecksum + 4)
+    }
+
+    private func bigEndian(at offset: Int) -> UInt32 {
+        buffer.withUnsafeBytes {
+            UInt32(bigEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        }
+    }
+
+    private func read(
+        _ count: Int,
+        at offset: Int64,
+        from file: Connection.FilePointer
+    ) throws(SQLiteError) {
+        if buffer.count != count { buffer = [UInt8](repeating: 0, count: count) }
+        let code = buffer.withUnsafeMutableBytes { bytes in
+            file.pointee.pMethods.pointee.xRead?(
+                file,
+                bytes.baseAddress,
+                Int32(bytes.count),
+                offset
+            ) ?? SQLITE_MISUSE
+        }
+        guard code == SQLITE_OK else { throw failure(code, "read") }
+    }
+
+    private func write(
+        to file: Connection.FilePointer,
+        at offset: Int64
+    ) throws(SQLiteError) {
+        let code = buffer.withUnsafeBytes { bytes in
+            file.pointee.pMethods.pointee.xWrite?(
+                file,
+                bytes.baseAddress,
+                Int32(bytes.count),
+                offset
+            ) ?? SQLITE_MISUSE
+        }
+        guard code == SQLITE_OK else { throw failure(code, "written again") }
+    }
+
+    private func failure(_ code: Int32, _ verb: String) -> SQLiteError {
+        SQLiteError(
+            code: ResultCode(rawValue: code),
+            message: "the write-ahead log cannot be \(verb): \(ResultCode(rawValue: code).text)",
+            operation: "secure the log"
+        )
+    }
+
+    private func broken(_ frame: UInt32, _ index: WALIndex) -> SQLiteError {
+        SQLiteError(
+            code: .dataLost,
+            message:
+                "frame \(frame) of \(index.frames) in the write-ahead log is not what was written: the disk lost it",
+            operation: "secure the log"
+        )
+    }
+}
