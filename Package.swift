@@ -120,9 +120,13 @@ let package = Package(
         .testTarget(
             name: "CrashTests",
             dependencies: [
-                "TallystickCLI", "TallystickCrashWorker", "TallystickSQLite", "TallystickTestKit",
+                "Tallystick", "TallystickCLI", "TallystickCrashWorker", "TallystickSQLite",
+                "TallystickTestKit", "CTallystickSQLite",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            exclude: ["full-run.sh", "failing-sync.c"],
+            exclude: [
+                "full-run.sh", "failing-sync.c", "PowerLoss/disk-trace.c", "power-loss-run.sh",
+            ],
             swiftSettings: strict
         ),
     ]

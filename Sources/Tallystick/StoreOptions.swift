@@ -27,7 +27,7 @@ public struct StoreOptions: Sendable {
     var checksummer = Checksummer()
 
     /// How long transactions and the write-ahead log become.
-    var writerLimits = WriterLimits()
+    package var writerLimits = WriterLimits()
 
     public init() {}
 

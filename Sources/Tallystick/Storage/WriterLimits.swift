@@ -1,11 +1,11 @@
 /// How long a writer works at a time, and how large it lets the write-ahead log grow.
-struct WriterLimits: Sendable {
+package struct WriterLimits: Sendable {
     /// How long a transaction works before it leaves the rest of its batch to the next one.
     var transactionMicroseconds = IngestLimits.transactionMicroseconds
     /// How long a transaction of several batches may be expected to take.
     static let groupMicroseconds: Int64 = 1_000_000
     /// Pages in the log after which it is written back.
-    var checkpointFrames: Int32 = 16_384
+    package var checkpointFrames: Int32 = 16_384
     /// Pages in the log at which the writer waits for readers: 1 GiB, far beyond one transaction.
     var pauseFrames: Int32 = 262_144
     /// How long it waits.

@@ -1,0 +1,57 @@
+import Foundation
+import TallystickTestKit
+
+/// Runs commands whose work on the files below one folder is recorded.
+struct DiskRecorder {
+    let folder: String
+    let file: String
+    private let library: String
+
+    /// - throws: `DiskTrace.Failure` where no C compiler is found.
+    init(folder: String, file: String, building library: String) throws {
+        self.folder = folder
+        self.file = file
+        self.library = library
+        let source = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "disk-trace.c").path
+        let flags = ["-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"]
+        for compiler in ["clang", "cc", "gcc"] {
+            let command = TallyCommand(in: "/", path: compiler)
+            if command.wait(for: command.start(flags)) == 0 { return }
+        }
+        throw DiskTrace.Failure(message: "a C compiler is needed")
+    }
+
+    /// Runs programs in that folder, all at once. What they print goes elsewhere.
+    ///
+    /// - parameter failing: further variables of the recorder.
+    /// - returns: the first exit code other than 0, and what they printed.
+    func run(
+        _ commands: [[String]],
+        of program: String = "tally",
+        failing: [String] = []
+    ) -> (code: Int32, printed: String) {
+        let output = file + ".out"
+        try? FileManager.default.removeItem(atPath: output)
+        let command = command(program, failing)
+        let children = commands.map { command.start($0, output: output, errors: output) }
+        let codes = children.map { command.wait(for: $0) }
+        return (codes.first { $0 != 0 } ?? 0, TallyCommand.text(output))
+    }
+
+    private func command(_ program: String, _ failing: [String]) -> TallyCommand {
+        let variables = [
+            "LD_PRELOAD=\(library)", "DISK_TRACE_FOLDER=\(folder)", "DISK_TRACE_FILE=\(file)",
+        ]
+        return TallyCommand(
+            in: folder,
+            program: program,
+            under: ["env"] + variables + failing
+        )
+    }
+
+    /// Bytes of the records so far.
+    var bytes: Int {
+        (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int) ?? 0
+    }
+}

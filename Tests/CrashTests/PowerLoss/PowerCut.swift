@@ -1,0 +1,159 @@
+import TallystickTestKit
+
+/// What survives of what was not synced.
+enum Survival: Int, CaseIterable {
+    case nothing
+    case everything
+    /// Names last, contents do not.
+    case namesOnly
+    /// Contents last, names do not.
+    case contentOnly
+    /// Names and sizes last; where data should be there are zeros.
+    case sizesOnly
+    /// All up to some moment, whose write is torn at 512 or 4,096 bytes.
+    case prefix
+    /// Any of the writes, and names up to some moment.
+    case anyWrites
+    /// Any of the writes, each of them torn, and any of the names.
+    case anyTorn
+    /// All but one change.
+    case allButOne
+    /// One change alone.
+    case onlyOne
+}
+
+/// The power is cut after some operation.
+struct PowerCut: Equatable {
+    /// How many operations were done.
+    var operation: Int
+    var survival: Survival
+    /// Draws what survives.
+    var seed: UInt64
+
+    /// The cut of a number: first each kind of survival after each operation, in a scattered order that begins at a
+    /// place given by the seed, then drawn ones.
+    ///
+    /// - parameter cuts: the numbers of operations after which something may have changed on the disk.
+    init(number: Int, seed: UInt64, cuts: [Int]) {
+        var random = SeededGenerator(seed: seed ^ UInt64(number) &* 0xD1B5_4A32_D192_ED03)
+        self.seed = random.next()
+        let kinds = Survival.allCases
+        let systematic = cuts.count * kinds.count
+        let index: Int
+        if number < systematic {
+            let stride = Self.stride(for: systematic)
+            index = Int((UInt64(number) * stride + seed % UInt64(systematic)) % UInt64(systematic))
+        } else {
+            index = Int(random.next() % UInt64(systematic))
+        }
+        operation = cuts[index / kinds.count]
+        survival = kinds[index % kinds.count]
+    }
+
+    /// A step that meets every index once.
+    private static func stride(for count: Int) -> UInt64 {
+        let primes: [UInt64] = [7919, 104_729, 1_299_709]
+        return primes.first { UInt64(count) % $0 != 0 } ?? 1
+    }
+}
+
+extension SimulatedDisk {
+    /// The files that the disk holds after the power was cut, by their paths.
+    func state(after cut: PowerCut) -> [String: [UInt8]] {
+        var random = SeededGenerator(seed: cut.seed)
+        let orders = (files.flatMap(\.pending).map(\.order) + pendingNames.map(\.order)).sorted()
+        let chosen = orders.isEmpty ? 0 : orders[Int(random.next() % UInt64(orders.count))]
+        let unit = random.next() % 2 == 0 ? 512 : SimulatedFile.pageBytes
+        let keepsDoubtful = random.next() % 4
+
+        var names = durableNames
+        for pending in pendingNames {
+            let survives =
+                switch cut.survival {
+                case .nothing, .contentOnly: false
+                case .everything, .namesOnly, .sizesOnly: true
+                case .prefix, .anyWrites: pending.order <= chosen
+                case .anyTorn: random.next() % 2 == 0
+                case .allButOne: pending.order != chosen
+                case .onlyOne: pending.order == chosen
+                }
+            if survives { Self.apply(pending.change, to: &names) }
+        }
+        var contents: [Int: [UInt8]] = [:]
+        for file in Set(names.values).sorted() {
+            contents[file] = files[file].content(
+                cut.survival,
+                chosen,
+                tornAt: unit,
+                keepsDoubtful,
+                &random
+            )
+        }
+        return names.compactMapValues { contents[$0] }
+    }
+}
+
+extension SimulatedFile {
+    /// - parameter chosen: the change that `prefix`, `allButOne` and `onlyOne` speak of.
+    /// - parameter keepsDoubtful: 0: all pages of a failed sync are there; 1: some; else none.
+    fileprivate func content(
+        _ survival: Survival,
+        _ chosen: Int,
+        tornAt unit: Int,
+        _ keepsDoubtful: UInt64,
+        _ random: inout SeededGenerator
+    ) -> [UInt8] {
+        var content = durable
+        for page in doubtful.keys.sorted() {
+            guard keepsDoubtful == 0 || (keepsDoubtful == 1 && random.next() % 2 == 0) else {
+                continue
+            }
+            let change = Change.write(offset: page * Self.pageBytes, bytes: doubtful[page] ?? [])
+            Self.apply(change, to: &content)
+        }
+        if survival == .sizesOnly {
+            Self.apply(.resize(to: cached.count), to: &content)
+            return content
+        }
+        for pending in pending {
+            switch survival {
+            case .nothing, .namesOnly, .sizesOnly: continue
+            case .everything, .contentOnly: Self.apply(pending.change, to: &content)
+            case .prefix where pending.order < chosen: Self.apply(pending.change, to: &content)
+            case .prefix where pending.order == chosen:
+                Self.tear(pending.change, at: unit, &content, &random)
+            case .prefix: continue
+            case .anyWrites:
+                if random.next() % 2 == 0 { Self.apply(pending.change, to: &content) }
+            case .anyTorn: Self.tear(pending.change, at: unit, &content, &random)
+            case .allButOne:
+                if pending.order != chosen { Self.apply(pending.change, to: &content) }
+            case .onlyOne:
+                if pending.order == chosen { Self.apply(pending.change, to: &content) }
+            }
+        }
+        return content
+    }
+
+    /// Applies some of the units of a write.
+    private static func tear(
+        _ change: Change,
+        at unit: Int,
+        _ content: inout [UInt8],
+        _ random: inout SeededGenerator
+    ) {
+        guard case .write(let offset, let bytes) = change else {
+            if random.next() % 2 == 0 { apply(change, to: &content) }
+            return
+        }
+        var start = offset
+        while start < offset + bytes.count {
+            let end = min((start / unit + 1) * unit, offset + bytes.count)
+            if random.next() % 2 == 0 {
+                let part = Array(bytes[start - offset..<end - offset])
+                apply(.write(offset: start, bytes: part), to: &content)
+            }
+            start = end
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import Foundation
+import TallystickTestKit
+
+/// Cuts the power of one workload at many moments, and checks what the disk may hold then.
+struct PowerLossCampaign: Codable, Sendable {
+    var workload: String
+    var states: Int
+    var seed: UInt64
+    /// This state alone.
+    var only: Int?
+    var canary: SimulatedDisk.Canary?
+    /// Of states whose contents are known, one of so many is repeated from all the same.
+    var repeatsEvery = 20
+    /// Where a state that is looked at alone is kept.
+    var keeps: String?
+
+    /// What a campaign found.
+    struct Report: Codable, Sendable {
+        struct Example: Codable, Sendable {
+            var number: Int
+            var operation: Int
+            var survival: String
+            var findings: [StateFinding]
+        }
+
+        var operations = 0
+        var cuts = 0
+        var states = 0
+        var distinct = 0
+        var repetitions = 0
+        /// States in which something is wrong.
+        var faulty = 0
+        var byKind: [String: Int] = [:]
+        /// The first state with each kind of finding.
+        var examples: [Example] = []
+        var seconds = 0.0
+    }
+
+    /// Runs it in this process, whose current folder it changes, and whose output goes to a file.
+    func run(printingTo file: String) async throws -> Report {
+        let clock = ContinuousClock()
+        let started = clock.now
+        guard let workload = PowerLossWorkload.named(workload) else {
+            throw DiskTrace.Failure(message: "no workload '\(workload)'")
+        }
+        let memory = "/dev/shm"
+        let folder = try TemporaryFolder(
+            named: "power-loss",
+            in: access(memory, W_OK) == 0 ? memory : "/tmp"
+        )
+        let recording = try await PowerLossRecording(workload, in: folder.path)
+        guard let command = InProcessCommand(printingTo: file) else {
+            throw DiskTrace.Failure(message: "cannot take the output")
+        }
+        let checker = try StateChecker(
+            recording,
+            in: folder.path,
+            repeatsEvery: repeatsEvery,
+            command
+        )
+        var report = Report()
+        report.operations = recording.trace.operations.count
+        report.cuts = recording.cuts.count
+        let numbers = only.map { $0...$0 } ?? 0...max(0, states - 1)
+        let cuts = numbers.map {
+            (number: $0, cut: PowerCut(number: $0, seed: seed, cuts: recording.cuts))
+        }.sorted { $0.cut.operation < $1.cut.operation }
+        var disk = SimulatedDisk(base: recording.base, canary: canary)
+        for (number, cut) in cuts {
+            while disk.order < cut.operation {
+                try disk.perform(recording.trace.operations[disk.order])
+            }
+            let files = disk.state(after: cut)
+            if let keeps { try Self.keep(files, in: keeps) }
+            let findings = try await checker.check(files, after: cut.operation)
+            report.add(number, cut, findings)
+        }
+        report.distinct = checker.distinct
+        report.repetitions = checker.repetitions
+        report.seconds = Double((clock.now - started) / .milliseconds(1)) / 1000
+        return report
+    }
+
+    private static func keep(_ files: [String: [UInt8]], in folder: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: folder,
+            withIntermediateDirectories: true
+        )
+        for (name, content) in files {
+            try Data(content).write(to: URL(filePath: folder + "/" + name))
+        }
+    }
+}
+
+extension PowerLossCampaign.Report {
+    fileprivate mutating func add(_ number: Int, _ cut: PowerCut, _ findings: [StateFinding]) {
+        states += 1
+        guard !findings.isEmpty else { return }
+        faulty += 1
+        let kinds = Set(findings.map(\.kind.rawValue))
+        let isNew = kinds.contains { byKind[$0] == nil }
+        for kind in kinds { byKind[kind, default: 0] += 1 }
+        guard isNew || examples.count < 6 else { return }
+        examples.append(
+            Example(
+                number: number,
+                operation: cut.operation,
+                survival: "\(cut.survival)",
+                findings: findings
+            )
+        )
+    }
+}

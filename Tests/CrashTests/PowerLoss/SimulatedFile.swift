@@ -1,0 +1,103 @@
+/// One file of a simulated disk: what was synced, what was written since, and what a failed sync left in doubt.
+///
+/// After a failed sync Linux has the written pages in its cache, clean: later syncs do not write them, and they are
+/// gone when the power is cut. A write to such a page makes it dirty again, all of it.
+struct SimulatedFile {
+    enum Change {
+        case write(offset: Int, bytes: [UInt8])
+        case resize(to: Int)
+    }
+
+    /// A change and its place in the order of all.
+    struct Pending {
+        var order: Int
+        var change: Change
+    }
+
+    static let pageBytes = 4096
+
+    /// What every state after a power cut holds.
+    private(set) var durable: [UInt8]
+    /// What processes read.
+    private(set) var cached: [UInt8]
+    /// What came since the last sync.
+    private(set) var pending: [Pending] = []
+    /// Pages that a failed sync may or may not have written, by their number.
+    private(set) var doubtful: [Int: [UInt8]] = [:]
+
+    init(durable: [UInt8] = []) {
+        self.durable = durable
+        cached = durable
+    }
+
+    mutating func write(_ bytes: [UInt8], at offset: Int, order: Int) {
+        Self.apply(.write(offset: offset, bytes: bytes), to: &cached)
+        let pages = Self.pages(of: offset..<offset + bytes.count)
+        guard pages.contains(where: { doubtful[$0] != nil }) else {
+            pending.append(Pending(order: order, change: .write(offset: offset, bytes: bytes)))
+            return
+        }
+        for page in pages { doubtful[page] = nil }
+        let range =
+            pages.lowerBound
+            * Self.pageBytes..<min(
+                pages.upperBound * Self.pageBytes,
+                cached.count
+            )
+        let whole = Change.write(offset: range.lowerBound, bytes: Array(cached[range]))
+        pending.append(Pending(order: order, change: whole))
+    }
+
+    mutating func resize(to size: Int, order: Int) {
+        guard size != cached.count else { return }
+        Self.apply(.resize(to: size), to: &cached)
+        doubtful = doubtful.filter { $0.key * Self.pageBytes < size }
+        pending.append(Pending(order: order, change: .resize(to: size)))
+    }
+
+    mutating func sync() {
+        for change in pending { Self.apply(change.change, to: &durable) }
+        pending = []
+        // The size is metadata, and no page of data.
+        Self.apply(.resize(to: cached.count), to: &durable)
+    }
+
+    mutating func failSync() {
+        for change in pending {
+            guard case .write(let offset, let bytes) = change.change else {
+                // Sizes are in the file system's journal, which did not fail.
+                Self.apply(change.change, to: &durable)
+                continue
+            }
+            for page in Self.pages(of: offset..<offset + bytes.count) {
+                let end = min((page + 1) * Self.pageBytes, cached.count)
+                guard page * Self.pageBytes < end else { continue }
+                doubtful[page] = Array(cached[page * Self.pageBytes..<end])
+            }
+        }
+        pending = []
+    }
+
+    private static func pages(of range: Range<Int>) -> Range<Int> {
+        range.lowerBound / pageBytes..<(range.upperBound + pageBytes - 1) / pageBytes
+    }
+
+    static func apply(_ change: Change, to content: inout [UInt8]) {
+        switch change {
+        case .resize(let size):
+            if size < content.count {
+                content.removeLast(content.count - size)
+            } else {
+                content.append(contentsOf: repeatElement(0, count: size - content.count))
+            }
+        case .write(let offset, let bytes):
+            let end = offset + bytes.count
+            if end > content.count {
+                content.append(contentsOf: repeatElement(0, count: end - content.count))
+            }
+            content.withUnsafeMutableBytes { target in
+                UnsafeMutableRawBufferPointer(rebasing: target[offset..<end]).copyBytes(from: bytes)
+            }
+        }
+    }
+}
