@@ -1,0 +1,61 @@
+import Foundation
+import TallystickTestKit
+import Testing
+
+/// Commands whose system calls and allocations fail.
+///
+/// `TALLY_FAILING_CALL=WORKLOAD/CLASS/NUMBER/ERROR` tries one fault, `TALLY_FAILING_CALLS` a number of faults per workload or
+/// `all`, `TALLY_FAILING_WORKLOADS` limits the workloads, `TALLY_FAILING_SEED` repeats a sample, and
+/// `TALLY_FAILING_PROGRAM` is the program that is tried.
+@Suite("Failing calls", .serialized)
+struct FailingCallTests {
+    private static func variable(_ name: String) -> String? {
+        ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    private static let program = variable("TALLY_FAILING_PROGRAM")
+
+    private static func campaign(_ names: [String]? = nil) throws -> FailingCallCampaign {
+        let asked =
+            names ?? variable("TALLY_FAILING_WORKLOADS")?.split(separator: ",").map(String.init)
+        let workloads = Workload.all.filter { asked?.contains($0.name) ?? true }
+        try #require(!workloads.isEmpty, "there is no such workload")
+        return try FailingCallCampaign(workloads, program: program)
+    }
+
+    private static func tell(_ line: String) {
+        FileHandle.standardError.write(Data((line + "\n").utf8))
+    }
+
+    @Test(
+        "Whatever call fails, a command neither crashes, hangs nor claims success, and can be repeated"
+    )
+    func everyCommand() throws {
+        if let text = Self.variable("TALLY_FAILING_CALL") {
+            let fault = try #require(Fault(text), "WORKLOAD/CLASS/NUMBER/ERROR")
+            let result = try Self.campaign([fault.workload]).run([fault], report: Self.tell)
+            #expect(result.complaints.isEmpty, "\(result.complaints.joined(separator: "\n"))")
+            return
+        }
+        let seed =
+            Self.variable("TALLY_FAILING_SEED").flatMap { UInt64($0) } ?? .random(in: 0 ... .max)
+        let asked = Self.variable("TALLY_FAILING_CALLS")
+        let campaign = try Self.campaign()
+        for workload in campaign.workloads {
+            let reference = try #require(campaign.references[workload.name])
+            #expect(reference.code <= 1, "\(workload.name) ends with \(reference.code) by itself")
+        }
+        let faults = campaign.workloads.flatMap { workload in
+            asked == "all"
+                ? campaign.all(of: workload)
+                : campaign.sample(asked.flatMap { Int($0) } ?? 6, of: workload, seed: seed)
+        }
+        let result = campaign.run(faults) { if asked != nil { Self.tell($0) } }
+        Self.tell("failing calls, seed \(seed): \(result.summary)")
+        #expect(result.failed * 2 > faults.count, "most of the calls were reached")
+        #expect(
+            result.complaints.isEmpty,
+            "seed \(seed)\n\(result.complaints.prefix(20).joined(separator: "\n"))"
+        )
+    }
+}

@@ -1,0 +1,148 @@
+import Foundation
+
+/// What a command left behind.
+struct Traces: Equatable {
+    /// The store's contents; what went wrong where it cannot be read, nil where there is none.
+    var store: String?
+    /// The same, without what a repetition adds to.
+    var lasting: String?
+    /// The files that the command makes, by name, without what differs from run to run.
+    var outputs: [String: String] = [:]
+    /// The names in the folder, without those of logs and their indexes.
+    var names: Set<String> = []
+}
+
+/// How a command ends and what it leaves when nothing disturbs it.
+struct Reference {
+    var code: Int32
+    var output: String
+    var traces: Traces
+    /// The same after it was run again.
+    var repeated: Traces
+    /// How many calls of each class it made.
+    var counts: [String: Int] = [:]
+    /// The numbers of the calls of each class that were made from different stacks, in order.
+    var distinct: [String: [Int]] = [:]
+}
+
+/// What was seen of a command one of whose calls failed, and of the same command afterwards.
+struct Observation {
+    var code: Int32
+    var output: String
+    var errors: String
+    /// The call that failed, and on what file; empty where the command ended before.
+    var fired: String
+    var traces: Traces
+    var verified: Int32
+    var repetition: Int32
+    var repetitionErrors: String
+    var final: Traces
+}
+
+/// The rules for a command that meets a failing call.
+struct Judgement {
+    let workload: Workload
+    let reference: Reference
+
+    /// The codes of DESIGN's table; 70, a bug, is none that may be seen.
+    static let documented: Set<Int32> = [0, 1, 2, 3, 4, 64, 65, 66, 73, 74, 75, 77, 78]
+    /// The codes that tell of what the operating system refused.
+    static let refusals: Set<Int32> = [3, 73, 74, 75]
+
+    /// What is wrong; nothing where all is well.
+    func complaints(_ seen: Observation, _ fault: Fault) -> [String] {
+        if seen.code < 0 { return [ended(by: -seen.code)] }
+        var found: [String] = []
+        if !Self.documented.contains(seen.code) {
+            found.append("exit \(seen.code): \(seen.errors.prefix(300))")
+        } else if seen.code == reference.code {
+            found += ofSuccess(seen)
+        } else {
+            found += ofFailure(seen, fault)
+        }
+        if ![0, 66].contains(seen.verified) || seen.verified == 66 && seen.traces.store != nil {
+            found.append("afterwards verify exits \(seen.verified)")
+        }
+        return found + ofRepetition(seen, fault)
+    }
+
+    private func ended(by signal: Int32) -> String {
+        signal == SIGALRM
+            ? "it hangs: nothing after \(Fault.patience) seconds"
+            : "it was ended by signal \(signal)"
+    }
+
+    private func ofSuccess(_ seen: Observation) -> [String] {
+        var found: [String] = []
+        if seen.output != reference.output {
+            found.append("success, but other output: '\(seen.output.suffix(200))'")
+        }
+        if seen.traces.store != reference.traces.store {
+            found.append(
+                "success, but the store differs: \(difference(seen.traces.store, reference.traces.store))"
+            )
+        }
+        for (name, text) in reference.traces.outputs where seen.traces.outputs[name] != text {
+            found.append(
+                "success, but \(name) differs: \(difference(seen.traces.outputs[name], text))"
+            )
+        }
+        return found
+    }
+
+    private func ofFailure(_ seen: Observation, _ fault: Fault) -> [String] {
+        var found: [String] = []
+        if !Self.refusals.contains(seen.code) {
+            found.append("exit \(seen.code) for \(fault.answer.name): \(seen.errors.prefix(300))")
+        }
+        if fault.isHarmless { found.append("\(fault.answer.name) ended it, exit \(seen.code)") }
+        if !seen.fired.contains(".err") && !fault.answer.isSticky
+            && !(seen.errors.contains("tally") && seen.errors.contains("hint: "))
+        {
+            found.append("the message does not help: '\(seen.errors.prefix(300))'")
+        }
+        for (name, text) in reference.traces.outputs {
+            guard let made = seen.traces.outputs[name], made != text else { continue }
+            // A replay in batches has done what it has done.
+            if name != "out.db" { found.append("failure, and \(name) is there, incomplete") }
+        }
+        return found
+    }
+
+    private func ofRepetition(_ seen: Observation, _ fault: Fault) -> [String] {
+        var found: [String] = []
+        if seen.repetition != reference.code && !workload.repeats.contains(seen.repetition) {
+            found.append("repeated: exit \(seen.repetition): \(seen.repetitionErrors.prefix(300))")
+        }
+        let expected = [reference.traces.lasting, reference.repeated.lasting]
+        if !expected.contains(seen.final.lasting) {
+            found.append(
+                "repeated, the store differs: \(difference(seen.final.lasting, reference.traces.lasting))"
+            )
+        }
+        for (name, text) in reference.traces.outputs {
+            let made = seen.final.outputs[name]
+            if made != text && made != reference.repeated.outputs[name] && !workload.accumulates {
+                found.append("repeated, \(name) differs: \(difference(made, text))")
+            }
+        }
+        let left = seen.final.names.subtracting(reference.traces.names)
+            .subtracting(reference.repeated.names)
+        // A file that could not be removed stays.
+        if !left.isEmpty && fault.callClass != "unlink" {
+            found.append("left behind: \(left.sorted())")
+        }
+        return found
+    }
+
+    /// Where two texts part.
+    private func difference(_ seen: String?, _ expected: String?) -> String {
+        guard let seen else { return "there is none" }
+        guard let expected else { return "there is one" }
+        let (left, right) = (seen.split(separator: "\n"), expected.split(separator: "\n"))
+        for (one, other) in zip(left, right) where one != other {
+            return "'\(one.prefix(150))' instead of '\(other.prefix(150))'"
+        }
+        return "\(left.count) lines instead of \(right.count)"
+    }
+}

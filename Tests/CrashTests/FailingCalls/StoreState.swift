@@ -1,0 +1,68 @@
+import Foundation
+import TallystickSQLite
+
+/// What a database holds, as text that two runs of the same work have in common: no times, no random ids.
+enum StoreState {
+    /// What a repetition of a command does not change.
+    private static let lasting = [
+        "SELECT position, source, event_id, stream, revision, type, category, origin, data FROM event_log ORDER BY 1",
+        "SELECT position, state, data, type FROM effective_events ORDER BY position",
+        "SELECT copy_id, position, origin_id, agreement, hex(content_sha256) FROM copies ORDER BY 1",
+        "SELECT conflict_id, kind, position, event_id FROM conflicts ORDER BY 1",
+        "SELECT conflict_id, state, resolution_id, candidates FROM conflict_states ORDER BY 1",
+        "SELECT resolution_id, conflict_id, policy, decision, winner_origin FROM resolutions ORDER BY 1",
+        "SELECT version, content_sha256 FROM configurations ORDER BY 1",
+        "SELECT key_row, key_id, algorithm, state FROM keys ORDER BY 1",
+        "SELECT position, algorithm, key_id FROM checksums ORDER BY checksum_id",
+        "SELECT quarantine_id, code, line, sha256 FROM quarantine ORDER BY 1",
+        "SELECT quarantine_id, state FROM quarantine_states ORDER BY 1",
+        "SELECT replay, target, status, position, parked, digest, applied_digest FROM replay_status ORDER BY 1",
+        "SELECT name, replay, type FROM projection_objects ORDER BY 1",
+        "SELECT number, name, sha256 FROM schema_migrations ORDER BY 1",
+    ]
+    /// What each success may add to.
+    private static let growing = [
+        "SELECT kind, count(*) FROM audit_trail GROUP BY 1 ORDER BY 1",
+        "SELECT count(*) FROM tree_heads",
+    ]
+
+    /// - parameter isLasting: whether what a repetition adds to is left out.
+    /// - throws: `SQLiteError` where the file cannot be read as a store.
+    static func of(store path: String, isLasting: Bool) throws -> String {
+        let connection = try Connection(path: path, mode: .readOnly)
+        var text = ""
+        for sql in isLasting ? lasting : lasting + growing {
+            text += try rows(connection, sql)
+        }
+        let tables = "SELECT name FROM sqlite_schema WHERE name IN ('totals', 'sums') ORDER BY 1"
+        for table in try rows(connection, tables).split(separator: "\n") {
+            text += try rows(connection, "SELECT * FROM \(table) ORDER BY 1")
+        }
+        return text
+    }
+
+    /// Every row of every table but the checkpoint's: of files that are no stores.
+    static func of(projection path: String) throws -> String {
+        let connection = try Connection(path: path, mode: .readOnly)
+        let tables = "SELECT name FROM sqlite_schema WHERE name IN ('totals', 'sums') ORDER BY 1"
+        var text = try rows(
+            connection,
+            "SELECT replay, position, digest, applied_digest FROM replay_checkpoints ORDER BY 1"
+        )
+        for table in try rows(connection, tables).split(separator: "\n") {
+            text += try rows(connection, "SELECT * FROM \(table) ORDER BY 1")
+        }
+        return text
+    }
+
+    private static func rows(_ connection: Connection, _ sql: String) throws -> String {
+        let statement = try connection.prepare(sql)
+        var text = ""
+        while try statement.step() {
+            text +=
+                (0..<statement.columnCount).map { statement.textIfPresent(at: $0) ?? "NULL" }
+                .joined(separator: "|") + "\n"
+        }
+        return text
+    }
+}

@@ -1,0 +1,207 @@
+import Foundation
+import TallystickTestKit
+import Testing
+
+/// Runs workloads undisturbed, and with a call that fails.
+struct Trial {
+    let scenes: PreparedScenes
+    let library: String
+    /// A folder for what belongs to no run.
+    let scratch: String
+
+    init(_ scenes: PreparedScenes) throws {
+        self.scenes = scenes
+        scratch = scenes.folder.path
+        library = try FailingLibrary.build(in: scratch)
+    }
+
+    // MARK: Runs
+
+    private struct Run {
+        var code: Int32
+        var output: String
+        var errors: String
+    }
+
+    private func run(_ workload: Workload, in folder: String, under wrapper: [String] = []) -> Run {
+        let (output, errors) = (folder + ".out", folder + ".err")
+        for path in [output, errors] { unlink(path) }
+        let tally = scenes.tally(in: folder, under: wrapper)
+        let child = tally.start(workload.words, output: output, errors: errors)
+        let code = tally.wait(for: child)
+        defer { for path in [output, errors] { unlink(path) } }
+        return Run(
+            code: code,
+            output: Self.lasting(TallyCommand.text(output)),
+            errors: TallyCommand.text(errors)
+        )
+    }
+
+    private func copy(_ workload: Workload) throws -> String {
+        let folder = "\(scratch)/try-\(UInt64.random(in: .min ... .max))"
+        try FileManager.default.copyItem(atPath: scenes.path(workload.scene), toPath: folder)
+        return folder
+    }
+
+    /// Text without times, durations, random ids and what is derived from them.
+    static func lasting(_ text: String) -> String {
+        text.replacing(#/"cursor":"[^"]*"/#, with: "cursor")
+            .replacing(#/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/#, with: "time")
+            .replacing(#/[0-9A-Za-z+\/=]{32,}/#, with: "digest")
+            .replacing(#/[0-9]+\.[0-9]+(e-?[0-9]+)?/#, with: "number")
+            .replacing(#/[0-9]{10,}/#, with: "number")
+            .replacing(#/-?[0-9]+ pages/#, with: "pages")
+    }
+
+    // MARK: What is left
+
+    private func traces(_ workload: Workload, in folder: String) -> Traces {
+        var traces = Traces()
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        traces.names = Set(
+            names.filter { name in !["-wal", "-shm"].contains { name.hasSuffix($0) } }
+        )
+        let store = folder + "/" + workload.store
+        if access(store, F_OK) == 0 {
+            traces.store = text { try StoreState.of(store: store, isLasting: false) }
+            traces.lasting = text { try StoreState.of(store: store, isLasting: true) }
+        }
+        for name in workload.outputs where access(folder + "/" + name, F_OK) == 0 {
+            let path = folder + "/" + name
+            traces.outputs[name] =
+                switch name {
+                case "copy.db": text { try StoreState.of(store: path, isLasting: false) }
+                case "out.db": text { try StoreState.of(projection: path) }
+                default: Self.lasting(TallyCommand.text(path))
+                }
+        }
+        return traces
+    }
+
+    private func text(_ read: () throws -> String) -> String {
+        do {
+            return try read()
+        } catch {
+            return "cannot be read: \(error)"
+        }
+    }
+
+    // MARK: References
+
+    /// Runs a workload with nothing that fails, counts its calls, and runs it once more.
+    func reference(_ workload: Workload) throws -> Reference {
+        let folder = try copy(workload)
+        defer { remove(folder) }
+        let report = folder + ".report"
+        defer { unlink(report) }
+        let counted = run(
+            workload,
+            in: folder,
+            under: ["env", "LD_PRELOAD=\(library)", "FAIL_REPORT=\(report)", "FAIL_TRACE=1"]
+        )
+        let left = traces(workload, in: folder)
+        let (counts, distinct) = try FailingLibrary.read(report: report)
+        _ = run(workload, in: folder)
+        return Reference(
+            code: counted.code,
+            output: counted.output,
+            traces: left,
+            repeated: traces(workload, in: folder),
+            counts: counts,
+            distinct: distinct
+        )
+    }
+
+    /// Runs a workload with a call that fails, then without.
+    func observe(_ workload: Workload, _ fault: Fault) throws -> Observation {
+        let folder = try copy(workload)
+        defer { remove(folder) }
+        let report = folder + ".report"
+        defer { unlink(report) }
+        let disturbed = run(
+            workload,
+            in: folder,
+            under: ["env", "LD_PRELOAD=\(library)"] + fault.environment(report: report)
+        )
+        let left = traces(workload, in: folder)
+        let verified = scenes.tally(in: folder).run("verify", workload.store).code
+        let again = run(workload, in: folder)
+        return Observation(
+            code: disturbed.code,
+            output: disturbed.output,
+            errors: disturbed.errors,
+            fired: FailingLibrary.fired(report: report),
+            traces: left,
+            verified: verified,
+            repetition: again.code,
+            repetitionErrors: again.errors,
+            final: traces(workload, in: folder)
+        )
+    }
+
+    private func remove(_ folder: String) {
+        do {
+            try FileManager.default.removeItem(atPath: folder)
+        } catch {
+            Issue.record("cannot remove \(folder): \(error)")
+        }
+    }
+}
+
+/// failing-calls.c, built for the commands of tests.
+enum FailingLibrary {
+    /// - returns: the library's path.
+    static func build(in folder: String) throws -> String {
+        let source = URL(filePath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "failing-calls.c").path
+        let library = folder + "/failing-calls.so"
+        let flags = ["-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"]
+        let isBuilt = ["clang", "cc", "gcc"].contains { compiler in
+            let process = Process()
+            process.executableURL = URL(filePath: "/usr/bin/env")
+            process.arguments = [compiler] + flags
+            do {
+                try process.run()
+            } catch {
+                return false
+            }
+            process.waitUntilExit()
+            return process.terminationStatus == 0
+        }
+        try #require(isBuilt, "a C compiler is needed")
+        return library
+    }
+
+    private static let traceOffset = 4096
+    private static let lineOffset = 1024
+
+    /// The counts of calls, and of each class the number of the first call from each stack.
+    static func read(report: String) throws -> ([String: Int], [String: [Int]]) {
+        let bytes = try Data(contentsOf: URL(filePath: report), options: .alwaysMapped)
+        func number(_ offset: Int) -> UInt64 {
+            bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+        }
+        var counts: [String: Int] = [:]
+        for (index, name) in Fault.classes.enumerated() {
+            let count = Int(number(index * 8))
+            if count > 0 { counts[name] = count }
+        }
+        var distinct: [String: [Int]] = [:]
+        var stacks: [Set<UInt64>] = Array(repeating: [], count: Fault.classes.count)
+        for offset in stride(from: traceOffset, to: bytes.count - 15, by: 16) {
+            let word = number(offset)
+            guard word != 0 else { break }
+            let index = Int(word >> 56)
+            guard stacks[index].insert(number(offset + 8)).inserted else { continue }
+            distinct[Fault.classes[index], default: []].append(Int(word & (1 << 56 - 1)))
+        }
+        return (counts, distinct)
+    }
+
+    /// What the library wrote of the call that it made to fail.
+    static func fired(report: String) -> String {
+        guard let bytes = FileManager.default.contents(atPath: report), bytes.count > lineOffset
+        else { return "" }
+        return String(decoding: bytes[lineOffset...].prefix { $0 != 0 }, as: UTF8.self)
+    }
+}
