@@ -7,6 +7,7 @@ import TallystickCore
 /// `append STORE WRITER STREAMS` appends events WRITER-0, WRITER-1, … to shared streams until it is killed, from the
 /// beginning each time, and writes a line `ID STREAM REVISION POSITION` for each append that was acknowledged.
 /// `commit STORE WRITER COUNT FRAMES` appends so many and closes the store, whose log is written back after so many frames.
+/// `claim` is a process that breaks the rule of the other: it writes the line before the event is stored.
 /// `fail STORE` appends two events and writes what each became: the test makes the disk fail.
 /// `measure FILE COMMAND…` runs a command, and writes to the file the most memory that it had, in KiB.
 @main
@@ -25,6 +26,8 @@ enum CrashWorker {
                     frames: Int32(words[5]) ?? 1000
                 )
             )
+        case "claim" where words.count == 5:
+            await claimForEver(words[2], words[3], Int(words[4]) ?? 1)
         case "fail" where words.count == 3: await appendTwice(words[2])
         case "measure" where words.count > 3: measure(Array(words[3...]), file: words[2])
         default:
@@ -42,6 +45,27 @@ enum CrashWorker {
         if let checkpointFrames { options.writerLimits.checkpointFrames = checkpointFrames }
         options.busyTimeout = .seconds(60)
         return try await EventStore.open(at: path, options: options)
+    }
+
+    private static func claimForEver(_ path: String, _ writer: String, _ streams: Int) async {
+        do throws(StoreError) {
+            let store = try await open(path)
+            var number = 0
+            while true {
+                let event = Event(
+                    id: "\(writer)-\(number)",
+                    source: "/\(writer)",
+                    type: "work",
+                    data: .json("{\"n\":\(number)}")
+                )
+                let stream = "shared-\(number % max(1, streams))"
+                say("\(event.id) \(stream) - -")
+                try await store.append([event], to: stream)
+                number += 1
+            }
+        } catch {
+            say("failed: \(error.code) \(error.message)")
+        }
     }
 
     private static func appendForEver(_ path: String, _ writer: String, _ streams: Int) async {

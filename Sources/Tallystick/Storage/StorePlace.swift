@@ -11,7 +11,7 @@ enum StorePlace {
     static let opening = "open the store"
 
     /// - parameter operation: what is said to fail: other files than stores are judged in the same way.
-    /// - throws: `noStore`, `notAStore`, `notPermitted`.
+    /// - throws: `noStore`, `notAStore`, `notPermitted`, `inputOutput`.
     static func check(
         _ path: String,
         forWriting: Bool,
@@ -48,15 +48,7 @@ enum StorePlace {
 
     private static func judge(_ path: String, _ forWriting: Bool) throws(StoreError) {
         var status = stat()
-        guard lstat(path, &status) == 0 else {
-            let missing = errno == ENOENT || errno == ENOTDIR
-            throw refused(
-                missing ? .noStore : .notPermitted,
-                path,
-                missing ? "there is no file" : String(cString: strerror(errno)),
-                hint: missing ? "Create it with 'tally init \(path)'" : "Check its permissions"
-            )
-        }
+        guard lstat(path, &status) == 0 else { throw unseen(path, errno) }
         try checkKind(path, status)
         guard !forWriting || status.st_nlink == 1 else {
             // Each name would have a write-ahead log of its own (sqlite.org/howtocorrupt.html).
@@ -69,6 +61,34 @@ enum StorePlace {
         }
         for ending in companions where lstat(path + ending, &status) == 0 {
             try checkKind(path + ending, status)
+        }
+    }
+
+    /// Why nothing is known about a file. Only a refusal is one of permissions: a disk that fails says nothing about
+    /// them.
+    private static func unseen(_ path: String, _ number: Int32) -> StoreError {
+        switch number {
+        case ENOENT, ENOTDIR:
+            refused(
+                .noStore,
+                path,
+                "there is no file",
+                hint: "Create it with 'tally init \(path)'"
+            )
+        case EACCES, EPERM, ELOOP, ENAMETOOLONG:
+            refused(
+                .notPermitted,
+                path,
+                String(cString: strerror(number)),
+                hint: "Check its permissions"
+            )
+        default:
+            refused(
+                .inputOutput,
+                path,
+                String(cString: strerror(number)),
+                hint: "Check the disk and its folder, then run the command again"
+            )
         }
     }
 

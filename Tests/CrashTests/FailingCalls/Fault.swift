@@ -102,7 +102,7 @@ struct Fault: CustomStringConvertible {
 
     /// Whether a program is expected to go on as if nothing had happened.
     var isHarmless: Bool {
-        (answer.name == "EINTR" && ["read", "write", "lock", "wait", "random"].contains(callClass))
+        (answer.name == "EINTR" && ["read", "write", "wait", "random"].contains(callClass))
             || answer.name == "short"
     }
 }

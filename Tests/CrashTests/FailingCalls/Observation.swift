@@ -57,6 +57,8 @@ struct Judgement {
             found.append("exit \(seen.code): \(seen.errors.prefix(300))")
         } else if seen.code == reference.code {
             found += ofSuccess(seen)
+        } else if workload.answers.contains(seen.code) && !seen.output.isEmpty {
+            // The report is the message.
         } else {
             found += ofFailure(seen, fault)
         }
@@ -96,9 +98,10 @@ struct Judgement {
             found.append("exit \(seen.code) for \(fault.answer.name): \(seen.errors.prefix(300))")
         }
         if fault.isHarmless { found.append("\(fault.answer.name) ended it, exit \(seen.code)") }
-        if !seen.fired.contains(".err") && !fault.answer.isSticky
-            && !(seen.errors.contains("tally") && seen.errors.contains("hint: "))
-        {
+        // Where messages cannot be written, there are none; a halted replay has said how it goes on.
+        let isSilent = seen.fired.contains(".err") || fault.answer.isSticky
+        let helps = seen.errors.contains("hint: ") || seen.code == 3
+        if !isSilent && !(seen.errors.contains("tally") && helps) {
             found.append("the message does not help: '\(seen.errors.prefix(300))'")
         }
         for (name, text) in reference.traces.outputs {
@@ -122,6 +125,8 @@ struct Judgement {
         }
         for (name, text) in reference.traces.outputs {
             let made = seen.final.outputs[name]
+            // What was done before and is refused now makes no report.
+            if made == nil && seen.repetition != reference.code { continue }
             if made != text && made != reference.repeated.outputs[name] && !workload.accumulates {
                 found.append("repeated, \(name) differs: \(difference(made, text))")
             }

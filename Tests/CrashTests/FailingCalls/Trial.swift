@@ -50,7 +50,8 @@ struct Trial {
             .replacing(#/[0-9A-Za-z+\/=]{32,}/#, with: "digest")
             .replacing(#/[0-9]+\.[0-9]+(e-?[0-9]+)?/#, with: "number")
             .replacing(#/[0-9]{10,}/#, with: "number")
-            .replacing(#/-?[0-9]+ pages/#, with: "pages")
+            .replacing(#/"age_seconds":[0-9]+/#, with: "age")
+            .replacing(#/[0-9]+ MiB/#, with: "size")
     }
 
     // MARK: What is left

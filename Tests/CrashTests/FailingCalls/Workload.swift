@@ -19,10 +19,10 @@ struct Workload {
     let words: [String]
     /// Files that it makes, besides the store's: complete where it succeeds, absent or complete where it does not.
     var outputs: [String] = []
-    /// Files that a person would remove before trying again, because a command does not replace them.
-    var clears: [String] = []
     /// Exit codes of a repetition after the work was done: it says so.
     var repeats: [Int32] = []
+    /// Exit codes by which a command that looks for trouble tells of the failing call in its report.
+    var answers: [Int32] = []
     /// Whether each success adds something, such as one more seal.
     var accumulates = false
 
@@ -34,6 +34,7 @@ struct Workload {
         _ words: String,
         outputs: [String] = [],
         repeats: [Int32] = [],
+        answers: [Int32] = [],
         accumulates: Bool = false
     ) {
         self.name = name
@@ -42,6 +43,7 @@ struct Workload {
         self.words = words.split(separator: " ").map { String($0).replacing("~", with: " ") }
         self.outputs = outputs
         self.repeats = repeats
+        self.answers = answers
         self.accumulates = accumulates
     }
 
@@ -159,8 +161,8 @@ struct Workload {
         Workload(
             "audit-export",
             .decided,
-            "audit export s.db --output a.ndjson",
-            outputs: ["a.ndjson"]
+            "audit export s.db --output trail.ndjson",
+            outputs: ["trail.ndjson"]
         ),
         Workload("read", .decided, "read s.db"),
         Workload("read-output", .decided, "read s.db --csv --output r.csv", outputs: ["r.csv"]),
@@ -180,7 +182,7 @@ struct Workload {
         ),
         Workload("conflicts", .disputed, "conflicts list s.db --check"),
         Workload("diff", .disputed, "conflicts diff s.db 2"),
-        Workload("doctor", .decided, "doctor s.db"),
+        Workload("doctor", .decided, "doctor s.db", answers: [1]),
         Workload("prove", .decided, "prove event s.db 3 --output p.proof", outputs: ["p.proof"]),
         Workload("check", .decided, "prove check first.proof --public-key public"),
         Workload("keys-list", .decided, "keys list s.db --key-file ring.json"),
