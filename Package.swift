@@ -125,8 +125,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: [
-                "full-run.sh", "failing-sync.c", "failing-calls.c", "PowerLoss/disk-trace.c",
-                "power-loss-run.sh",
+                "full-run.sh", "failing-sync.c", "failing-calls.c", "failing-calls-run.sh",
+                "concurrency-run.sh", "PowerLoss/disk-trace.c", "power-loss-run.sh",
             ],
             swiftSettings: strict
         ),

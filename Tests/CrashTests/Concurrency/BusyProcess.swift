@@ -62,7 +62,7 @@ struct BusyProcess {
         case .worker: return workerStep()
         case .appender: return appendStep()
         case .firstIngester, .secondIngester: return ingestStep()
-        case .projector: return Step("replay busy.db totals.sql --batch 7", [0, 3, 75])
+        case .projector: return Step("replay busy.db totals.sql --batch 7", [0, 75])
         case .rebuilder: return replayStep()
         case .decider: return decideStep()
         case .reader: return readStep()
@@ -101,10 +101,10 @@ struct BusyProcess {
 
     private mutating func replayStep() -> Step {
         switch below(4) {
-        case 0: Step("replay rebuild busy.db totals.sql", [0, 3, 75])
-        case 1: Step("replay rebuild busy.db beside.sql --into beside.db", [0, 3, 75])
-        case 2: Step("replay busy.db totals.sql --batch 11", [0, 3, 75])
-        default: Step("replay busy.db beside.sql --into beside.db --batch 9", [0, 3, 75])
+        case 0: Step("replay rebuild busy.db totals.sql", [0, 75])
+        case 1: Step("replay rebuild busy.db beside.sql --into beside.db", [0, 75])
+        case 2: Step("replay busy.db totals.sql --batch 11", [0, 75])
+        default: Step("replay busy.db beside.sql --into beside.db --batch 9", [0, 75])
         }
     }
 
@@ -193,7 +193,8 @@ struct BusyProcess {
         store.note { record in
             record.ends["\(name) \(code)", default: 0] += 1
             let mayBe = step.codes.contains(code) || isKilled && code == -SIGKILL
-            guard !mayBe && !(isInterrupted && code == 0) else { return }
+            // An interruption may come before the process is set up to take it.
+            guard !mayBe && !(isInterrupted && [0, -SIGINT].contains(code)) else { return }
             record.complaints.append(
                 "\(step.words.joined(separator: " ")): exit \(code): \(TallyCommand.text(place + ".err"))"
             )

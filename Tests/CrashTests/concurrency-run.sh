@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Eight processes of all kinds on one store for ten minutes, or for as many seconds as the first word says.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+TALLY_BUSY_SECONDS="${1:-600}" swift test --filter ConcurrencyTests
