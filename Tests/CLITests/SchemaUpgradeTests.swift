@@ -14,7 +14,7 @@ struct SchemaUpgradeTests {
     }
 
     private static let databases = Project.file("fixtures/databases")
-    private static let schemas = (1...99).prefix {
+    private static let schemas = (1...99).filter {
         FileManager.default.fileExists(atPath: databases + "/schema-\($0).db")
     }
 

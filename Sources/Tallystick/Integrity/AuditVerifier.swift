@@ -5,6 +5,7 @@ import TallystickSQLite
 final class AuditVerifier {
     private let audit: AuditLeafReader
     private let stray: StrayRows
+    private let lost: RecordedDecision.LostRows
     private let states: DerivedStates
     private var leaves: StoredLeaves
     private var leaf: [UInt8] = []
@@ -13,12 +14,28 @@ final class AuditVerifier {
         self.states = states
         audit = try AuditLeafReader(in: connection)
         stray = StrayRows(in: connection)
+        lost = try RecordedDecision.LostRows(in: connection)
         leaves = try StoredLeaves(.audit, in: connection)
     }
 
     /// Checks the audit rows after `first`, up to `last`.
     func check(after first: Int64, through last: Int64, _ report: inout VerifyReport) throws {
-        for sequence in (first + 1)..<(last + 1) { try check(sequence, &report) }
+        var differing: Set<Int64> = []
+        for sequence in (first + 1)..<(last + 1) {
+            if try !check(sequence, &report) { differing.insert(sequence) }
+        }
+        for decision in try lost.read(after: first, through: last)
+        where !differing.contains(decision.sequence) {
+            report.add(
+                .init(
+                    record: "audit_trail \(decision.sequence)",
+                    position: decision.position,
+                    finding: "content",
+                    expected: "the row of the decision that it records",
+                    actual: "none, or one over another event or conflict"
+                )
+            )
+        }
         for release in try states.releases(after: first, through: last) where !release.isKept {
             report.add(
                 .init(
@@ -31,11 +48,12 @@ final class AuditVerifier {
         }
     }
 
-    private func check(_ sequence: Int64, _ report: inout VerifyReport) throws {
+    /// - returns: whether the row is there and has its leaf.
+    private func check(_ sequence: Int64, _ report: inout VerifyReport) throws -> Bool {
         var faults: [String] = []
         guard try audit.write(sequence: sequence, to: &leaf, onFault: { faults.append($0) }) else {
             report.addMissing("audit_trail", sequence..<sequence + 1)
-            return
+            return false
         }
         report.auditRows += 1
         for fault in faults {
@@ -50,7 +68,7 @@ final class AuditVerifier {
         }
         let hash = MerkleHash.leaf(leaf)
         let stored = try leaves.hash(sequence - 1)
-        guard hash != stored else { return }
+        guard hash != stored else { return true }
         report.add(
             .init(
                 record: "audit_trail \(sequence)",
@@ -59,6 +77,7 @@ final class AuditVerifier {
                 actual: hash.hex
             )
         )
+        return false
     }
 
     /// Finds detail rows whose audit row there is not.

@@ -40,7 +40,7 @@ private struct Doctor {
     func examine() throws -> [Diagnosis] {
         [
             try schema(), sqlite(), try log(), disk(), permissions(), folder(), names(),
-            try reader(), try integrity(), try tiles(),
+            try reader(), try integrity(), try tiles(), try decisions(),
         ]
     }
 
@@ -243,6 +243,26 @@ private struct Doctor {
             subject: "trees",
             level: .good,
             finding: "tiles fit the three logs; 'tally verify' checks every leaf"
+        )
+    }
+
+    /// A decision that the trail records and that is not there stops everyone who reads its event.
+    private func decisions() throws -> Diagnosis {
+        let last = try MerkleRows(in: connection).size(of: .audit)
+        let lost = try RecordedDecision.LostRows(in: connection).read(after: 0, through: last)
+        guard let first = lost.first else {
+            return Diagnosis(
+                subject: "decisions",
+                level: .good,
+                finding: "each decision in the audit trail has its row"
+            )
+        }
+        return Diagnosis(
+            subject: "decisions",
+            level: .problem,
+            finding:
+                "\(lost.count) decisions of the audit trail have lost their rows, the first is audit_trail "
+                + "\(first.sequence); run 'tally verify'"
         )
     }
 

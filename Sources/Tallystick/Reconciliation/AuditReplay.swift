@@ -82,7 +82,7 @@ final class AuditReplay {
 
     private let rows: Statement
     private let total: Statement
-    private let missing: Statement
+    private let lost: RecordedDecision.LostRows
     private let lastSequence: Statement
     private let candidates: CandidateReader
     private let history: ConfigurationHistory
@@ -104,16 +104,7 @@ final class AuditReplay {
             """
         )
         total = try connection.prepare("SELECT count(*) FROM resolutions")
-        missing = try connection.prepare(
-            """
-            SELECT a.audit_sequence, coalesce(a.conflict_id, 0)
-            FROM audit_trail AS a
-            WHERE a.audit_sequence > ?1 AND a.audit_sequence <= ?1 + ?2
-                AND a.kind = 'resolution' AND NOT EXISTS (
-                SELECT 1 FROM resolutions AS r WHERE r.audit_sequence = a.audit_sequence)
-            ORDER BY a.audit_sequence
-            """
-        )
+        lost = try RecordedDecision.LostRows(in: connection)
         lastSequence = try connection.prepare(
             "SELECT coalesce(max(audit_sequence), 0) FROM audit_trail"
         )
@@ -150,15 +141,14 @@ final class AuditReplay {
     private func addMissing() throws(SQLiteError) {
         let end = try lastSequence.optionalInt64() ?? 0
         for start in stride(from: Int64(0), to: end, by: Self.missingChunk) {
-            try missing.bind(start, at: 1)
-            try missing.bind(Int64(Self.missingChunk), at: 2)
-            for (sequence, conflictID) in try missing.all({ ($0.int64(at: 0), $0.int64(at: 1)) }) {
+            let range = try lost.read(after: start, through: start + Int64(Self.missingChunk))
+            for decision in range {
                 report.add(
                     .init(
                         resolutionID: 0,
-                        conflictID: conflictID,
+                        conflictID: decision.conflictID,
                         what: "resolution",
-                        expected: "a decision by audit row \(sequence)",
+                        expected: "a decision by audit row \(decision.sequence)",
                         actual: "nothing"
                     )
                 )

@@ -6,6 +6,7 @@ import TallystickSQLite
 /// An object, because few events have one, and all are passed on by value.
 final class VerifiedResolution: Sendable {
     let resolutionID: Int64
+    /// 0 where it changes nothing at a position.
     let position: Int64
     /// The head when it was made.
     let afterPosition: Int64
@@ -31,6 +32,8 @@ final class VerifiedResolution: Sendable {
         checksum = row.textIfPresent(at: 8)
     }
 
+    /// Whether something else counts at its position since.
+    var changesEvent: Bool { position > 0 && decidesContent }
     var isExclusion: Bool { decision == Decision.exclude.rawValue }
     /// Whether it says what the event's content is. That a copy is missing changes no content.
     var decidesContent: Bool { decision != Decision.acceptMissing.rawValue }
@@ -45,21 +48,22 @@ final class VerifiedResolutions {
     private let leafReader: AuditLeafReader
     private var leaves: LeafHashes
     private let inRange: Statement
-    private let lostInRange: Statement
+    private let withoutPosition: Statement
     private let afterID: Statement
-    private let countBetween: Statement
     private let previous: Statement
     private let byID: Statement
-    private let changes: Statement
     private let newest: Statement
     private let newestBefore: Statement
     private var leaf: [UInt8] = []
     private let checksummer: Checksummer
+    /// Resolutions after `watermark` up to `last`, all of which were verified and change nothing at a position.
+    private var passedOver: (watermark: Int64, last: Int64) = (0, 0)
 
-    private static let columns = """
-        resolution_id, audit_sequence, position, after_position, decision, content, content_sha256,
-        checksum_algorithm, checksum_after, checksum_key_id
-        """
+    private static let columnNames = [
+        "resolution_id", "audit_sequence", "position", "after_position", "decision", "content",
+        "content_sha256", "checksum_algorithm", "checksum_after", "checksum_key_id",
+    ]
+    private static let columns = columnNames.joined(separator: ", ")
 
     init(
         in connection: Connection,
@@ -77,28 +81,23 @@ final class VerifiedResolutions {
             ORDER BY resolution_id
             """
         )
-        lostInRange = try connection.prepare(
+        withoutPosition = try connection.prepare(
             """
-            SELECT a.audit_sequence
+            SELECT \(Self.columnNames.map { "r.\($0)" }.joined(separator: ", ")), a.audit_sequence
             FROM audit_trail AS a
-            LEFT JOIN resolutions AS r
-                ON r.audit_sequence = a.audit_sequence AND r.position = a.position
+            LEFT JOIN resolutions AS r ON \(RecordedDecision.matches)
             WHERE a.position > ?1 AND a.position <= ?2 AND a.kind = 'resolution'
-                AND r.resolution_id IS NULL
-            LIMIT 1
+                AND r.position IS NULL
+            ORDER BY a.audit_sequence
             """
         )
         afterID = try connection.prepare(
             """
             SELECT \(Self.columns)
             FROM resolutions
-            WHERE resolution_id > ?1 AND position IS NOT NULL
+            WHERE resolution_id > ?1
             ORDER BY resolution_id
-            LIMIT 1
             """
-        )
-        countBetween = try connection.prepare(
-            "SELECT count(*) FROM resolutions WHERE resolution_id > ?1 AND resolution_id <= ?2"
         )
         previous = try connection.prepare(
             """
@@ -113,14 +112,6 @@ final class VerifiedResolutions {
             SELECT \(Self.columns)
             FROM resolutions
             WHERE resolution_id = ?1 AND position IS NOT NULL
-            """
-        )
-        changes = try connection.prepare(
-            """
-            SELECT 1
-            FROM resolutions
-            WHERE resolution_id > ?1 AND position <= ?2 AND decision <> 'accept_missing'
-            LIMIT 1
             """
         )
         newestBefore = try connection.prepare(
@@ -142,10 +133,13 @@ final class VerifiedResolutions {
     }
 
     /// Whether a resolution after a watermark changes an event up to a position.
-    func change(after watermark: Int64, through position: Int64) throws(SQLiteError) -> Bool {
-        try changes.bind(watermark, at: 1)
-        try changes.bind(position, at: 2)
-        return try changes.optionalInt64() != nil
+    func change(after watermark: Int64, through position: Int64) throws -> Bool {
+        var changes = false
+        try forEach(after: watermark) { resolution in
+            changes = resolution.changesEvent && resolution.position <= position
+            return !changes
+        }
+        return changes
     }
 
     /// The resolutions that count for the positions after `first` up to `last`, of those up to `watermark`.
@@ -171,23 +165,41 @@ final class VerifiedResolutions {
 
     /// The resolution over an event that comes next after a watermark; nil when there is none.
     func next(after watermark: Int64) throws -> VerifiedResolution? {
-        try afterID.bind(watermark, at: 1)
+        // A pass asks again and again; what it has passed over is not verified each time.
+        let isKnown = passedOver.watermark <= watermark && watermark <= passedOver.last
+        let start = isKnown ? passedOver.last : watermark
+        var last = start
         var found: VerifiedResolution?
-        try forEach(afterID) { resolution in
-            found = resolution
-            return false
+        try forEach(after: start) { resolution in
+            guard resolution.position == 0 else {
+                found = resolution
+                return false
+            }
+            last = resolution.resolutionID
+            return true
         }
-        guard let found else { return nil }
-        // Ids are contiguous: what was deleted in between leaves a gap.
-        try countBetween.bind(watermark, at: 1)
-        try countBetween.bind(found.resolutionID, at: 2)
-        guard try countBetween.optionalInt64() == found.resolutionID - watermark else {
-            throw Self.damaged(
-                "a resolution between \(watermark) and \(found.resolutionID)",
-                "its row is missing"
-            )
-        }
+        passedOver = (isKnown ? passedOver.watermark : watermark, last)
         return found
+    }
+
+    /// Verifies the resolutions after a watermark, in order; false ends the pass.
+    private func forEach(
+        after watermark: Int64,
+        _ body: (VerifiedResolution) throws -> Bool
+    ) throws {
+        try afterID.bind(watermark, at: 1)
+        var last = watermark
+        try forEach(afterID) { resolution in
+            // Ids are contiguous: what was deleted in between leaves a gap.
+            guard resolution.resolutionID == last + 1 else {
+                throw Self.damaged(
+                    "a resolution between \(last) and \(resolution.resolutionID)",
+                    "its row is missing"
+                )
+            }
+            last += 1
+            return try body(resolution)
+        }
     }
 
     /// One resolution over an event; nil when there is none of that id.
@@ -203,6 +215,7 @@ final class VerifiedResolutions {
 
     /// What counted for an event before a resolution was made; nil for the event as appended.
     func before(_ resolution: VerifiedResolution) throws -> VerifiedResolution? {
+        try refuseLost(after: resolution.position - 1, through: resolution.position)
         try previous.bind(resolution.position, at: 1)
         try previous.bind(resolution.resolutionID, at: 2)
         var found: VerifiedResolution?
@@ -215,16 +228,22 @@ final class VerifiedResolutions {
 
     // MARK: Proofs
 
-    /// Makes sure that no resolution over the positions after `first` up to `last`, which the audit trail records,
-    /// has lost its row.
+    /// Makes sure that every resolution over the positions after `first` up to `last` that the audit trail records is
+    /// there, and that those which change nothing there are what they were.
     func refuseLost(after first: Int64, through last: Int64) throws {
-        try lostInRange.bind(first, at: 1)
-        try lostInRange.bind(last, at: 2)
-        guard let sequence = try lostInRange.optionalInt64() else { return }
-        throw Self.damaged(
-            "audit_trail \(sequence)",
-            "it records a resolution whose row is missing, or names another event"
-        )
+        try withoutPosition.bind(first, at: 1)
+        try withoutPosition.bind(last, at: 2)
+        let sequence = Int32(Self.columnNames.count)
+        try forEachRow(of: withoutPosition) { row in
+            guard !row.isNull(at: 0) else {
+                throw Self.damaged(
+                    "audit_trail \(row.int64(at: sequence))",
+                    "it records a resolution whose row is missing, or names another event"
+                )
+            }
+            _ = try verified(row)
+            return true
+        }
     }
 
     /// Verifies the rows of a bound statement, one by one; false ends the pass.
@@ -232,9 +251,16 @@ final class VerifiedResolutions {
         _ rows: Statement,
         _ body: (VerifiedResolution) throws -> Bool
     ) throws {
+        try forEachRow(of: rows) { try body(try verified($0)) }
+    }
+
+    private func forEachRow(
+        of rows: Statement,
+        _ body: (Statement) throws -> Bool
+    ) throws {
         do {
             while try rows.step() {
-                guard try body(try verified(rows)) else { break }
+                guard try body(rows) else { break }
             }
         } catch {
             try rows.reset()

@@ -35,7 +35,7 @@ public enum ConflictKind: String, Sendable, CaseIterable {
 }
 
 /// What a resolution does with its event. The raw values are part of the file format.
-public enum Decision: String, Sendable {
+public enum Decision: String, Sendable, CaseIterable {
     /// One candidate's content counts.
     case take
     /// Content that no origin delivered as a whole counts.
