@@ -50,10 +50,17 @@ struct PowerCut: Equatable {
         survival = kinds[index % kinds.count]
     }
 
-    /// A step that meets every index once.
+    /// A step that meets every index once, and scatters the first ones: about the golden section of all.
     private static func stride(for count: Int) -> UInt64 {
-        let primes: [UInt64] = [7919, 104_729, 1_299_709]
-        return primes.first { UInt64(count) % $0 != 0 } ?? 1
+        var step = max(1, Int(Double(count) * 0.618))
+        while !areCoprime(step, count) { step += 1 }
+        return UInt64(step)
+    }
+
+    private static func areCoprime(_ first: Int, _ second: Int) -> Bool {
+        var (larger, smaller) = (second, first)
+        while smaller != 0 { (larger, smaller) = (smaller, larger % smaller) }
+        return larger == 1
     }
 }
 

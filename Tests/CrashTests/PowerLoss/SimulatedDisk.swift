@@ -11,6 +11,8 @@ struct SimulatedDisk {
         case folderSync
         /// Syncs of files other than databases and their logs do nothing.
         case outputSync
+        /// Pages that a failed sync lost stay lost when they are written again.
+        case rewrite
     }
 
     enum NameChange {
@@ -49,7 +51,9 @@ struct SimulatedDisk {
         self.canary = canary
         for (path, content) in base {
             names[path] = files.count
-            files.append(SimulatedFile(durable: content))
+            files.append(
+                SimulatedFile(durable: content, forgetsRewrites: canary == .rewrite)
+            )
             firstNames.append(path)
         }
         durableNames = names
@@ -94,7 +98,7 @@ struct SimulatedDisk {
         }
         guard isCreated else { return }
         numbers[inode] = files.count
-        files.append(SimulatedFile())
+        files.append(SimulatedFile(forgetsRewrites: canary == .rewrite))
         firstNames.append(path ?? "")
         if let path { rename(.set(path, file: files.count - 1)) }
     }
@@ -133,7 +137,7 @@ struct SimulatedDisk {
         case .logSync: return isLog
         case .databaseSync: return isDatabase
         case .outputSync: return !isLog && !isDatabase && !path.hasSuffix("-journal")
-        case .folderSync, nil: return false
+        case .folderSync, .rewrite, nil: return false
         }
     }
 

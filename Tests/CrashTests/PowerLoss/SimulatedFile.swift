@@ -25,7 +25,11 @@ struct SimulatedFile {
     /// Pages that a failed sync may or may not have written, by their number.
     private(set) var doubtful: [Int: [UInt8]] = [:]
 
-    init(durable: [UInt8] = []) {
+    /// Whether pages in doubt stay so when they are written again: a canary.
+    let forgetsRewrites: Bool
+
+    init(durable: [UInt8] = [], forgetsRewrites: Bool = false) {
+        self.forgetsRewrites = forgetsRewrites
         self.durable = durable
         cached = durable
     }
@@ -37,6 +41,7 @@ struct SimulatedFile {
             pending.append(Pending(order: order, change: .write(offset: offset, bytes: bytes)))
             return
         }
+        if forgetsRewrites { return }
         for page in pages { doubtful[page] = nil }
         let range =
             pages.lowerBound
