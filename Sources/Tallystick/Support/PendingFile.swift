@@ -1,5 +1,5 @@
 import CTallystickProcess
-package import Glibc
+import Glibc
 import TallystickSQLite
 
 /// A file that takes its name once it is complete and on the disk, or never.
@@ -27,7 +27,7 @@ package final class PendingFile {
     /// - throws: `StoreError`: `busy` while another process writes the same file; `cannotCreate`.
     package init(
         for path: String,
-        permissions: mode_t,
+        permissions: UInt32,
         during operation: String
     ) throws(StoreError) {
         self.path = path
@@ -53,7 +53,7 @@ package final class PendingFile {
     /// - returns: nil where it has to be tried again.
     private static func create(
         _ path: String,
-        _ permissions: mode_t,
+        _ permissions: UInt32,
         _ operation: String
     ) throws(StoreError) -> Int32? {
         let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
