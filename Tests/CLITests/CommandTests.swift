@@ -52,7 +52,7 @@ struct CommandTests {
         #expect((try? JSONSerialization.jsonObject(with: Data(json.utf8))) is [Any])
         #expect(tally.run("query", "s.db", sql, "-t").output.contains("a  b     c    d"))
         #expect(
-            tally.run("query", "s.db", "SELECT :x AS x", "-p", "x", "7").output == "{\"x\":7}\n"
+            tally.run("query", "s.db", "SELECT :x AS x", "-p", "x", "7").output == "{\"x\":\"7\"}\n"
         )
         #expect(
             tally.run("query", "s.db", "SELECT :x AS x", "-p", "x=hi").output == "{\"x\":\"hi\"}\n"

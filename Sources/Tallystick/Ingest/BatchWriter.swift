@@ -289,7 +289,7 @@ final class BatchWriter {
                 )
             }
             let rest = Rest(events: others[...], rejected: batch.rejected.indices)
-            try recordOneByOne(rest, batch, arena, now, deadline, &result)
+            try recordOneByOne(rest, prepared, arena, now, deadline, &result)
             return result
         }
     }
@@ -306,19 +306,20 @@ final class BatchWriter {
             var result = Result()
             result.positionOfEvent = positions
             let now = store.clock()
-            try recordOneByOne(rest, prepared.batch, arena, now, deadline, &result)
+            try recordOneByOne(rest, prepared, arena, now, deadline, &result)
             return result
         }
     }
 
     private func recordOneByOne(
         _ rest: Rest,
-        _ batch: EventBatch,
+        _ prepared: PreparedBatch,
         _ arena: UnsafeRawBufferPointer,
         _ now: Int64,
         _ deadline: Int64?,
         _ result: inout Result
     ) throws {
+        let batch = prepared.batch
         var rest = rest
         func goesOn() -> Bool { deadline.map { SystemClock.monotonicMicroseconds() < $0 } ?? true }
         // One of them at least, so that every transaction brings the batch forward.
@@ -337,6 +338,7 @@ final class BatchWriter {
             let input = try quarantine.record(
                 batch.rejected[index],
                 arena,
+                of: prepared.path,
                 at: now,
                 severity: configuration.severity(of:)
             )

@@ -85,21 +85,23 @@ final class IngestReader {
                 decode(item, splitter, input.name)
                 if let refusal { throw refusal }
                 if batch.count >= pace.records || bytesInBatch >= pace.bytes,
-                    !handOver(index, bytes)
+                    !handOver(index, bytes, input.name)
                 {
                     return false
                 }
             }
             // Whoever writes to standard input slowly should not wait for a full batch.
-            if case .standardInput = input, goesOn, batch.count > 0, !handOver(index, bytes) {
+            if case .standardInput = input, goesOn, batch.count > 0,
+                !handOver(index, bytes, input.name)
+            {
                 return false
             }
         }
-        return handOver(index, bytes)
+        return handOver(index, bytes, input.name)
     }
 
-    private func handOver(_ input: Int, _ bytes: Int64) -> Bool {
-        let prepared = PreparedBatch(batch, configuration)
+    private func handOver(_ input: Int, _ bytes: Int64, _ path: String) -> Bool {
+        let prepared = PreparedBatch(batch, configuration, path: path.isEmpty ? nil : path)
         let part = Part(input: input, bytes: bytes, records: batch.count)
         let isWanted = steps.put(.batch(prepared, part))
         begin()

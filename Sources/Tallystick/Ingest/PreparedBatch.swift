@@ -9,9 +9,12 @@ struct PreparedBatch: Sendable {
     let byIdentity: [Int32]
     /// The CRC-32 of their ids, in the same order, for the filters of the index.
     let idChecksums: [UInt32]
+    /// What its input is called, for rejected records; nil where it has no name.
+    let path: String?
 
-    init(_ batch: EventBatch, _ configuration: IngestConfiguration) {
+    init(_ batch: EventBatch, _ configuration: IngestConfiguration, path: String? = nil) {
         self.batch = batch
+        self.path = path
         self.configuration = configuration
         let order = Self.order(batch)
         byIdentity = order

@@ -15,17 +15,19 @@ struct QuarantineWriter {
 
     /// Records a rejected input, unless the same bytes of the origin are there already.
     ///
+    /// - parameter path: what the input is called, as the caller gave it; `-` is standard input.
     /// - parameter severity: of a category.
-    /// - returns: how a report names it, but for its path.
+    /// - returns: how a report names it.
     func record(
         _ rejected: RejectedInput,
         _ arena: UnsafeRawBufferPointer,
+        of path: String?,
         at now: Int64,
         severity: (String) -> String
     ) throws -> IngestReport.QuarantinedInput {
         let input = NewQuarantine(
             origin: origin,
-            path: nil,
+            path: path,
             line: rejected.place.line,
             column: rejected.place.column,
             byte: rejected.place.byte,
@@ -39,7 +41,7 @@ struct QuarantineWriter {
             ?? keep(input, rejected, arena.slice(rejected.bytes), now, severity)
         return IngestReport.QuarantinedInput(
             id: id,
-            path: "",
+            path: path ?? "",
             line: input.line,
             column: input.column,
             byte: input.byte,

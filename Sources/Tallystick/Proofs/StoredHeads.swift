@@ -51,7 +51,7 @@ struct StoredHeads {
             result.heads += 1
             result.findings += try comparison.findings(stored.head, record: record)
             compareNote(of: stored, record, &result)
-            vouch(for: stored, record, &result)
+            vouch(for: stored, record, registered, &result)
         }
         // Registering a key stores a head that it vouches for.
         if registered.usable(in: ring) != nil, result.vouched == nil {
@@ -103,10 +103,28 @@ struct StoredHeads {
     private func vouch(
         for stored: StoredHead,
         _ record: String,
+        _ registered: RegisteredKeys,
         _ result: inout Result
     ) {
-        guard let keyID = stored.keyID, let hmac = stored.hmac else { return }
+        func differs(_ finding: String, _ expected: String, _ actual: String) {
+            result.findings.append(
+                .init(record: record, finding: finding, expected: expected, actual: actual)
+            )
+        }
+        guard let keyID = stored.keyID, let hmac = stored.hmac else {
+            guard stored.keyID != nil || stored.hmac != nil else { return }
+            let (there, missing) =
+                stored.hmac == nil ? ("key_id", "hmac") : ("hmac", "key_id")
+            return differs("head", "\(there) and \(missing), or neither", "\(missing) NULL")
+        }
+        // Without the key nobody can tell whether the HMAC is right, but whose it is cannot be anybody's.
+        guard registered[keyID, .hmacSHA256] != nil else {
+            return differs("key", "a key of the store", keyID)
+        }
         guard let key = ring[keyID] else {
+            guard Hex.bytes(hmac)?.count == SHA256Digest.byteCount else {
+                return differs("head", "an HMAC of 64 hexadecimal digits", "another text")
+            }
             result.withoutKey += 1
             return
         }
@@ -117,14 +135,7 @@ struct StoredHeads {
         if key.hmac.isValid(Hex.bytes(hmac) ?? [], for: text) {
             result.vouched = stored.head
         } else {
-            result.findings.append(
-                .init(
-                    record: record,
-                    finding: "head",
-                    expected: "an HMAC by key '\(keyID)' over the head",
-                    actual: Checksummer.withheld
-                )
-            )
+            differs("head", "an HMAC by key '\(keyID)' over the head", Checksummer.withheld)
         }
     }
 }

@@ -3,11 +3,34 @@ public struct StoreListing: Sendable {
     let sql: String
     let parameters: [String: SQLValue]
 
-    /// The candidates of a conflict: who delivered what.
+    /// What a conflict is about, in one row; none where there is no such conflict. For conflicts without candidates:
+    /// `since` says since when an origin is silent, `first`, `last` and `next_position` which numbers a source left out and
+    /// the event after them, `other_position` which event has the same number.
+    public static func conflict(_ conflictID: Int64) -> StoreListing {
+        let details = ["since", "first", "last", "next_position", "other_position"].map {
+            "CASE WHEN json_valid(c.detail) THEN c.detail ->> '\($0)' END AS \"\($0)\""
+        }
+        return StoreListing(
+            sql: """
+                SELECT c.conflict_id, s.state, c.kind, c.severity, c.category, c.position, c.source, c.event_id, c.origin,
+                    strftime('%Y-%m-%dT%H:%M:%S', c.opened_at / 1000000, 'unixepoch')
+                        || printf('.%06dZ', c.opened_at % 1000000) AS opened_at,
+                    \(details.joined(separator: ",\n    ")), s.resolution_id
+                FROM conflicts AS c
+                LEFT JOIN conflict_states AS s ON s.conflict_id = c.conflict_id
+                WHERE c.conflict_id = :conflict
+                """,
+            parameters: ["conflict": .integer(conflictID)]
+        )
+    }
+
+    /// The candidates of a conflict: who delivered what. `missing_origin` is the origin that lacks the event.
     public static func candidates(of conflictID: Int64) -> StoreListing {
         StoreListing(
             sql: """
-                SELECT k.candidate, k.origin, k.copy_id, k.content_sha256, k.differs_in, c.content,
+                SELECT k.candidate, k.origin,
+                    CASE WHEN f.kind = 'missing_at_origin' THEN f.origin END AS missing_origin,
+                    k.copy_id, k.content_sha256, k.differs_in, c.content,
                     e.position, e.event_id
                 FROM conflict_candidates AS k
                 JOIN conflicts AS f ON f.conflict_id = k.conflict_id
@@ -22,7 +45,7 @@ public struct StoreListing: Sendable {
 
     public static let quarantine = StoreListing(
         sql: """
-            SELECT q.quarantine_id, s.state, q.origin, q.code, q.message, q.line, q.column_number, q.byte_offset,
+            SELECT q.quarantine_id, s.state, q.origin, q.code, q.message, q.path, q.line, q.column_number, q.byte_offset,
                 q.length, q.sha256,
                 strftime('%Y-%m-%dT%H:%M:%S', a.recorded_at / 1000000, 'unixepoch') || 'Z' AS recorded_at
             FROM quarantine AS q
@@ -36,7 +59,7 @@ public struct StoreListing: Sendable {
     public static func quarantined(_ id: Int64) -> StoreListing {
         StoreListing(
             sql: """
-                SELECT q.quarantine_id, s.state, q.origin, q.code, q.message, q.line, q.column_number,
+                SELECT q.quarantine_id, s.state, q.origin, q.code, q.message, q.path, q.line, q.column_number,
                     q.byte_offset, q.length, q.sha256, CAST(q.content AS TEXT) AS text
                 FROM quarantine AS q
                 LEFT JOIN quarantine_states AS s ON s.quarantine_id = q.quarantine_id

@@ -163,7 +163,7 @@ struct StatisticsRows {
             "outcomes",
             """
             SELECT 'appended', coalesce(max(position), 0) FROM events
-            UNION ALL SELECT 'duplicate', coalesce(sum(value), 0) FROM counters WHERE counter = 'duplicate'
+            UNION ALL SELECT 'duplicate', CAST(total(value) AS INTEGER) FROM counters WHERE counter = 'duplicate'
             UNION ALL SELECT 'confirmed', count(*) FROM copies WHERE agreement = 'confirmed'
             UNION ALL SELECT 'conflicting', count(*) FROM copies WHERE agreement = 'conflicting'
             UNION ALL SELECT 'quarantined', count(*) FROM quarantine

@@ -75,9 +75,8 @@ final class AuditReplay {
         var content: SHA256Digest?
         var contentDigest: String?
         var provenance: String?
-        /// How many copies there were; nil where the audit row does not say.
-        var copies: Int64?
-        var asOf: Int64
+        /// Nil where the audit row's `detail` is damaged.
+        var moment: DecisionMoment?
     }
 
     private let rows: Statement
@@ -95,7 +94,7 @@ final class AuditReplay {
             """
             SELECT r.resolution_id, r.audit_sequence, r.conflict_id, r.policy, r.policy_version,
                 r.configuration_version, r.decision, r.winner_origin, r.tie_break, r.candidates_digest,
-                r.content, r.content_sha256, r.provenance, a.detail ->> 'copies', a.detail ->> 'as_of'
+                r.content, r.content_sha256, r.provenance, a.detail
             FROM resolutions AS r
             LEFT JOIN audit_trail AS a ON a.audit_sequence = r.audit_sequence
             WHERE r.resolution_id > ?1
@@ -177,8 +176,7 @@ final class AuditReplay {
                         ? nil : rows.withBytes(at: 10) { SHA256Digest(hashing: $0) },
                     contentDigest: rows.textIfPresent(at: 11),
                     provenance: rows.textIfPresent(at: 12),
-                    copies: rows.int64IfPresent(at: 13),
-                    asOf: rows.int64IfPresent(at: 14) ?? 0
+                    moment: DecisionMoment(detail: rows.textIfPresent(at: 13))
                 )
             )
         }
@@ -190,32 +188,40 @@ final class AuditReplay {
         if let content = stored.content, content.hex != stored.contentDigest {
             add(stored, "content", stored.contentDigest, content.hex)
         }
+        guard let made = stored.moment else {
+            let record = "the detail of audit_trail \(stored.auditSequence)"
+            return add(stored, "evidence", record, "another text")
+        }
         let moment = CandidateReader.Moment(
             auditSequence: stored.auditSequence,
-            copies: stored.copies ?? .max
+            copies: made.copies ?? .max
         )
         guard let set = try candidates.read(stored.conflictID, at: moment) else {
             return add(stored, "evidence", "conflict \(stored.conflictID)", nil)
         }
-        if set.digest.hex != stored.candidates {
+        if !set.isMeant(by: stored.candidates, isDated: made.copies != nil) {
             add(stored, "candidates", stored.candidates, set.digest.hex)
         }
         if stored.policy == NewDecision.manualPolicy {
             report.manual += 1
             return
         }
-        if stored.policy == Evaluator.latePolicy { return try checkLate(stored, set) }
+        if stored.policy == Evaluator.latePolicy { return try checkLate(stored, set, moment) }
         guard let settings = history.settings(of: stored.configurationVersion) else {
             return add(stored, "configuration", "\(stored.configurationVersion)", nil)
         }
-        try derive(stored, set, settings, moment)
+        try derive(stored, set, settings, moment, asOf: made.asOf)
     }
 
     /// A copy that was missing must be there.
-    private func checkLate(_ stored: Stored, _ set: CandidateSet) throws {
+    private func checkLate(
+        _ stored: Stored,
+        _ set: CandidateSet,
+        _ moment: CandidateReader.Moment
+    ) throws {
         report.derived += 1
         guard let position = set.conflict.position, let origin = set.conflict.origin else { return }
-        let isThere = try candidates.copies.deliveries(of: position, through: stored.copies ?? .max)
+        let isThere = try candidates.copies.deliveries(of: position, through: moment.copies)
             .contains { $0.origin.utf8.elementsEqual(origin.utf8) }
         if !isThere { add(stored, "evidence", "a copy from \(origin)", nil) }
     }
@@ -224,11 +230,12 @@ final class AuditReplay {
         _ stored: Stored,
         _ set: CandidateSet,
         _ settings: StoreSettings,
-        _ moment: CandidateReader.Moment
+        _ moment: CandidateReader.Moment,
+        asOf: Int64
     ) throws {
         let policyCase: ConflictCase
         do {
-            policyCase = try CaseReader(candidates, asOf: stored.asOf).conflictCase(
+            policyCase = try CaseReader(candidates, asOf: asOf).conflictCase(
                 set,
                 rules: settings.comparison,
                 through: moment.copies
@@ -284,5 +291,24 @@ final class AuditReplay {
                 actual: actual ?? "nothing"
             )
         )
+    }
+}
+
+/// What the `detail` of a decision's audit row says of the moment of the decision.
+struct DecisionMoment {
+    /// How many copies there were; nil for decisions of schema 1, which do not say.
+    var copies: Int64?
+    /// The clock of the run that decided; 0 for people.
+    var asOf: Int64 = 0
+
+    /// - returns: nil for a text that is not what Tallystick writes.
+    init?(detail: String?) {
+        guard let detail else { return }
+        let root = AuditDetail.members(of: detail)
+        guard let root, let copies = root.number("copies") else { return nil }
+        self.copies = copies
+        guard root.names("as_of") else { return }
+        guard let asOf = root.number("as_of") else { return nil }
+        self.asOf = asOf
     }
 }

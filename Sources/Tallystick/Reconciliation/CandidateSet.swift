@@ -10,6 +10,20 @@ struct CandidateSet {
     /// Identifies the set of (origin, content) stored for the event. It changes with every delivery that
     /// adds content, or support for content, and does not depend on the order of arrival.
     var digest: SHA256Digest
+
+    /// Whether a stored `candidates_digest` is that of this set.
+    ///
+    /// - parameter isDated: whether the decision says how many copies there were. Those of schema 1 do not; they have
+    ///   a digest of the candidates' contents alone.
+    func isMeant(by stored: String, isDated: Bool) -> Bool {
+        stored == digest.hex || (!isDated && stored == contentsDigest.hex)
+    }
+
+    /// SHA-256 over the candidates' content digests in hexadecimal, sorted, with a line feed between them.
+    private var contentsDigest: SHA256Digest {
+        let lines = candidates.map(\.contentDigest.hex).sorted().joined(separator: "\n")
+        return SHA256Digest(hashing: Array(lines.utf8))
+    }
 }
 
 /// Reads candidate sets, on a connection that writes or on one that reads.

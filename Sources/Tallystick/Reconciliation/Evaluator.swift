@@ -81,7 +81,7 @@ final class Evaluator {
         if set.state.isOpen, set.state.blockedBy == ConflictState.reopened { return evaluation }
         let current = try self.standing(of: set)
         if let current, !set.state.isOpen {
-            guard current.candidates != set.digest.hex else { return evaluation }
+            guard !set.isMeant(by: current.candidates, isDated: false) else { return evaluation }
             if current.policy == NewDecision.manualPolicy {
                 evaluation.verdict = .flagged
                 return evaluation

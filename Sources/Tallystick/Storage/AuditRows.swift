@@ -143,6 +143,27 @@ enum AuditDetail {
     /// say.
     static let afterPosition =
         "CASE WHEN json_valid(a.detail) THEN coalesce(json_extract(a.detail, '$.after_position'), 0) ELSE 0 END"
+
+    /// The members of a `detail`; nil for a text that is not a JSON object. What is stored can be damaged: SQLite's
+    /// JSON operators would make that a failure of the statement.
+    static func members(of detail: String) -> Members? {
+        guard let object = try? JSONDocument(Array(detail.utf8)).root.object else { return nil }
+        return Members(object: object)
+    }
+
+    struct Members {
+        fileprivate let object: [(name: String, value: JSONValue)]
+
+        func names(_ name: String) -> Bool { object.contains { $0.name == name } }
+
+        /// A member that is a whole number, 0 or more; nil where there is none.
+        func number(_ name: String) -> Int64? {
+            guard let value = object.first(where: { $0.name == name })?.value,
+                case .number(let digits) = value.content, let number = Int64(digits), number >= 0
+            else { return nil }
+            return number
+        }
+    }
 }
 
 /// Builds the leaf of an audit row from the stored rows, for whoever writes or verifies it.

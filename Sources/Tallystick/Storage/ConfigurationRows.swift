@@ -66,7 +66,7 @@ struct ConfigurationRows {
         selectAfter = try select("WHERE c.version > ?1 ORDER BY c.version LIMIT 1")
         selectStart = try connection.prepare(
             """
-            SELECT CASE WHEN a.kind = 'store_created' THEN 0 ELSE a.detail ->> 'after_position' END
+            SELECT a.kind, a.detail, a.audit_sequence
             FROM configurations AS c
             JOIN audit_trail AS a ON a.audit_sequence = c.audit_sequence
             WHERE c.version = ?1
@@ -117,9 +117,29 @@ struct ConfigurationRows {
     }
 
     /// The head when a version came; nil where its audit row does not say.
-    func start(of version: Int64) throws(SQLiteError) -> Int64? {
+    ///
+    /// - throws: `StoreError` with `integrity` where what it says is damaged.
+    func start(of version: Int64) throws -> Int64? {
         try selectStart.bind(version, at: 1)
-        return try selectStart.optionalInt64()
+        let row = try selectStart.first {
+            ($0.text(at: 0), $0.textIfPresent(at: 1), $0.int64(at: 2))
+        }
+        guard let (kind, detail, sequence) = row else { return nil }
+        if kind == AuditKind.storeCreated.rawValue { return 0 }
+        guard let detail else { return nil }
+        let name = "after_position"
+        let members = AuditDetail.members(of: detail)
+        if let members, !members.names(name) { return nil }
+        guard let position = members?.number(name) else {
+            throw StoreError(
+                .integrity,
+                during: "read the settings",
+                on: "audit_trail \(sequence)",
+                "its detail does not say from which event on configuration \(version) is in force",
+                hint: "Run 'tally verify'"
+            )
+        }
+        return position
     }
 
     private static func read(_ row: Statement) -> StoredConfiguration {

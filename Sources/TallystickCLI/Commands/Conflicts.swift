@@ -55,7 +55,12 @@ struct Conflicts: AsyncParsableCommand {
         static let title = "conflicts show"
         static let configuration = CommandConfiguration(
             abstract: "Show the candidates of a conflict.",
-            discussion: "EXAMPLE\n  tally conflicts show events.db 1"
+            discussion: """
+                A conflict without candidates, such as one over a silent origin or a gap, is shown itself.
+
+                EXAMPLE
+                  tally conflicts show events.db 1
+                """
         )
         @Argument(help: "The store.")
         var store: String
@@ -64,13 +69,26 @@ struct Conflicts: AsyncParsableCommand {
         @OptionGroup var rows: RowOptions
 
         func execute() async throws -> Int32 {
-            let count = try await Lists.print(
-                .candidates(of: conflict),
+            let opened = try await EventStore.open(at: store, options: .readOnly)
+            guard let comparison = try await opened.comparison(of: conflict) else {
+                throw Conflicts.unknown(conflict)
+            }
+            let hasCandidates = comparison.candidates > 0
+            _ = try await Lists.print(
+                hasCandidates ? .candidates(of: conflict) : .conflict(conflict),
                 of: store,
                 rows,
-                brief: ["candidate", "origin", "copy_id?", "content_sha256?", "differs_in"]
+                brief: hasCandidates
+                    ? [
+                        "candidate", "origin", "missing_origin?", "copy_id?", "content_sha256?",
+                        "differs_in",
+                    ]
+                    : [
+                        "conflict_id", "state", "kind", "position?", "source?", "event_id?",
+                        "origin?", "since?", "first?", "last?", "next_position?",
+                        "other_position?",
+                    ]
             )
-            guard count > 0 else { throw Conflicts.unknown(conflict) }
             return Exit.done
         }
     }

@@ -9,6 +9,8 @@ extension Conflicts {
             abstract: "Show the candidates of a conflict side by side, place by place.",
             discussion: """
                 On a terminal what differs from the event as appended is coloured; not with NO_COLOR.
+                An origin that lacks the event has an empty column. Two events with one sequence number are shown
+                side by side; of a conflict without contents its own columns are shown.
 
                 EXAMPLES
                   tally conflicts diff events.db 1
@@ -25,12 +27,38 @@ extension Conflicts {
 
         func execute() async throws -> Int32 {
             let opened = try await EventStore.open(at: store, options: .readOnly)
-            let candidates = try await opened.candidates(of: conflict)
-            guard !candidates.isEmpty else { throw Conflicts.unknown(conflict) }
+            guard let comparison = try await opened.comparison(of: conflict) else {
+                throw Conflicts.unknown(conflict)
+            }
+            guard !comparison.columns.isEmpty else {
+                return try await printFacts(of: opened)
+            }
             let writer = try rows.writer(style: CandidateTable.style)
-            try writer.begin(["place"] + candidates.map { "\($0.candidate) \($0.origin)" })
-            let table = try CandidateTable.rows(candidates.map(\.content), full: full)
+            try writer.begin(["place"] + comparison.columns.map(\.title))
+            let table = try CandidateTable.rows(comparison.columns.map(\.content), full: full)
             for row in table { try writer.add(row) }
+            try writer.end()
+            return Exit.done
+        }
+
+        /// What the conflict says of itself, a row for each column that has a value.
+        private func printFacts(of opened: EventStore) async throws -> Int32 {
+            let columns = Collected()
+            let values = Collected()
+            try await opened.list(
+                .conflict(conflict),
+                onColumns: { columns.add($0.map { .text($0) }) },
+                onRow: {
+                    values.add($0)
+                    return true
+                }
+            )
+            let writer = try rows.writer()
+            try writer.begin(["place", "value"])
+            for (name, value) in zip(columns.rows.first ?? [], values.rows.first ?? [])
+            where value != .null {
+                try writer.add([name, value])
+            }
             try writer.end()
             return Exit.done
         }
@@ -40,9 +68,9 @@ extension Conflicts {
 /// Contents side by side: a row for each place.
 enum CandidateTable {
     /// - parameter full: whether places where all are equal have a row too.
-    static func rows(_ contents: [[UInt8]], full: Bool) throws -> [[SQLValue]] {
+    static func rows(_ contents: [[UInt8]?], full: Bool) throws -> [[SQLValue]] {
         var places: [Place: [String?]] = [:]
-        for (index, content) in contents.enumerated() {
+        for case (let index, let content?) in contents.enumerated() {
             try flatten(JSONDocument(content).root, "") { place, value in
                 let empty = [String?](repeating: nil, count: contents.count)
                 places[Place(place), default: empty][index] = value

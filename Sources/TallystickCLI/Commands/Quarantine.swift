@@ -30,7 +30,7 @@ struct Quarantine: AsyncParsableCommand {
                 .quarantine,
                 of: store,
                 rows,
-                brief: ["quarantine_id", "state?", "origin", "line", "code", "message"]
+                brief: ["quarantine_id", "state?", "origin", "path?", "line", "code", "message"]
             )
             return Exit.done
         }

@@ -11,9 +11,14 @@ struct Query: TallyCommand {
             The views are event_log, effective_events, open_conflicts, resolution_trail and
             replay_status. Nothing can be written, attached or loaded.
 
+            A parameter is text: -p id 007 finds the event 007. Compared with a column of numbers such as position,
+            SQLite takes it for the number. An expression such as count(*), and the computed columns copies,
+            conflict_id, age_seconds, behind and percent, need a number: name:integer or name:real.
+
             EXAMPLES
               tally query events.db "SELECT type, count(*) FROM event_log GROUP BY type"
               tally query events.db "SELECT * FROM event_log WHERE event_id = :id" -p id 42
+              tally query events.db "SELECT * FROM event_log WHERE copies > :n" -p n:integer=2
               tally query events.db "SELECT * FROM event_log LIMIT 5" --csv
             """
     )
@@ -26,7 +31,7 @@ struct Query: TallyCommand {
         name: .customShort("p"),
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "A parameter: -p name value, or -p name=value; may be repeated.",
+            "A parameter: -p name value, or -p name=value; may be repeated. It is text; name:integer or name:real makes it a number.",
             valueName: "name value"
         )
     )
@@ -76,35 +81,47 @@ struct Query: TallyCommand {
         return Exit.done
     }
 
-    /// `-p name value` and `-p name=value`.
+    /// `-p name value` and `-p name=value`; the name may be followed by a colon and a type.
     static func parameters(_ words: [String]) throws -> [String: SQLValue] {
         var parameters: [String: SQLValue] = [:]
         var index = 0
         while index < words.count {
             let word = words[index]
             if let equals = word.firstIndex(of: "=") {
-                parameters[String(word[..<equals])] = value(
-                    String(word[word.index(after: equals)...])
-                )
+                let value = word[word.index(after: equals)...]
+                try add(String(word[..<equals]), String(value), to: &parameters)
                 index += 1
             } else {
                 guard index + 1 < words.count else {
                     throw ValidationError("-p \(word): the parameter has no value")
                 }
-                parameters[word] = value(words[index + 1])
+                try add(word, words[index + 1], to: &parameters)
                 index += 2
             }
         }
         return parameters
     }
 
-    /// Integers and decimals are numbers, everything else is text.
-    private static func value(_ text: String) -> SQLValue {
-        if let number = Int64(text), String(number) == text { return .integer(number) }
-        if let number = Double(text), text.allSatisfy({ "0123456789.-+eE".contains($0) }) {
-            return .real(number)
+    /// Nothing is guessed: what looks like a number can be an id.
+    private static func add(
+        _ word: String,
+        _ text: String,
+        to parameters: inout [String: SQLValue]
+    ) throws {
+        let parts = word.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        let name = String(parts[0])
+        let type = parts.count == 2 ? parts[1] : "text"
+        let value: SQLValue? =
+            switch type {
+            case "text": .text(text)
+            case "integer": Int64(text).map { .integer($0) }
+            case "real": Double(text).map { .real($0) }
+            default: throw ValidationError("-p \(word): the type is text, integer or real")
+            }
+        guard let value else {
+            throw ValidationError("-p \(word): '\(text)' is not a value of type \(type)")
         }
-        return .text(text)
+        parameters[name] = value
     }
 }
 
