@@ -26,6 +26,8 @@ enum ProjectionTarget {
                 busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout),
                 firesTriggers: false
             )
+            // The file has a rollback journal, whose removal is the commit: it is on the disk once the folder is synced.
+            try connection.execute("PRAGMA synchronous = EXTRA")
             let id = try connection.prepare("PRAGMA application_id").optionalInt64() ?? 0
             guard id != StoreFile.applicationID else { throw isStore(path) }
             // The file may be another program's, in whatever mode that has chosen.

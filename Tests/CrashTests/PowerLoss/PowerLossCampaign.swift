@@ -75,6 +75,7 @@ struct PowerLossCampaign: Codable, Sendable {
             let findings = try await checker.check(files, after: cut.operation)
             report.add(number, cut, findings)
         }
+        try checker.removeState()
         report.distinct = checker.distinct
         report.repetitions = checker.repetitions
         report.seconds = Double((clock.now - started) / .milliseconds(1)) / 1000
@@ -83,7 +84,7 @@ struct PowerLossCampaign: Codable, Sendable {
 
     private static func keep(_ files: [String: [UInt8]], in folder: String) throws {
         try FileManager.default.createDirectory(
-            atPath: folder,
+            atPath: folder + "/other",
             withIntermediateDirectories: true
         )
         for (name, content) in files {

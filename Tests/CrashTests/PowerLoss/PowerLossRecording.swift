@@ -33,7 +33,7 @@ struct PowerLossRecording {
     init(_ workload: PowerLossWorkload, in folder: String) async throws {
         self.workload = workload
         let disk = folder + "/disk"
-        for name in ["in", "disk"] {
+        for name in ["in", "disk", "disk/other"] {
             try FileManager.default.createDirectory(
                 atPath: folder + "/" + name,
                 withIntermediateDirectories: true
@@ -66,6 +66,8 @@ struct PowerLossRecording {
             if code == 0 { acknowledged.append((recorder.bytes, StateFacts(folder: disk))) }
         }
         let trace = try DiskTrace(file: recorder.file)
+        // It holds what was written to files of keys, and the folder is searched for that.
+        try FileManager.default.removeItem(atPath: recorder.file)
         self.trace = trace
         acknowledgements = acknowledged.map {
             Acknowledgement(operations: trace.count(inBytes: $0.bytes), facts: $0.facts)
@@ -79,6 +81,7 @@ struct PowerLossRecording {
         if workload.steps.contains(where: { !$0.failing.isEmpty }) {
             // What failed is done once more, by healthy processes.
             for step in workload.steps { _ = try Self.run(step.healthy, recorder) }
+            try FileManager.default.removeItem(atPath: recorder.file)
         }
         contentDigest = try await InProcessCommand.contentDigest(of: disk + "/s.db")
         rows = try workload.queries.map {
@@ -165,9 +168,8 @@ struct PowerLossRecording {
 
     /// The files of a folder, but for shared memory.
     static func files(in folder: String) -> [String: [UInt8]] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return Dictionary(
-            uniqueKeysWithValues: names.filter { !$0.hasSuffix("-shm") }
+        Dictionary(
+            uniqueKeysWithValues: StateFacts.names(in: folder).filter { !$0.hasSuffix("-shm") }
                 .compactMap { name in
                     FileManager.default.contents(atPath: folder + "/" + name)
                         .map { (name, [UInt8]($0)) }

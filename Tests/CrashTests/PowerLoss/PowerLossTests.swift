@@ -3,12 +3,15 @@ import Testing
 
 /// `TALLY_POWER_LOSS_STATES`: how many states of all workloads together.
 /// `TALLY_POWER_LOSS_SEED`: draws them.
+/// `TALLY_POWER_LOSS_WORKLOADS=NAME,NAME`: these alone, instead of all.
 /// `TALLY_POWER_LOSS_CASE=WORKLOAD:SEED:NUMBER`: one state alone; with `TALLY_POWER_LOSS_KEEP=FOLDER` it is kept there.
 private enum Request {
     private static let environment = ProcessInfo.processInfo.environment
     static let states = environment["TALLY_POWER_LOSS_STATES"].flatMap { Int($0) } ?? 10_000
     static let seed = environment["TALLY_POWER_LOSS_SEED"].flatMap { UInt64($0) } ?? 1
     static let one = environment["TALLY_POWER_LOSS_CASE"]?.split(separator: ":").map(String.init)
+    private static let names = environment["TALLY_POWER_LOSS_WORKLOADS"]?
+        .split(separator: ",").map(String.init)
     static let folder = environment["TALLY_POWER_LOSS_KEEP"]
 
     static var campaigns: [PowerLossCampaign] {
@@ -23,11 +26,11 @@ private enum Request {
                 )
             ]
         }
-        let all = PowerLossWorkload.all
+        let all = PowerLossWorkload.all.filter { names?.contains($0.name) ?? true }
         return all.map {
             PowerLossCampaign(
                 workload: $0.name,
-                states: (states + all.count - 1) / all.count,
+                states: (states + all.count - 1) / max(1, all.count),
                 seed: seed
             )
         }

@@ -12,11 +12,36 @@ struct StateFacts {
 
     static let companions = ["-wal", "-shm", "-journal"]
 
+    /// The files in a folder and in the folders in it, by their relative paths.
+    static func names(in folder: String) -> [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.flatMap { name -> [String] in
+            var isFolder: ObjCBool = false
+            let path = folder + "/" + name
+            guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+                return []
+            }
+            return isFolder.boolValue ? Self.names(in: path).map { "\(name)/\($0)" } : [name]
+        }
+    }
+
     init(folder: String) {
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+        for name in Self.names(in: folder) {
             guard !Self.companions.contains(where: name.hasSuffix) else { continue }
             read(name, in: folder)
         }
+    }
+
+    /// Lets SQLite take back what a journal says was not committed, and reads a file again.
+    mutating func recover(_ name: String, in folder: String) {
+        do {
+            let connection = try Connection(path: folder + "/" + name, mode: .readWrite)
+            try connection.execute("SELECT count(*) FROM sqlite_schema")
+        } catch {
+            unreadable[name] = "\(error)"
+            return
+        }
+        read(name, in: folder)
     }
 
     /// Reads a file again.
