@@ -46,6 +46,7 @@ struct CheckpointRows {
 
     private let connection: Connection
     private let select: Statement
+    private let compare: Statement
     private let insert: Statement
     private let update: Statement
     private let remove: Statement
@@ -58,6 +59,13 @@ struct CheckpointRows {
                 digest_state, applied_digest_state
             FROM replay_checkpoints
             WHERE replay = ?1
+            """
+        )
+        compare = try connection.prepare(
+            """
+            SELECT 1
+            FROM replay_checkpoints
+            WHERE replay = ?1 AND position = ?2 AND applied_digest = ?3
             """
         )
         insert = try connection.prepare(
@@ -100,6 +108,14 @@ struct CheckpointRows {
     func add(_ checkpoint: Checkpoint, _ replay: String, at time: Int64) throws(SQLiteError) {
         try bind(checkpoint, replay, time, to: insert)
         try insert.run()
+    }
+
+    /// Whether a replay still stands at a checkpoint; false when another process has moved it since it was read.
+    func stands(_ replay: String, at checkpoint: Checkpoint) throws(SQLiteError) -> Bool {
+        try compare.bindText(replay, at: 1)
+        try compare.bind(checkpoint.position, at: 2)
+        try compare.bindText(checkpoint.appliedDigest.value.hex, at: 3)
+        return try compare.first { _ in true } ?? false
     }
 
     /// Moves a checkpoint on; false when another process has moved it since it was read.

@@ -245,11 +245,15 @@ final class ReplayEngine {
         }
     }
 
-    /// Runs `body` in a transaction; where it fails, everything is as it was before.
+    /// Runs `body` in a transaction, from where this process left the replay; where it fails, everything is as it was
+    /// before.
     func transact<Result>(_ body: () throws -> Result) throws -> Result {
         let (calls, before) = (breaker, outcome)
         do {
-            let result = try storage.transaction(body)
+            let result = try storage.transaction {
+                try storage.refuseMoved(from: committed)
+                return try body()
+            }
             committed = checkpoint
             return result
         } catch {

@@ -89,20 +89,32 @@ final class ReplayStorage {
         try setting.checkpointStore()
     }
 
+    /// Makes sure, before a transaction applies anything, that the replay is where this process left it. Events that another
+    /// process applied meanwhile would fail as if the projection could not apply them.
+    ///
+    /// - throws: `StoreError` with `busy`.
+    func refuseMoved(from checkpoint: Checkpoint) throws {
+        guard try checkpoints.stands(setting.definition.name, at: checkpoint) else { throw moved }
+    }
+
     /// Moves the checkpoint on, unless somebody else has.
     func move(from before: Checkpoint, to checkpoint: Checkpoint) throws {
         let name = setting.definition.name
         let time = setting.storeOptions.clock()
         guard try checkpoints.move(from: before, to: checkpoint, name, at: time) else {
-            throw StoreError(
-                .busy,
-                during: "replay",
-                on: "replay \(name)",
-                "another process moved this replay on meanwhile, or dropped it",
-                hint: "Let it finish, or run the command again",
-                isRetryable: true
-            )
+            throw moved
         }
+    }
+
+    private var moved: StoreError {
+        StoreError(
+            .busy,
+            during: "replay",
+            on: "replay \(setting.definition.name)",
+            "another process moved this replay on meanwhile, or dropped it",
+            hint: "Let it finish, or run the command again",
+            isRetryable: true
+        )
     }
 
     // MARK: Telling people
