@@ -32,7 +32,12 @@ extension EventStore {
         return try await Self.attempt("verify", path) {
             try await withTaskCancellationHandler {
                 try await runOnThread {
-                    try Verification(path, storeID, storeOptions, options, stop).run()
+                    do {
+                        return try Verification(path, storeID, storeOptions, options, stop).run()
+                    } catch  where UnreadablePages.isCause(of: error) {
+                        // Not even the ends of the logs can be read.
+                        return try UnreadableStore(path, storeOptions).report(after: error)
+                    }
                 }
             } onCancel: {
                 stop.set()
@@ -50,6 +55,8 @@ final class Verification: Sendable {
     private let deadline: UInt64?
     let heads: LogHeads
     private let storedHeads: StoredHeads.Result
+    /// Whether rows of `tree_heads` could not be read.
+    private let hasUnreadableHeads: Bool
     private let againstFindings: [VerifyReport.Finding]
     /// What an earlier, complete run checked: the same sizes, all or less.
     private let base: [LogName: Int64]
@@ -68,6 +75,7 @@ final class Verification: Sendable {
         var differences: [IndexTable: UInt64] = [:]
         var usedNames: [Dictionary: IDSet] = [:]
         var failure: StoreError?
+        var damage = VerifyDamage()
     }
 
     init(
@@ -97,7 +105,13 @@ final class Verification: Sendable {
             storeID: storeID,
             storeOptions.checksummer.ring
         )
-        storedHeads = try stored.check()
+        do {
+            storedHeads = try stored.check()
+            hasUnreadableHeads = false
+        } catch  where UnreadablePages.isCause(of: error) {
+            storedHeads = StoredHeads.Result()
+            hasUnreadableHeads = true
+        }
         let comparison = try HeadComparison(in: connection, storeID: storeID)
         againstFindings = try options.against.flatMap {
             try comparison.findings($0, record: "note")
@@ -109,7 +123,7 @@ final class Verification: Sendable {
         let stray = StrayRows(in: connection)
         var lastName: [Dictionary: Int64] = [:]
         for dictionary in Dictionary.allCases {
-            lastName[dictionary] = try stray.last(dictionary.idColumn, of: dictionary.table)
+            lastName[dictionary] = try Self.count(dictionary.idColumn, dictionary.table, stray)
         }
         self.lastName = lastName
         var initial = State()
@@ -151,15 +165,15 @@ final class Verification: Sendable {
                 level += 1
             }
         }
-        lanes.addKeyed(.strayTiles, records: try stray.last("rowid", of: "merkle_tiles"))
+        lanes.addKeyed(.strayTiles, records: try count("rowid", "merkle_tiles", stray))
         if scope == .everything { range(.copies, .copies, VerifyLimits.chunk) }
         range(.audit, .audit, VerifyLimits.auditChunk)
         for table in DetailTable.allCases {
-            let records = try stray.last(table.primaryKey, of: table.name)
+            let records = try count(table.primaryKey, table.name, stray)
             lanes.addKeyed(.details(table), records: records)
         }
         for table in StateTable.allCases {
-            let records = try stray.last(table.key, of: table.rawValue)
+            let records = try count(table.key, table.rawValue, stray)
             lanes.addKeyed(.states(table), records: records)
         }
         if scope == .everything {
@@ -169,15 +183,38 @@ final class Verification: Sendable {
         return lanes
     }
 
+    /// About how many rows a table has; 1 where its pages are damaged, which is found where they are read.
+    private static func count(
+        _ column: String,
+        _ table: String,
+        _ stray: StrayRows
+    ) throws -> Int64 {
+        do {
+            return try stray.last(column, of: table)
+        } catch  where UnreadablePages.isCause(of: error) {
+            return 1
+        }
+    }
+
     // MARK: The run
 
     func run() throws -> VerifyReport {
         try workInParallel()
-        if state.withLock({ $0.lanes.isDone }), options.scope == .everything { try conclude() }
+        if hasUnreadableHeads { try noteDamage(nil) }
+        if state.withLock({ $0.lanes.isDone }), options.scope == .everything {
+            do {
+                try conclude()
+            } catch  where UnreadablePages.isCause(of: error) {
+                try noteDamage(error)
+                state.withLock { $0.damage.leavesNames = true }
+            }
+        }
         var report = state.withLock { $0.report }
         for finding in heads.findings + storedHeads.findings + againstFindings {
             report.add(finding)
         }
+        let damage = state.withLock { $0.damage }
+        for finding in damage.findings { report.add(finding) }
         report.heads = storedHeads.heads
         report.findings.sort { ($0.position ?? .max, $0.record) < ($1.position ?? .max, $1.record) }
         describeTree(&report)
@@ -198,28 +235,82 @@ final class Verification: Sendable {
 
     private func work() {
         do {
-            let worker = try VerifyWorker(
-                path,
-                storeOptions,
-                demands,
-                sums,
-                indexed: indexedPositions
-            )
+            var worker = try makeWorker()
             while !isOutOfTime, let chunk = take() {
-                var report = VerifyReport()
-                var differences: [IndexTable: UInt64] = [:]
-                let next = try worker.run(chunk, &report, &differences)
-                finish(chunk, next, report, differences)
-            }
-            state.withLock { state in
-                for dictionary in Dictionary.allCases {
-                    state.usedNames[dictionary, default: IDSet()].formUnion(
-                        worker.usedNames(dictionary)
-                    )
+                do {
+                    try run(chunk, worker)
+                } catch  where UnreadablePages.isCause(of: error) {
+                    // Its statements stand wherever they failed.
+                    takeNames(of: worker)
+                    worker = try salvage(chunk, error)
                 }
             }
+            takeNames(of: worker)
         } catch {
             state.withLock { $0.failure = StoreError(error, during: "verify", on: path) }
+        }
+    }
+
+    private func makeWorker() throws -> VerifyWorker {
+        try VerifyWorker(path, storeOptions, demands, sums, indexed: indexedPositions)
+    }
+
+    private func run(_ chunk: VerifyLanes.Chunk, _ worker: VerifyWorker) throws {
+        var report = VerifyReport()
+        var differences: [IndexTable: UInt64] = [:]
+        let next = try worker.run(chunk, &report, &differences)
+        finish(chunk, next, report, differences)
+    }
+
+    private func takeNames(of worker: VerifyWorker) {
+        state.withLock { state in
+            for dictionary in Dictionary.allCases {
+                state.usedNames[dictionary, default: IDSet()].formUnion(
+                    worker.usedNames(dictionary)
+                )
+            }
+        }
+    }
+
+    // MARK: Damaged pages
+
+    /// Checks what can be read of a piece that cannot be read whole.
+    ///
+    /// - returns: a worker to go on with.
+    private func salvage(_ chunk: VerifyLanes.Chunk, _ error: any Error) throws -> VerifyWorker {
+        try noteDamage(error)
+        var worker = try makeWorker()
+        var checked: Int64 = 0
+        let pieces = state.withLock { $0.damage.readablePieces(of: chunk) }
+        for piece in pieces where !isOutOfTime {
+            do {
+                try run(piece, worker)
+                checked += piece.records
+            } catch  where UnreadablePages.isCause(of: error) {
+                takeNames(of: worker)
+                worker = try makeWorker()
+            }
+        }
+        state.withLock { state in
+            let records = state.lanes.records(chunk.lane)
+            let next = state.damage.leave(chunk, checked: checked, records: records)
+            state.lanes.finish(chunk, next: next)
+        }
+        return worker
+    }
+
+    /// Finds out once which tables cannot be read.
+    ///
+    /// - parameter error: nil where it is known for another reason that pages are damaged.
+    private func noteDamage(_ error: (any Error)?) throws {
+        if state.withLock({ $0.damage.pages != nil }) { return }
+        let connection = try StoreFile.openForReading(path, storeOptions)
+        let pages = try PageProbe(in: connection, until: { self.isOutOfTime }).run()
+        let message = error.map { StoreError($0, during: "verify").message } ?? ""
+        state.withLock { state in
+            guard state.damage.pages == nil else { return }
+            state.damage.pages = pages
+            state.damage.message = message
         }
     }
 
@@ -254,8 +345,11 @@ final class Verification: Sendable {
     private func conclude() throws {
         let conclusion = try VerifyConclusion(path, storeOptions)
         var report = VerifyReport()
-        let (differences, used) = state.withLock { ($0.differences, $0.usedNames) }
-        for table in IndexTable.allCases where differences[table] ?? 0 != 0 {
+        let (differences, used, isWhole) = state.withLock {
+            ($0.differences, $0.usedNames, $0.damage.pages == nil)
+        }
+        // Where rows cannot be read, sums differ, and nothing seems to use their names.
+        for table in IndexTable.allCases where isWhole && differences[table] ?? 0 != 0 {
             try conclusion.nameDifferences(
                 table,
                 after: base[.events] ?? 0,
@@ -269,7 +363,7 @@ final class Verification: Sendable {
                 dictionary,
                 through: lastName[dictionary] ?? 0,
                 // A run that went on from another did not see what that one read.
-                used: isResumed ? nil : used[dictionary] ?? IDSet(),
+                used: isResumed || !isWhole ? nil : used[dictionary] ?? IDSet(),
                 until: { self.isOutOfTime },
                 &report
             )
@@ -286,8 +380,8 @@ final class Verification: Sendable {
     }
 
     private func describeRest(_ report: inout VerifyReport) {
-        let lanes = state.withLock { $0.lanes }
-        report.isComplete = lanes.isDone
+        let (lanes, damage) = state.withLock { ($0.lanes, $0.damage) }
+        report.isComplete = lanes.isDone && damage.pages == nil
         func leave(_ what: String, _ records: Int64, _ reason: String) {
             if records > 0 {
                 report.notChecked.append(.init(what: what, records: records, reason: reason))
@@ -295,6 +389,16 @@ final class Verification: Sendable {
         }
         let reason = stop.isSet ? "it was stopped" : "the time was used up"
         for rest in lanes.rest { leave(rest.name, rest.records, reason) }
+        for (what, records) in damage.left { leave(what, records, VerifyDamage.reason) }
+        if damage.pages != nil {
+            if hasUnreadableHeads { leave("tree_heads", 1, VerifyDamage.reason) }
+            for table in IndexTable.allCases {
+                leave("\(table.rawValue) against events", heads.size(.events), VerifyDamage.whole)
+            }
+            if damage.leavesNames {
+                leave("names", max(1, lastName.values.reduce(0, +)), VerifyDamage.reason)
+            }
+        }
         leave("tree_heads", storedHeads.withoutKey, "they carry HMACs whose keys were not given")
         leave("checksums", report.checksumsWithoutKey, "they are HMACs whose keys were not given")
         if options.scope == .audit {
@@ -316,6 +420,8 @@ final class Verification: Sendable {
             let names = lastName.values.reduce(0, +)
             leave("names", names, "only a run in one piece finds names that nothing uses")
         }
+        // A run that went on from here would take what could not be read for checked.
+        guard damage.pages == nil else { return }
         let found = report.findingCount + report.earlierFindings
         guard !report.isComplete || found == 0 else { return }
         report.cursor =

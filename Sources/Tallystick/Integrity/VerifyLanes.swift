@@ -36,6 +36,12 @@ struct VerifyLanes: Sendable {
         var key: [SQLValue]
         /// Where to end, for a lane over a range of numbers.
         var last: Int64
+
+        /// How many records it has; 0 for a lane that goes on from key to key.
+        var records: Int64 {
+            guard case .integer(let first) = key.first, last > first else { return 0 }
+            return last - first
+        }
     }
 
     private struct State {
@@ -101,6 +107,11 @@ struct VerifyLanes: Sendable {
 
     func isDone(_ lane: VerifyLane) -> Bool {
         states.first { $0.lane == lane }?.isDone ?? true
+    }
+
+    /// How many records a lane has, about.
+    func records(_ lane: VerifyLane) -> Int64 {
+        states.first { $0.lane == lane }?.records ?? 0
     }
 
     /// What is left, by lane.

@@ -1,0 +1,125 @@
+import TallystickCore
+import TallystickSQLite
+
+/// What a verification leaves out because pages of the file are damaged.
+struct VerifyDamage: Sendable {
+    static let reason = "SQLite cannot read their pages, or others that belong to them"
+    static let whole = "only a run that reads every row can compare them"
+
+    /// What cannot be read; nil while no damage was met.
+    var pages: UnreadablePages?
+    /// What SQLite said first.
+    var message = ""
+    /// Whether names could not be checked.
+    var leavesNames = false
+    /// What was not checked: lanes, and how many of their records.
+    private(set) var left: [(what: String, records: Int64)] = []
+
+    /// The parts of a piece of work over numbers that lie between rows that cannot be read.
+    func readablePieces(of chunk: VerifyLanes.Chunk) -> [VerifyLanes.Chunk] {
+        let table: String
+        switch chunk.lane {
+        case .events: table = "events"
+        case .copies: table = "copies"
+        case .audit: table = "audit_trail"
+        default: return []
+        }
+        guard case .integer(var first) = chunk.key.first else { return [] }
+        var pieces: [VerifyLanes.Chunk] = []
+        func add(_ last: Int64) {
+            guard last > first else { return }
+            pieces.append(.init(lane: chunk.lane, key: [.integer(first)], last: last))
+        }
+        for keys in pages?.keys(of: table) ?? [] where keys.upperBound > first {
+            guard keys.lowerBound <= chunk.last else { break }
+            // To learn that a row is the last of a part, SQLite reads the page behind it: that row stays out.
+            add(keys.lowerBound - 2)
+            first = min(chunk.last, keys.upperBound)
+        }
+        add(chunk.last)
+        return pieces
+    }
+
+    /// Notes what was not checked of a piece of work.
+    ///
+    /// - parameter checked: how many of its records were.
+    /// - parameter records: how many its lane has, about.
+    /// - returns: where a lane that goes on from key to key continues; nil at its end.
+    mutating func leave(
+        _ chunk: VerifyLanes.Chunk,
+        checked: Int64,
+        records: Int64
+    ) -> [SQLValue]? {
+        guard chunk.last == 0 else {
+            add(chunk.lane, chunk.records - checked)
+            return nil
+        }
+        let first: Int64 = if case .integer(let key) = chunk.key.first { max(0, key) } else { 0 }
+        var damaged: ClosedRange<Int64>?
+        if case .details(let table) = chunk.lane {
+            damaged = pages?.keys(of: table.name).first { $0.upperBound >= first }
+        }
+        guard let damaged, damaged.upperBound < .max else {
+            add(chunk.lane, max(1, records - first))
+            return nil
+        }
+        add(chunk.lane, damaged.upperBound - first + 1)
+        return [.integer(damaged.upperBound + 1)]
+    }
+
+    private mutating func add(_ lane: VerifyLane, _ records: Int64) {
+        guard records > 0 else { return }
+        if let index = left.firstIndex(where: { $0.what == lane.name }) {
+            left[index].records += records
+        } else {
+            left.append((lane.name, records))
+        }
+    }
+
+    /// A finding for each place that cannot be read; one at least.
+    var findings: [VerifyReport.Finding] {
+        guard let pages else { return [] }
+        guard pages.places.isEmpty else { return pages.findings }
+        return [
+            .init(
+                record: left.first?.what ?? "the file",
+                finding: "page",
+                expected: "pages that SQLite can read",
+                actual: message
+            )
+        ]
+    }
+}
+
+/// A store of which not even the ends of its logs can be read.
+struct UnreadableStore {
+    private let path: String
+    private let options: StoreOptions
+
+    init(_ path: String, _ options: StoreOptions) {
+        self.path = path
+        self.options = options
+    }
+
+    /// Names what cannot be read.
+    ///
+    /// - throws: `error`, where everything can be read.
+    func report(after error: any Error) throws -> VerifyReport {
+        let connection = try StoreFile.openForReading(path, options)
+        let pages = try PageProbe(in: connection, until: { false }).run()
+        guard !pages.places.isEmpty else { throw error }
+        var report = VerifyReport()
+        for finding in pages.findings { report.add(finding) }
+        report.roots = ("unknown", "unknown", "unknown")
+        for what in ["events", "copies", "audit_rows", "tiles"] {
+            report.notChecked.append(
+                .init(
+                    what: what,
+                    records: 1,
+                    reason: "how many there are stands in pages that SQLite cannot read"
+                )
+            )
+        }
+        return report
+    }
+}

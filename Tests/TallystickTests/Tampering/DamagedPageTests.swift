@@ -1,0 +1,139 @@
+import Foundation
+import Tallystick
+import TallystickSQLite
+import TallystickTestKit
+import Testing
+
+/// Whole pages of a store's file are overwritten.
+@Suite("Verification of a file with damaged pages")
+struct DamagedPageTests {
+    private let folder: TemporaryFolder
+    private let path: String
+    private static let bytes = 4096
+
+    init() throws {
+        folder = try TemporaryFolder()
+        path = folder.file("store.db")
+    }
+
+    /// A closed file with so many events that tables have several pages.
+    private func make(events: Int) async throws {
+        let live = folder.file("live.db")
+        let store = try await EventStore.create(at: live)
+        for origin in ["a", "b"] {
+            let lines = (1...events).map { id in
+                let value = origin == "b" && id % 9 == 0 ? "other" : "value"
+                return
+                    #"{"specversion":"1.0","id":"\#(id)","source":"/s","type":"t","data":{"v":"\#(value) \#(id)"}}"#
+            }
+            let bytes = Array(lines.joined(separator: "\n").utf8)
+            _ = try await store.ingest(.bytes(bytes, named: "lines"), from: origin)
+        }
+        try await store.backup(to: path)
+        await store.close()
+    }
+
+    private func numbers(_ sql: String) throws -> [Int64] {
+        let rows = try Connection(path: path, mode: .readOnly).prepare(sql)
+        var numbers: [Int64] = []
+        while try rows.step() { numbers.append(rows.int64(at: 0)) }
+        return numbers
+    }
+
+    /// The pages of a table's or an index's tree below its root, the leaves from left to right where that has no levels
+    /// between: an interior page has its children's numbers in its cells.
+    private func leaves(of name: String) throws -> [Int] {
+        let root = try numbers("SELECT rootpage FROM sqlite_schema WHERE name = '\(name)'")
+        let page = Int(try #require(root.first))
+        let size = Int(try numbers("PRAGMA page_size").first ?? Int64(Self.bytes))
+        let file = [UInt8](try Data(contentsOf: URL(filePath: path)))
+        let start = (page - 1) * size
+        func number(_ offset: Int, _ count: Int) -> Int {
+            file[(start + offset)..<(start + offset + count)].reduce(0) { $0 << 8 | Int($1) }
+        }
+        guard file[start] == 5 || file[start] == 2 else { return [page] }
+        let cells = number(3, 2)
+        return (0..<cells).map { number(number(12 + 2 * $0, 2), 4) } + [number(8, 4)]
+    }
+
+    private func overwrite(_ page: Int) throws {
+        let size = Int(try numbers("PRAGMA page_size").first ?? Int64(Self.bytes))
+        let file = try FileHandle(forWritingTo: URL(filePath: path))
+        try file.seek(toOffset: UInt64((page - 1) * size))
+        try file.write(contentsOf: Data(repeating: 0xA5, count: size))
+        try file.close()
+    }
+
+    @Test("A damaged page of events is named by its positions, and everything around it is checked")
+    func events() async throws {
+        try await make(events: 2000)
+        let pages = try leaves(of: "events")
+        #expect(pages.count > 5)
+        try overwrite(pages[3])
+        let store = try await EventStore.open(at: path, options: .readOnly)
+        let report = try await store.verify()
+        let damaged = try #require(report.findings.first { $0.finding == "page" })
+        #expect(report.findings.filter { $0.finding == "page" }.count == 1)
+        let words = damaged.record.split(separator: " ")
+        #expect(words.count == 4 && words[0] == "events" && words[2] == "to")
+        let (first, last) = (Int64(words[1]) ?? 0, Int64(words[3]) ?? 0)
+        #expect(damaged.position == first)
+        #expect(first > 1 && last < 2000 && first < last)
+        // All others are checked, but for the row before: SQLite reads the page behind it.
+        #expect(report.events == 2000 - (last - first + 2))
+        #expect(!report.isComplete && !report.isIntact && report.cursor == nil)
+        let left = report.notChecked.first { $0.what == "events" }
+        #expect(left?.records == last - first + 2)
+        #expect(report.auditRows > 0)
+        // What is there has no findings.
+        let others = report.findings.filter {
+            $0.finding != "page" && !(first...last).contains($0.position ?? 0)
+        }
+        #expect(others.map(\.record) == [])
+        await store.close()
+    }
+
+    @Test(
+        "A damaged page of any table or index is a finding that names it",
+        arguments: [
+            "copies", "audit_trail", "conflicts", "conflict_candidates", "merkle_tiles",
+            "event_identities", "stream_revisions", "conflict_states", "effective_state",
+            "tree_heads", "conflicts_by_position", "conflict_candidates_by_conflict", "sources",
+        ]
+    )
+    func tables(_ name: String) async throws {
+        try await make(events: 500)
+        let pages = try leaves(of: name)
+        try overwrite(pages[pages.count / 2])
+        let store = try await EventStore.open(at: path, options: .readOnly)
+        let report = try await store.verify()
+        let named = report.findings.filter { $0.finding == "page" }.map(\.record)
+        #expect(named.contains { $0.contains(name) }, "\(named)")
+        #expect(!report.isIntact && !report.isComplete)
+        #expect(!report.notChecked.isEmpty)
+        // Without names and tiles no event can be checked; all other damage leaves them alone.
+        if name != "merkle_tiles", name != "sources" { #expect(report.events == 500) }
+        await store.close()
+    }
+
+    @Test("Every page of a small store may be damaged: a finding, or a failure that is no bug")
+    func everyPage() async throws {
+        try await make(events: 40)
+        let whole = try Data(contentsOf: URL(filePath: path))
+        let count = Int(try numbers("PRAGMA page_count").first ?? 0)
+        var named = 0
+        // Each third of them: the schema, tables and indexes have some of each.
+        for page in stride(from: 2, through: count, by: 3) {
+            try whole.write(to: URL(filePath: path))
+            try overwrite(page)
+            let failure = await failure {
+                let store = try await EventStore.open(at: path, options: .readOnly)
+                let report = try await store.verify()
+                if report.findings.contains(where: { $0.finding == "page" }) { named += 1 }
+                await store.close()
+            }
+            #expect(failure?.code != .bug, "page \(page): \(failure.map { "\($0)" } ?? "")")
+        }
+        #expect(named > count / 9, "\(named) of \(count)")
+    }
+}
