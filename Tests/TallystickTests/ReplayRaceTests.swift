@@ -59,7 +59,8 @@ struct ReplayRaceTests {
         var options = ReplayOptions()
         (options.batch, options.onPoison) = (2, policy)
         let whole = setting(test, file, ReplayOptions())
-        let (skips, hasRun) = (Mutex(0), Mutex(false))
+        let skips = Mutex(0)
+        let hasRun = Mutex(false)
         let overtaken = setting(
             test,
             file,
