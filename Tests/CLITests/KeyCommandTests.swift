@@ -105,6 +105,43 @@ struct KeyCommandTests {
         #expect(ended.code == 77)
     }
 
+    @Test(
+        "A rotation and a retirement that were interrupted before the ring was changed are finished by the next run; one that was done says so"
+    )
+    func repeatedRotation() throws {
+        let ring = ["--key-file", "ring.json", "--reason", "test"]
+        func interrupt() throws {
+            // The first key is active in the ring again, as before the last step.
+            let path = folder.file("ring.json")
+            let text = TallyCommand.text(path)
+            let retired = try #require(text.firstRange(of: "retired"))
+            try text.replacingCharacters(in: retired, with: "active")
+                .write(toFile: path, atomically: false, encoding: .utf8)
+        }
+        #expect(tally.run(["keys", "generate", "s.db", "--id", "k1"] + ring).code == 0)
+        let again = tally.run(["keys", "generate", "s.db", "--id", "k1"] + ring)
+        #expect(again.code == 4, "\(again.errors)")
+        let rotate = ["keys", "rotate", "s.db", "--id", "k2", "--json"] + ring
+        #expect(tally.run(rotate).code == 0)
+        try interrupt()
+        let finished = tally.run(rotate)
+        #expect(finished.code == 0, "\(finished.errors)")
+        #expect(try member("key_id", of: finished.output) == "k2")
+        #expect(try member("retired", of: finished.output) == "k1")
+        let done = tally.run(rotate)
+        #expect(done.code == 4)
+        #expect(done.errors.contains("it is the active key already"))
+        let taken = tally.run(["keys", "rotate", "s.db", "--id", "k1"] + ring)
+        #expect(taken.code == 64, "\(taken.errors)")
+
+        let retire = ["keys", "retire", "s.db", "k2"] + ring
+        #expect(tally.run(retire).code == 0)
+        try interrupt()
+        #expect(tally.run(["keys", "retire", "s.db", "k1"] + ring).code == 0)
+        #expect(tally.run(retire).code == 4)
+        #expect(!TallyCommand.text(folder.file("ring.json")).contains("active"))
+    }
+
     @Test("A file of keys that others can reach is refused with 77, and nothing happens")
     func refusedFile() throws {
         let ring = ["--key-file", "ring.json", "--reason", "test"]

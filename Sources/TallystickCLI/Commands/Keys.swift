@@ -115,101 +115,6 @@ struct KeysRotate: TallyCommand {
     }
 }
 
-/// Finds or makes the key that a store uses next, in the ring first, then in the store: a run that was
-/// interrupted in between is finished by the next one.
-struct NewKey {
-    private let store: String
-    private let keys: KeyOptions
-    private let change: ChangeOptions
-    private let report: ReportOptions
-
-    init(
-        _ store: String,
-        _ keys: KeyOptions,
-        _ change: ChangeOptions,
-        _ report: ReportOptions
-    ) {
-        self.store = store
-        self.keys = keys
-        self.change = change
-        self.report = report
-    }
-
-    func register(id: String?, replacing: Bool) async throws -> Int32 {
-        let title = replacing ? KeysRotate.title : KeysGenerate.title
-        let started = Clock.nanoseconds()
-        let registered = try await EventStore.open(at: store, options: .readOnly).keys()
-        let former = registered.last { $0.algorithm == .hmacSHA256 && $0.state == .active }
-        if let former, !replacing {
-            throw StoreError(
-                .invalidArgument,
-                during: "make the key",
-                on: "key '\(former.id)'",
-                "the store has an active key",
-                hint: "Run 'tally keys rotate' to put another in its place"
-            )
-        }
-        let key = try prepare(id, registered)
-        let opened = try await OpenedStore.with(store, keys: keys.source) { opened in
-            try await opened.register(
-                key,
-                replacing: replacing,
-                actor: change.actor,
-                reason: change.reason
-            )
-            return opened
-        }
-        if let former, let path = keys.path {
-            try KeyRingFile.change(path) { $0.retire(former.id) }
-        }
-        var result = Report(title, on: opened, started: started)
-        result.add("key_id", .text(key.id))
-        result.add("fingerprint", .text(key.fingerprint))
-        result.add("retired", .optional(former?.id))
-        try result.print(report) {
-            ["key '\(key.id)' is active"] + (former.map { ["key '\($0.id)' is retired"] } ?? [])
-        }
-        return Exit.done
-    }
-
-    /// The ring's newest active key that the store does not know, or a new one.
-    private func prepare(_ id: String?, _ registered: [RegisteredKey]) throws -> KeyRing.Key {
-        func unknown(_ ring: KeyRing) -> KeyRing.Key? {
-            ring.keys.last { key in
-                key.state == .active && (id == nil || id == key.id)
-                    && !registered.contains { $0.id == key.id && $0.algorithm == .hmacSHA256 }
-            }
-        }
-        guard let path = keys.path else {
-            guard let key = unknown(try keys.source.load()) else {
-                throw ValidationError(
-                    keys.keyFd == nil
-                        ? "--key-file is missing: name the file of the key ring"
-                        : "the ring has no active key that the store does not know; a descriptor is not written to"
-                )
-            }
-            return key
-        }
-        return try KeyRingFile.change(path) { ring in
-            if let key = unknown(ring) { return key }
-            let taken = Set(ring.keys.map(\.id) + registered.map(\.id))
-            let now = StoreOptions().clock()
-            let key = try KeyRing.Key.random(id: id ?? Self.id(now, taken), activatedAt: now)
-            try ring.add(key)
-            return key
-        }
-    }
-
-    /// Today's date, numbered where it is taken.
-    private static func id(_ now: Int64, _ taken: Set<String>) -> String {
-        let date = String(RFC3339.string(microseconds: now).prefix(10))
-        guard taken.contains(date) else { return date }
-        var number = 2
-        while taken.contains("\(date)-\(number)") { number += 1 }
-        return "\(date)-\(number)"
-    }
-}
-
 struct KeysList: TallyCommand {
     static let title = "keys list"
     static let configuration = CommandConfiguration(
@@ -279,19 +184,29 @@ struct KeysRetire: TallyCommand {
 
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
-        let opened = try await OpenedStore.with(store, keys: keys.source) { opened in
-            try await opened.retireKey(
-                id,
-                algorithm: signing ? .ed25519 : .hmacSHA256,
-                actor: change.actor,
-                reason: change.reason
-            )
-            return opened
+        let (opened, done) = try await OpenedStore.with(store, keys: keys.source) { opened in
+            do {
+                try await opened.retireKey(
+                    id,
+                    algorithm: signing ? .ed25519 : .hmacSHA256,
+                    actor: change.actor,
+                    reason: change.reason
+                )
+                return (opened, nil as StoreError?)
+            } catch let error as StoreError where error.code == .alreadyDecided {
+                return (opened, error)
+            }
         }
+        var isNewToRing = false
         if !signing, let path = keys.path {
             let id = id
-            try KeyRingFile.change(path) { $0.retire(id) }
+            isNewToRing = try KeyRingFile.change(path) { ring in
+                defer { ring.retire(id) }
+                return ring[id]?.state == .active
+            }
         }
+        // A run that was interrupted before it changed the ring is finished by this one.
+        if let done, !isNewToRing { throw done }
         var result = Report(Self.title, on: opened, started: started)
         result.add("key_id", .text(id))
         try result.print(report) { ["key '\(id)' is retired"] }
