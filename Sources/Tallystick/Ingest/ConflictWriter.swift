@@ -15,10 +15,14 @@ struct Delivery {
 /// Records further deliveries: duplicates, confirming copies, and conflicts.
 struct ConflictWriter {
     private let store: StoreWriter
+    private let known: KnownCopies
+    private let damaged: DamagedEvents
     private let history: ConfigurationHistory
 
-    init(_ store: StoreWriter) throws {
+    init(_ store: StoreWriter, _ known: KnownCopies) throws {
         self.store = store
+        self.known = known
+        damaged = DamagedEvents(store)
         history = try ConfigurationHistory(in: store.connection)
     }
 
@@ -33,7 +37,6 @@ struct ConflictWriter {
     func record(
         _ delivery: Delivery,
         originID: Int64,
-        comparison: inout ContentComparison,
         severity: (String) -> String
     ) throws -> Outcome {
         let appended = try store.reader.withRow(at: delivery.position) { row in
@@ -48,29 +51,23 @@ struct ConflictWriter {
         let content = store.reader.content
         let isSame = appended.isSame
         if isSame, originID == appended.origin { return Outcome(outcome: .duplicate) }
-        var copies: [StoredCopy] = []
-        try store.copies.read(position: delivery.position, into: &copies)
-        if copies.contains(where: {
-            $0.originID == originID && $0.contentDigest == delivery.digest
-        }) {
+        if try known.contains(delivery.digest, from: originID, at: delivery.position) {
             return Outcome(outcome: .duplicate)
         }
         if isSame {
             try add(.confirmed, delivery, originID, differsIn: nil, storesContent: false)
             return Outcome(outcome: .confirmed)
         }
-        if let damage = appended.damage {
-            // The copy is kept all the same: it may be what is left of the event.
-            let recorder = MismatchRecorder(store)
-            try recorder.record([damage], as: .atRest, actor: delivery.actor)
-        }
+        // The copy is kept all the same: it may be what is left of the event.
+        if let damage = appended.damage { try damaged.record(damage, actor: delivery.actor) }
         let difference = try content.withUnsafeBytesTyped { bytes throws(JSONError) in
-            try comparison.difference(bytes, delivery.content)
+            try known.difference(bytes, delivery.content)
         }
         if difference.agrees {
             try add(.confirmed, delivery, originID, differsIn: difference.json, storesContent: true)
             return Outcome(outcome: .confirmed)
         }
+        let hasDelivered = try known.hasCopy(from: originID, at: delivery.position)
         let copyID = try add(
             .conflicting,
             delivery,
@@ -78,7 +75,6 @@ struct ConflictWriter {
             differsIn: difference.json,
             storesContent: true
         )
-        let delivered = appended.origin == originID || copies.contains { $0.originID == originID }
         let names = try store.reader.withRow(at: delivery.position) { row in
             (event: try store.reader.names(row), id: row.text(at: EventColumn.id))
         }
@@ -87,14 +83,14 @@ struct ConflictWriter {
             delivery: delivery,
             copyID: copyID,
             difference: difference,
-            isEquivocation: delivered,
+            isEquivocation: appended.origin == originID || hasDelivered,
             names: names.event,
             eventID: names.id,
             severity: severity(names.event.category),
             appendedDigest: SHA256Digest(hashing: content)
         )
         guard try isCompared(finding) else { return Outcome(outcome: .conflicting) }
-        let opens = try open(finding, copies, &comparison)
+        let opens = try open(finding)
         return Outcome(outcome: .conflicting, opensConflict: opens)
     }
 
@@ -185,17 +181,20 @@ struct ConflictWriter {
     }
 
     /// Records a disagreement: a mismatch always, and a conflict, a candidate, or support for one.
-    private func open(
-        _ finding: Finding,
-        _ copies: [StoredCopy],
-        _ comparison: inout ContentComparison
-    ) throws -> Bool {
+    private func open(_ finding: Finding) throws -> Bool {
         try addMismatch(finding)
         guard let conflict = try store.conflicts.conflict(at: finding.delivery.position) else {
             try openConflict(finding)
             return true
         }
-        let isKnown = try supportsCandidate(finding, copies, &comparison)
+        let delivery = finding.delivery
+        // A candidate that is no copy of the event as appended may have this content already.
+        let isKnown = try known.hasConflictingCopy(
+            agreeingWith: delivery.content,
+            delivery.digest,
+            at: delivery.position,
+            before: finding.copyID
+        )
         if !isKnown { try addCandidate(finding, to: conflict) }
         if !conflict.isOpen { try store.conflicts.markNewEvidence(on: conflict.conflictID) }
         return false
@@ -320,43 +319,38 @@ struct ConflictWriter {
         guard var state = try store.conflicts.state(of: conflict.conflictID) else { return }
         state.candidates += 1
         state.origins = Self.joined(state.origins, delivery.origin)
-        state.differsIn = Self.union(state.differsIn, finding.differsIn)
+        state.differsIn = DifferingPlaces.union(state.differsIn, finding.differsIn)
         try store.conflicts.setState(state, of: conflict.conflictID)
-    }
-
-    /// Whether a candidate that is no copy of the event as appended has this content already.
-    private func supportsCandidate(
-        _ finding: Finding,
-        _ copies: [StoredCopy],
-        _ comparison: inout ContentComparison
-    ) throws -> Bool {
-        for copy in copies where copy.agreement == .conflicting {
-            if copy.contentDigest == finding.delivery.digest { return true }
-            guard let content = try store.copies.content(of: copy.copyID) else { continue }
-            let difference = try content.withUnsafeBytesTyped { bytes throws(JSONError) in
-                try comparison.difference(bytes, finding.delivery.content)
-            }
-            if difference.agrees { return true }
-        }
-        return false
     }
 
     private static func joined(_ origins: String, _ origin: String) -> String {
         let names = origins.split(separator: ", ").map(String.init)
         return names.contains(origin) ? origins : (names + [origin]).joined(separator: ", ")
     }
+}
 
-    /// Two JSON arrays of strings as one.
-    private static func union(_ a: String?, _ b: String?) -> String? {
-        var seen: [Substring] = []
-        // The arrays are canonical, and no place has a comma between quotation marks unescaped but in a
-        // name; splitting at `","` keeps such names whole.
-        for array in [a, b].compactMap({ $0 }) {
-            for place in array.dropFirst(2).dropLast(2).split(separator: "\",\"")
-            where !seen.contains(place) {
-                seen.append(place)
-            }
+/// Puts on record which events were found damaged while copies were compared with them, each once.
+private final class DamagedEvents {
+    /// Events that are remembered; more are looked up again.
+    private static let remembered = 4096
+
+    private let store: StoreWriter
+    private let recorder: MismatchRecorder
+    private var recorded: Set<Int64> = []
+    /// After a rollback nothing that was recorded is sure.
+    private var generation: Int?
+
+    init(_ store: StoreWriter) {
+        self.store = store
+        recorder = MismatchRecorder(store)
+    }
+
+    func record(_ damage: DamagedRecord, actor: String) throws {
+        if generation != store.generation || recorded.count >= Self.remembered {
+            recorded.removeAll(keepingCapacity: true)
+            generation = store.generation
         }
-        return seen.isEmpty ? nil : "[\"" + seen.sorted().joined(separator: "\",\"") + "\"]"
+        guard let position = damage.position, recorded.insert(position).inserted else { return }
+        try recorder.record([damage], as: .atRest, actor: actor)
     }
 }

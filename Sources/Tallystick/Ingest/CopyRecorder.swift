@@ -10,19 +10,18 @@ struct CopyRecorder {
     private let store: StoreWriter
     private let helper: HelperThread
     private let conflicts: ConflictWriter
-    private var comparison: ContentComparison
+    private let known: KnownCopies
     /// The settings in force.
     var configuration: IngestConfiguration {
-        didSet { comparison = ContentComparison(rules: configuration.comparison) }
+        didSet { known.use(configuration.comparison) }
     }
-    private var known: [StoredCopy] = []
 
     init(_ store: StoreWriter, _ configuration: IngestConfiguration, _ helper: HelperThread) throws
     {
         self.store = store
         self.helper = helper
-        conflicts = try ConflictWriter(store)
-        comparison = ContentComparison(rules: configuration.comparison)
+        known = KnownCopies(store, rules: configuration.comparison)
+        conflicts = try ConflictWriter(store, known)
         self.configuration = configuration
     }
 
@@ -42,7 +41,7 @@ struct CopyRecorder {
     /// Records what agrees byte for byte.
     ///
     /// - returns: the events that must be looked at one by one, in order of arrival.
-    mutating func recordAgreeing(
+    func recordAgreeing(
         _ indices: [Int32],
         _ delivered: Delivered,
         _ arena: UnsafeRawBufferPointer,
@@ -75,7 +74,8 @@ struct CopyRecorder {
                 continue
             }
             if try origin == delivered.originID
-                || hasCopies && isKnown(position, delivered.originID, event.contentDigest)
+                || hasCopies
+                    && known.contains(event.contentDigest, from: delivered.originID, at: position)
             {
                 outcomes.duplicate += 1
             } else {
@@ -105,16 +105,6 @@ struct CopyRecorder {
             && isEqual(EventColumn.time, event.time) && isEqual(EventColumn.subject, event.subject)
             && isEqual(EventColumn.dataContentType, event.dataContentType)
             && isEqual(EventColumn.attributes, event.attributes)
-    }
-
-    private mutating func isKnown(
-        _ position: Int64,
-        _ originID: Int64,
-        _ digest: SHA256Digest
-    ) throws -> Bool {
-        known.removeAll(keepingCapacity: true)
-        try store.copies.read(position: position, into: &known)
-        return known.contains { $0.originID == originID && $0.contentDigest == digest }
     }
 
     private func confirm(
@@ -156,7 +146,7 @@ struct CopyRecorder {
     }
 
     /// Records one event that does not simply agree, or that comes a second time in its batch.
-    mutating func recordOne(
+    func recordOne(
         _ index: Int32,
         _ delivered: Delivered,
         _ arena: UnsafeRawBufferPointer
@@ -173,7 +163,6 @@ struct CopyRecorder {
                 actor: delivered.actor
             ),
             originID: delivered.originID,
-            comparison: &comparison,
             severity: configuration.severity(of:)
         )
     }

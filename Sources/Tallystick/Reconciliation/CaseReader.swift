@@ -28,12 +28,12 @@ struct CaseReader {
         var supporters = set.candidates.map { _ in [String]() }
         var agreeing = set.candidates.map { _ in [SHA256Digest]() }
         if let position = conflict.position, !set.candidates.isEmpty {
-            var comparison = ContentComparison(rules: rules)
+            var index = CandidateIndex(set.candidates, rules)
             for delivery in try candidates.copies.deliveries(of: position, through: last) {
-                let index = try supported(by: delivery, set.candidates, contents, &comparison)
-                guard let index else { continue }
-                supporters[index].append(delivery.origin)
-                agreeing[index].append(delivery.contentDigest)
+                let found = try supported(by: delivery, &index, contents)
+                guard let found else { continue }
+                supporters[found].append(delivery.origin)
+                agreeing[found].append(delivery.contentDigest)
             }
         }
         var cases: [Candidate] = []
@@ -64,24 +64,64 @@ struct CaseReader {
     /// The candidate for which a delivery speaks; nil where there is none any more by these rules.
     private func supported(
         by delivery: FurtherDelivery,
-        _ stored: [StoredCandidate],
-        _ contents: [[UInt8]],
-        _ comparison: inout ContentComparison
+        _ index: inout CandidateIndex,
+        _ contents: [[UInt8]]
     ) throws -> Int? {
-        if delivery.agreement == .confirmed { return stored.firstIndex { $0.copyID == nil } }
-        let known = stored.firstIndex {
-            $0.copyID == delivery.copyID || $0.contentDigest == delivery.contentDigest
-        }
-        if let known { return known }
+        if delivery.agreement == .confirmed { return index.appended }
+        if let known = index.candidate(of: delivery) { return known }
         guard let content = try candidates.copies.content(of: delivery.copyID) else { return nil }
-        for (index, candidate) in stored.enumerated() where candidate.copyID != nil {
-            let agrees = try contents[index].withUnsafeBytesTyped { other throws(JSONError) in
-                try content.withUnsafeBytesTyped { bytes throws(JSONError) in
-                    try comparison.difference(other, bytes).agrees
-                }
-            }
-            if agrees { return index }
+        return try index.candidate(agreeingWith: content, among: contents)
+    }
+}
+
+/// Finds the candidates of one conflict, by number of their places, without going through all of them.
+private struct CandidateIndex {
+    /// The event as appended.
+    let appended: Int?
+    private let candidates: [StoredCandidate]
+    private var byCopy: [Int64: Int] = [:]
+    private var byDigest: [SHA256Digest: Int] = [:]
+    /// By the digest of the comparison form; made when it is first needed.
+    private var byForm: [SHA256Digest: Int]?
+    private var form: ComparisonForm
+
+    init(_ candidates: [StoredCandidate], _ rules: ComparisonRules) {
+        self.candidates = candidates
+        form = ComparisonForm(rules: rules)
+        appended = candidates.firstIndex { $0.copyID == nil }
+        // The first of several counts.
+        for (index, candidate) in candidates.enumerated().reversed() {
+            if let copyID = candidate.copyID { byCopy[copyID] = index }
+            byDigest[candidate.contentDigest] = index
         }
-        return nil
+    }
+
+    /// The first candidate that is a delivery, or has its content.
+    func candidate(of delivery: FurtherDelivery) -> Int? {
+        [byCopy[delivery.copyID], byDigest[delivery.contentDigest]].compactMap { $0 }.min()
+    }
+
+    /// The first candidate, but for the event as appended, that agrees with a content.
+    mutating func candidate(
+        agreeingWith content: [UInt8],
+        among contents: [[UInt8]]
+    ) throws -> Int? {
+        if byForm == nil {
+            var forms: [SHA256Digest: Int] = [:]
+            for (index, candidate) in candidates.enumerated().reversed()
+            where candidate.copyID != nil {
+                forms[try digest(of: contents[index])] = index
+            }
+            byForm = forms
+        }
+        let wanted = try digest(of: content)
+        return byForm?[wanted]
+    }
+
+    private mutating func digest(of content: [UInt8]) throws -> SHA256Digest {
+        var reader = form
+        try content.withUnsafeBytesTyped { bytes throws(JSONError) in try reader.read(bytes) }
+        form = reader
+        return reader.digest
     }
 }

@@ -19,7 +19,7 @@ final class Comparer {
     /// Where a pass stands that does not say how far it has looked.
     private var presence: Int64?
     private var awaited: (dueAt: Int64, position: Int64) = (.min, 0)
-    private var gaps = 0
+    private var gap: SequenceRows.Gap?
     private var collision: Int64 = 0
     private var mismatch: Int64?
 
@@ -109,8 +109,10 @@ final class Comparer {
     // MARK: Sequences
 
     private func compareGaps() throws -> Step? {
-        let due = try sequences.gaps(dueBefore: asOf, limit: 500, skipping: gaps)
-        guard !due.isEmpty else { return nil }
+        let due = try sequences.gaps(dueBefore: asOf, after: gap, limit: 500)
+        guard let last = due.last else { return nil }
+        // Those that get a conflict leave the list, the others stay in it.
+        gap = last
         var step = Step()
         for gap in due {
             let finding = try finding(
@@ -120,14 +122,10 @@ final class Comparer {
                     "{\"first\":\(gap.gap.first),\"last\":\(gap.gap.last),\"next_position\":\(gap.position)}",
                 mark: .gap(gap)
             )
-            guard var finding, finding.isIncluded else {
-                gaps += 1
-                continue
-            }
+            guard var finding, finding.isIncluded else { continue }
             // The event after the gap is not in question.
             (finding.finding.conflict.position, finding.finding.conflict.eventID) = (nil, nil)
             step.findings.append(finding.finding)
-            if isDryRun { gaps += 1 }
         }
         return step
     }

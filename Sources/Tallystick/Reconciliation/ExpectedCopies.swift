@@ -183,13 +183,19 @@ final class ExpectedCopies {
         )
     }
 
-    /// Who delivered further copies of the events of a range, in order of position.
+    /// The origins of further copies of the events of a range, in order of position, each once for an event.
     private func delivered(_ first: Int64, _ last: Int64) throws -> Deliverers {
         try copies.bind(first, at: 1)
         try copies.bind(last, at: 2)
         var delivered = Deliverers()
+        var origins: Set<Int64> = []
         while try copies.step() {
-            delivered.pairs.append((copies.int64(at: 0), copies.int64(at: 1)))
+            let (position, origin) = (copies.int64(at: 0), copies.int64(at: 1))
+            if delivered.pairs.last?.position != position {
+                origins.removeAll(keepingCapacity: true)
+            }
+            guard origins.insert(origin).inserted else { continue }
+            delivered.pairs.append((position, origin))
         }
         try copies.reset()
         return delivered

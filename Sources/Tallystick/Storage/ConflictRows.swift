@@ -67,6 +67,7 @@ struct ConflictRows {
     private let selectState: Statement
     private let selectRecord: Statement
     private let selectMismatch: Statement
+    private let selectMismatchOfNoEvent: Statement
     private let selectLast: Statement
     private let selectKind: Statement
     private let selectSpans: Statement
@@ -152,11 +153,22 @@ struct ConflictRows {
             WHERE conflict_id = ?1
             """
         )
+        // By the event's rows of the trail, which have an index: there are as many mismatches as conflicting copies.
         selectMismatch = try connection.prepare(
             """
             SELECT 1
+            FROM audit_trail AS a
+            JOIN mismatches AS m ON m.audit_sequence = a.audit_sequence
+            WHERE a.position = ?2 AND a.kind = 'mismatch'
+                AND m.kind = ?1 AND m.position = ?2 AND m.copy_id IS ?3
+            LIMIT 1
+            """
+        )
+        selectMismatchOfNoEvent = try connection.prepare(
+            """
+            SELECT 1
             FROM mismatches
-            WHERE kind = ?1 AND position IS ?2 AND copy_id IS ?3
+            WHERE kind = ?1 AND position IS NULL AND copy_id IS ?3
             LIMIT 1
             """
         )
@@ -255,10 +267,11 @@ struct ConflictRows {
 
     /// Whether a mismatch of a kind is on record for an event or a copy.
     func hasMismatch(_ kind: MismatchKind, _ record: DamagedRecord) throws(SQLiteError) -> Bool {
-        try selectMismatch.bindText(kind.rawValue, at: 1)
-        try selectMismatch.bindOptional(record.position, at: 2)
-        try selectMismatch.bindOptional(record.copyID, at: 3)
-        return try selectMismatch.optionalInt64() != nil
+        let rows = record.position == nil ? selectMismatchOfNoEvent : selectMismatch
+        try rows.bindText(kind.rawValue, at: 1)
+        if let position = record.position { try rows.bind(position, at: 2) }
+        try rows.bindOptional(record.copyID, at: 3)
+        return try rows.optionalInt64() != nil
     }
 
     func setState(_ state: ConflictState, of conflictID: Int64) throws(SQLiteError) {

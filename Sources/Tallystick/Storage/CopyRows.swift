@@ -47,6 +47,7 @@ struct CopyRows {
             FROM copies
             WHERE position = ?1
             ORDER BY copy_id
+            LIMIT ?2
             """
         )
         selectContent = try connection.prepare("SELECT content FROM copies WHERE copy_id = ?1")
@@ -81,9 +82,14 @@ struct CopyRows {
         try insert.run()
     }
 
-    /// Further copies of the event at a position, in order of arrival, appended to `copies`.
-    func read(position: Int64, into copies: inout [StoredCopy]) throws(SQLiteError) {
+    /// The first further copies of the event at a position, in order of arrival, appended to `copies`.
+    func read(
+        position: Int64,
+        limit: Int,
+        into copies: inout [StoredCopy]
+    ) throws(SQLiteError) {
         try selectByPosition.bind(position, at: 1)
+        try selectByPosition.bind(Int64(limit), at: 2)
         while try selectByPosition.step() {
             copies.append(
                 StoredCopy(

@@ -74,14 +74,15 @@ struct DerivedStates {
     private static func isSame(_ column: String, _ a: SQLValue, _ b: SQLValue) -> Bool {
         guard column == "differs_in" || column == "origins" else { return a == b }
         guard case .text(let a) = a, case .text(let b) = b else { return a == b }
-        return places(a, column) == places(b, column)
+        return members(of: a, column) == members(of: b, column)
     }
 
-    /// The members of a list whose order does not count.
-    private static func places(_ list: String, _ column: String) -> Set<String> {
+    /// The members of a list whose order does not count. Earlier releases listed every place.
+    private static func members(of list: String, _ column: String) -> Set<String> {
         if column == "origins" { return Set(list.split(separator: ", ").map(String.init)) }
-        let array = try? JSONDocument(Array(list.utf8)).root.array
-        return Set((array ?? []).compactMap(\.string))
+        var places = DifferingPlaces()
+        places.formUnion(list)
+        return Set(places.listed)
     }
 
     private func stored(
@@ -185,28 +186,29 @@ struct DerivedStates {
             ("resolution_id", resolution.map { .integer($0) } ?? .null),
             ("origins", .text(origins.joined(separator: ", "))),
             ("candidates", .integer(Int64(candidates.count))),
-            ("differs_in", Self.array(candidates.places)),
+            ("differs_in", candidates.places.json.map { .text($0) } ?? .null),
         ]
     }
 
     private func candidates(
         of id: Int64
-    ) throws -> (count: Int, origins: Set<String>, places: [String]) {
+    ) throws -> (count: Int, origins: Set<String>, places: DifferingPlaces) {
         let rows = try connection.cached(
             "SELECT origin, differs_in FROM conflict_candidates WHERE conflict_id = ?1 ORDER BY candidate"
         )
         try rows.bind(id, at: 1)
-        let all = try rows.all { ($0.text(at: 0), $0.textIfPresent(at: 1)) }
-        let origins = Set(all.map(\.0))
-        var places: Set<String> = []
-        for case (_, let list?) in all { places.formUnion(Self.places(list, "differs_in")) }
-        return (all.count, origins, places.sorted())
-    }
-
-    private static func array(_ places: [String]) -> SQLValue {
-        guard !places.isEmpty else { return .null }
-        let json = JSONValue(.array(places.map { JSONValue(.string($0)) })).canonical
-        return .text(String(decoding: json, as: UTF8.self))
+        var found = (count: 0, origins: Set<String>(), places: DifferingPlaces())
+        // Most candidates differ in the same places as the one before.
+        var last: String?
+        while try rows.step() {
+            found.count += 1
+            found.origins.insert(rows.text(at: 0))
+            guard let list = rows.textIfPresent(at: 1), list != last else { continue }
+            found.places.formUnion(list)
+            last = list
+        }
+        try rows.reset()
+        return found
     }
 
     // MARK: Effective state

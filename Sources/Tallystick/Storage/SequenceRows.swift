@@ -54,8 +54,9 @@ struct SequenceRows {
             SELECT source_id, first, last, position, due_at
             FROM tally_sequence_gaps
             WHERE conflict_id IS NULL AND due_at < ?1
+                AND due_at >= ?3 AND (due_at, source_id, first) > (?3, ?4, ?5)
             ORDER BY due_at, source_id, first
-            LIMIT ?2 OFFSET ?3
+            LIMIT ?2
             """
         )
         setGapConflict = try connection.prepare(
@@ -178,10 +179,14 @@ struct SequenceRows {
     }
 
     /// Gaps that were due before a time and have no conflict yet.
-    func gaps(dueBefore time: Int64, limit: Int, skipping: Int) throws(SQLiteError) -> [Gap] {
+    ///
+    /// - parameter last: the gap after which they are wanted, in order of their due times; nil for all.
+    func gaps(dueBefore time: Int64, after last: Gap?, limit: Int) throws(SQLiteError) -> [Gap] {
         try gaps.bind(time, at: 1)
         try gaps.bind(Int64(limit), at: 2)
-        try gaps.bind(Int64(skipping), at: 3)
+        try gaps.bind(last?.dueAt ?? .min, at: 3)
+        try gaps.bind(last?.sourceID ?? .min, at: 4)
+        try gaps.bind(last?.gap.first ?? .min, at: 5)
         var found: [Gap] = []
         while try gaps.step() {
             found.append(

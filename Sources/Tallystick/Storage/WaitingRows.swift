@@ -37,30 +37,41 @@ struct WaitingRows {
             """
             INSERT INTO tally_waiting (conflict_id, is_new)
             SELECT k.conflict_id, 0
-            FROM copies AS c
-            JOIN conflicts AS k ON k.position = c.position
-            WHERE c.copy_id > ?1 AND c.copy_id <= ?2
+            FROM (
+                SELECT DISTINCT position
+                FROM copies
+                WHERE copy_id > ?1 AND copy_id <= ?2
+            ) AS c
+            CROSS JOIN conflicts AS k
+            WHERE k.position = c.position
                 AND k.kind IN ('payload_differs', 'metadata_differs', 'equivocation', 'missing_at_origin')
             ON CONFLICT DO NOTHING
             """
         )
-        // So is a copy of an event of a span in which its origin was silent. CROSS JOIN keeps the order: no silence, no work.
+        // So is a copy of an event of a span in which its origin was silent. Spans of one origin do not overlap: the one
+        // that began last before the event is the only one it can lie in. CROSS JOIN keeps the order: no silence of an
+        // origin, no work for its copies.
         addEnded = try connection.prepare(
             """
             INSERT INTO tally_waiting (conflict_id, is_new)
             SELECT DISTINCT s.conflict_id, 0
-            FROM tally_silences AS s
-            JOIN conflict_states AS k ON k.conflict_id = s.conflict_id AND k.state = 'open'
-            CROSS JOIN copies AS c
+            FROM copies AS c
             CROSS JOIN events AS e
+            CROSS JOIN tally_silences AS s
+            CROSS JOIN conflict_states AS k
             WHERE c.copy_id > ?1 AND c.copy_id <= ?2
-                AND c.origin_id = s.origin_id
+                AND EXISTS (SELECT 1 FROM tally_silences AS o WHERE o.origin_id = c.origin_id)
                 AND e.position = c.position
-                AND e.recorded_at > s.since
+                AND s.origin_id = c.origin_id
+                AND s.since = (
+                    SELECT max(b.since)
+                    FROM tally_silences AS b
+                    WHERE b.origin_id = c.origin_id AND b.since < e.recorded_at)
                 AND e.recorded_at <= (
                     SELECT min(d.recorded_at)
                     FROM tally_deliveries AS d
                     WHERE d.origin_id = s.origin_id AND d.recorded_at > s.since)
+                AND k.conflict_id = s.conflict_id AND k.state = 'open'
             ON CONFLICT DO NOTHING
             """
         )

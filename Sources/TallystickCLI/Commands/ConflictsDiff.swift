@@ -72,8 +72,8 @@ enum CandidateTable {
         var places: [Place: [String?]] = [:]
         for case (let index, let content?) in contents.enumerated() {
             try flatten(JSONDocument(content).root, "") { place, value in
-                let empty = [String?](repeating: nil, count: contents.count)
-                places[Place(place), default: empty][index] = value
+                places[Place(place), default: .init(repeating: nil, count: contents.count)][index] =
+                    value
             }
         }
         return places.sorted { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }
