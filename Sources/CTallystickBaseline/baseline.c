@@ -3,8 +3,14 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 const char *tally_baseline_sqlite_version(void) { return sqlite3_libversion(); }
+
+int64_t tally_baseline_file_system(const char *path) {
+    struct statfs status;
+    return statfs(path, &status) == 0 ? (int64_t)status.f_type : 0;
+}
 
 struct tally_loop {
     sqlite3 *db;

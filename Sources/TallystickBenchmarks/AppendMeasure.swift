@@ -1,7 +1,8 @@
 import Tallystick
 import TallystickCore
 
-/// Single appends: one event, one transaction, one fsync.
+/// Single appends: one event, one transaction, one fsync. Both sides append the first events of the workload, and both
+/// times include the closing.
 struct AppendMeasure: Measure {
     func run(_ context: BenchmarkContext) async throws -> [TableRow] {
         var row = TableRow(
@@ -11,27 +12,15 @@ struct AppendMeasure: Measure {
             goal: "at most 1.2"
         )
         let count = context.appends
-        let events = (0..<count).map { index in
-            Event(
-                id: "event-\(index * 7919 % count)",
-                source: "https://monitoring.example",
-                type: "stats",
-                subject: "host-\(index % 100)",
-                time: "2026-03-01T10:00:00Z",
-                dataContentType: "application/json",
-                data: .json("{\"checks\":\(index),\"service\":\"checkout\",\"status\":\"ok\"}")
-            )
-        }
+        let events = try context.workload.firstEvents(count)
         for pair in 0..<context.pairs {
             let path = context.folder.file("append-\(pair).db")
             let raw = context.folder.file("raw-append-\(pair).db")
             let store = try await EventStore.create(at: path)
             let time = try await seconds {
-                for event in events {
-                    try await store.append([event], to: "stream-\(event.subject ?? "")")
-                }
+                for (event, stream) in events { try await store.append([event], to: stream) }
+                await store.close()
             }
-            await store.close()
             row.ours.append(time / Double(count) * 1e6)
             let other = try InsertLoop.seconds(context.workload, at: raw, events: count, batch: 1)
             row.baseline.append(other / Double(count) * 1e6)

@@ -11,7 +11,7 @@ enum Machine {
         \(String(cString: tally_baseline_sqlite_version())); SHA-256 of 16 KiB at \
         \(TableRow.rounded(hashRate, 2)) GB/s a core (in C \(TableRow.rounded(hashRateInC, 2)) GB/s\
         \(tally_baseline_has_sha() != 0 ? ", SHA extensions" : "")); \
-        fsync of a page \(TableRow.rounded(syncMilliseconds(in: folder), 2)) ms.
+        fsync of a page \(TableRow.rounded(syncMilliseconds(in: folder), 2)) ms on \(fileSystem(of: folder)).
         """
     }
 
@@ -25,6 +25,21 @@ enum Machine {
 
     private static var memory: Int {
         sysconf(Int32(_SC_PHYS_PAGES)) / 1024 * sysconf(Int32(_SC_PAGESIZE)) / 1024
+    }
+
+    /// What kind of file system stores are made on: on one in memory, durability costs nothing.
+    private static func fileSystem(of folder: TemporaryFolder) -> String {
+        // linux/magic.h
+        switch UInt32(truncatingIfNeeded: tally_baseline_file_system(folder.path)) {
+        case 0xEF53: return "ext4"
+        case 0x5846_5342: return "xfs"
+        case 0x9123_683E: return "btrfs"
+        case 0x2FC1_2FC1: return "zfs"
+        case 0x794C_7630: return "overlayfs"
+        case 0x0102_1994, 0x8584_58F6:
+            return "a file system in memory (give a folder on a disk with --folder)"
+        case let other: return "a file system of type 0x\(String(other, radix: 16))"
+        }
     }
 
     private static let sample = [UInt8](repeating: 0x54, count: 16_384)

@@ -40,6 +40,36 @@ final class Workload {
         criticalPercent = critical
     }
 
+    /// The first events, as a program gives them, each with the stream that ingest would put it into.
+    func firstEvents(_ count: Int) throws -> [(event: Event, stream: String)] {
+        var lines: [UInt8] = []
+        var found = 0
+        try InputFile(path).forEachChunk { chunk in
+            for byte in chunk where found < count {
+                lines.append(byte)
+                if byte == 0x0A { found += 1 }
+            }
+            return found < count
+        }
+        return try lines.split(separator: 0x0A).map { line in
+            let root = try JSONDocument(Array(line)).root
+            func text(_ name: String) throws -> String {
+                guard let text = root[name]?.string else { throw failed("an event has no \(name)") }
+                return text
+            }
+            let event = Event(
+                id: try text("id"),
+                source: try text("source"),
+                type: try text("type"),
+                subject: try text("subject"),
+                time: try text("time"),
+                dataContentType: try text("datacontenttype"),
+                data: root["data"].map { .json($0.canonical) }
+            )
+            return (event, "\(event.source)#\(event.subject ?? "")")
+        }
+    }
+
     /// Writes the same events in another order, with each `changedEvery`th one changed in its data.
     func shuffle(to other: String, changedEvery: Int? = nil) throws {
         let starts = try lineStarts()

@@ -43,7 +43,10 @@ public struct TallyCommand: Sendable {
         let beside = parts.joined(separator: "/") + "/" + program
         let package = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
         let built = package.joined(separator: "/") + "/.build/debug/" + program
-        return access(beside, X_OK) == 0 ? beside : built
+        // Commands run in a folder of their own, where a relative path would lead nowhere.
+        guard access(beside, X_OK) == 0, let absolute = realpath(beside, nil) else { return built }
+        defer { free(absolute) }
+        return String(cString: absolute)
     }
 
     /// Runs a command to its end.

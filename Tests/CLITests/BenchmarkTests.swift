@@ -22,4 +22,17 @@ struct BenchmarkTests {
         #expect(result.output.contains("fsync of a page"))
         #expect(program.run(["--events", "1"]).code == 64)
     }
+
+    @Test("The program whose start is measured is started, also where the path is relative")
+    func start() throws {
+        let products = TallyCommand(in: "/").path.split(separator: "/").dropLast()
+        let program = TallyCommand(
+            in: "/" + products.joined(separator: "/"),
+            path: "./tally-benchmarks"
+        )
+        let result = program.run(["--events", "1000", "--streams", "10", "--only", "start"])
+        #expect(result.code == 0, "\(result.errors)")
+        let row = result.output.split(separator: "\n").last ?? ""
+        #expect(row.hasPrefix("| tally --version") && row.contains(" ms ("), "\(row)")
+    }
 }

@@ -40,6 +40,8 @@ int tally_baseline_replay(const char *path, const char *setup, const char *state
 
 /* The version of the SQLite library that is linked. */
 const char *tally_baseline_sqlite_version(void);
+/* The type of the file system that a path is on, as in linux/magic.h; 0 where it is not known. */
+int64_t tally_baseline_file_system(const char *path);
 
 /* SHA-256 in C, by the processor's SHA extensions where it has them. */
 void tally_baseline_sha256(const uint8_t *bytes, int64_t count, uint8_t digest[32]);
