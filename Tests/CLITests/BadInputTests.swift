@@ -196,7 +196,7 @@ struct BadInputTests {
             end = open(folder.file("FIFO"), O_WRONLY | O_CLOEXEC)
             _ = (Self.good + "\n").withCString { write(end, $0, strlen($0)) }
         }
-        usleep(500_000)
+        #expect(Waiting.until(child, handles: SIGTERM))
         kill(child, SIGTERM)
         #expect(tally.wait(for: child) == 3)
         if end >= 0 { close(end) }

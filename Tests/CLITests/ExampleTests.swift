@@ -40,7 +40,7 @@ struct ExampleTests {
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = [
             "-C", folder.path, "PATH=\(programs):/usr/local/bin:/usr/bin:/bin", "COLUMNS=400",
-            "timeout", "-k", "5", "100", "bash", "-c", "{ \(line)\n} >\(output) 2>\(errors)",
+            "timeout", "-k", "5", "600", "bash", "-c", "{ \(line)\n} >\(output) 2>\(errors)",
         ]
         process.standardInput = FileHandle.nullDevice
         try process.run()

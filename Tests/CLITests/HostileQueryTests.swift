@@ -29,25 +29,31 @@ struct HostileQueryTests {
         return limited + others
     }
 
+    /// What is to end by the limit has no end of its own, so that a short limit decides nothing but how long the test
+    /// takes; everything else has all the time that it needs.
+    private static func maxTime(_ statement: HostileStatement) -> String {
+        statement.exitCode == 3 ? "100ms" : "10m"
+    }
+
     @Test(
-        "Exit code, time and memory are bounded, file and folder stay as they are",
+        "Every statement ends, with its exit code and bounded memory; file and folder stay as they are",
         arguments: techniques
     )
     func technique(_ technique: String) throws {
         let before = FolderContents(of: folder.path)
+        let tally = TallyCommand(in: folder.path, under: Waiting.command)
         for statement in Self.selection(technique) {
             let (result, peak) = tally.measure(
                 "query",
                 "s.db",
                 "--max-time",
-                "100ms",
+                Self.maxTime(statement),
                 "--output",
                 "/dev/null",
                 "--",
                 statement.text
             )
             #expect(result.code == statement.exitCode, "\(statement): \(result.errors.prefix(300))")
-            #expect(result.seconds < 60, "\(statement)")
             #expect(peak < 600, "\(statement)")
             #expect(statement.exitCode == 0 || result.errors.contains("tally query: "))
         }

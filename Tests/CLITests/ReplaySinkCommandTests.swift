@@ -100,11 +100,14 @@ struct ReplaySinkCommandTests {
             "--batch",
             "10",
             "--exec",
-            "cat >> out; sleep 0.3"
+            "cat >> out; until [ -e told ]; do sleep 0.05; done"
         )
         let out = folder.file("out")
-        for _ in 0..<1_000 where !FileManager.default.fileExists(atPath: out) { usleep(10_000) }
+        let isTaken = Waiting.until { FileManager.default.fileExists(atPath: out) }
+        #expect(isTaken)
         kill(child, SIGTERM)
+        // Only now the command ends: the signal came while it was taking the batch.
+        #expect(FileManager.default.createFile(atPath: folder.file("told"), contents: nil))
         #expect(tally.wait(for: child) == 3)
         let count = try taken().count
         #expect(count > 0 && count < 100 && count % 10 == 0)
@@ -114,9 +117,10 @@ struct ReplaySinkCommandTests {
     @Test("A command that follows gets what is appended later; SIGTERM ends it with exit 0")
     func follow() throws {
         let child = tally.start("replay", "s.db", "mailer", "--follow", "--exec", "cat >> out")
-        for _ in 0..<200 where !status().contains("complete") { usleep(20_000) }
+        let isComplete = Waiting.until { status().contains("complete") }
         ingest(101...103)
-        for _ in 0..<200 where !status().contains("103") { usleep(20_000) }
+        let isThere = Waiting.until { status().contains("103") }
+        #expect(isComplete && isThere)
         kill(child, SIGTERM)
         #expect(tally.wait(for: child) == 0)
         #expect(try taken() == Array(1...103))

@@ -24,7 +24,7 @@ struct HostileQueryTests {
 
     private func outcome(_ sql: String, on store: EventStore) async -> StoreError.Code? {
         var limits = QueryLimits()
-        limits.duration = .seconds(20)
+        limits.duration = Waiting.watchdog
         let fixed = limits
         return await failureCode { try await store.query(sql, limits: fixed) { _ in true } }
     }

@@ -257,7 +257,9 @@ struct ProjectionRulesTests {
             "big",
             "INSERT INTO big VALUES (1, replace(printf('%.*c', 60000000, 'x'), 'x', 'xx'));"
         )
-        let large = try await test.store.replay(projection: huge)
+        var patient = ReplayOptions()
+        patient.applyNanoseconds = 3_600_000_000_000
+        let large = try await test.store.replay(projection: huge, options: patient)
         #expect(large.status == .halted)
         #expect(large.reason?.contains("bytes") == true, "\(large)")
         await test.store.close()

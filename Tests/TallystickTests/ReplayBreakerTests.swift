@@ -243,14 +243,10 @@ struct ReplayBreakerTests {
         )
         let (store, file, park) = (test.store, projection(), options(.park))
         let run = Task { try await store.follow(projection: file, options: park) }
-        var applied = 0
-        for _ in 0..<200 where applied == 0 {
-            try await Task.sleep(for: .milliseconds(50))
-            let isThere = try await test.rows(
-                "SELECT position FROM replay_status WHERE position = 3"
-            )
-            applied = isThere.count
+        let isThere = try await Waiting.until {
+            try await !test.rows("SELECT position FROM replay_status WHERE position = 3").isEmpty
         }
+        #expect(isThere)
         run.cancel()
         let done = try await run.value
         #expect(done.status == .paused && done.position == 3 && done.reason == nil)

@@ -235,11 +235,10 @@ struct ReplayDecisionTests {
         let (store, file) = (test.store, projection("held", "rebuild"))
         let task = Task { try await store.follow(projection: file) }
         func wait(for status: String) async throws {
-            let end = ContinuousClock.now + .seconds(20)
-            while try await test.rows("SELECT status FROM replays") != [[.text(status)]] {
-                try #require(ContinuousClock.now < end, "status \(status) never came")
-                try await Task.sleep(for: .milliseconds(20))
+            let came = try await Waiting.until {
+                try await test.rows("SELECT status FROM replays") == [[.text(status)]]
             }
+            try #require(came, "status \(status) never came")
         }
         try await wait(for: "halted")
         try await test.store.resolve(take)

@@ -26,7 +26,7 @@ struct SQLiteRulesTests {
     func beginImmediate() async throws {
         let made = try await TestStore()
         let path = made.path
-        let options = options(busy: .seconds(60))
+        let options = options(busy: Waiting.watchdog)
         let failures = await withTaskGroup(of: Int.self) { group in
             for writer in 0..<3 {
                 group.addTask {

@@ -169,13 +169,10 @@ struct SwiftProjectionTests {
             #"{"specversion":"1.0","id":"late","source":"/s","type":"late"}"#,
             from: "a"
         )
-        let end = ContinuousClock.now + .seconds(20)
-        var found = false
-        while !found, ContinuousClock.now < end {
-            try await Task.sleep(for: .milliseconds(20))
+        let found = try await Waiting.until {
             let tables = try await test.rows("SELECT 1 FROM sqlite_schema WHERE name = 'totals'")
-            guard !tables.isEmpty else { continue }
-            found = try await !test.rows("SELECT 1 FROM totals WHERE type = 'late'").isEmpty
+            guard !tables.isEmpty else { return false }
+            return try await !test.rows("SELECT 1 FROM totals WHERE type = 'late'").isEmpty
         }
         #expect(found)
         task.cancel()
@@ -190,11 +187,10 @@ struct SwiftProjectionTests {
         let test = try await filled()
         let store = test.store
         let task = Task { try await store.follow(Totals(), named: "totals") }
-        var status: [[SQLValue]] = []
-        while status != [[.text("complete")]] {
-            try await Task.sleep(for: .milliseconds(20))
-            status = try await test.rows("SELECT status FROM replays")
+        let isThere = try await Waiting.until {
+            try await test.rows("SELECT status FROM replays") == [[.text("complete")]]
         }
+        #expect(isThere)
         // Both see the new event; one of them is first.
         try await test.ingest(
             #"{"specversion":"1.0","id":"late","source":"/s","type":"late"}"#,

@@ -18,7 +18,7 @@ struct WriterLimitTests {
             + ["{\"no\":\"event\"}", "[]", "{\"no\":\"event\"}"]
         var counts: [OutcomeCounts] = []
         var transactions: [Int] = []
-        for microseconds: Int64 in [60_000_000, 0] {
+        for microseconds: Int64 in [3_600_000_000, 0] {
             var options = StoreOptions()
             options.writerLimits.transactionMicroseconds = microseconds
             let clock = Clock()

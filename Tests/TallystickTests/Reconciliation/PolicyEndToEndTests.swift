@@ -183,7 +183,8 @@ struct PolicyEndToEndTests {
             case "last": return conflict.candidates.last.map { .take(candidate: $0.number) }
             case "throws": throw Refusal()
             case "late":
-                try await Task.sleep(for: .seconds(30))
+                // Longer than any test runs; its deadline cancels it.
+                try await Task.sleep(for: .seconds(86_400))
                 return .exclude
             case "invalid": return .merge(content: Array("{}".utf8))
             default: return nil

@@ -1,0 +1,51 @@
+public import Glibc
+
+/// Waits for what another task or process brings about.
+///
+/// A test's verdict must not depend on time or load. The limit only ends a test that would hang for ever: it is many
+/// times what the slowest machine takes.
+public enum Waiting {
+    /// The longest time that anything is waited for.
+    public static let watchdog = Duration.seconds(600)
+    /// The words that put a command under the same watchdog.
+    public static let command = ["timeout", "-k", "5", "600"]
+    private static let pollMicroseconds: UInt32 = 10_000
+
+    /// Waits until a condition holds; false where it never did.
+    public static func until(_ condition: () throws -> Bool) rethrows -> Bool {
+        let end = ContinuousClock.now + watchdog
+        while try !condition() {
+            guard ContinuousClock.now < end else { return false }
+            usleep(pollMicroseconds)
+        }
+        return true
+    }
+
+    /// Waits until a condition holds; false where it never did.
+    public static func until(_ condition: () async throws -> Bool) async throws -> Bool {
+        let end = ContinuousClock.now + watchdog
+        while try await !condition() {
+            guard ContinuousClock.now < end else { return false }
+            try await Task.sleep(for: .microseconds(pollMicroseconds))
+        }
+        return true
+    }
+
+    /// Waits until a process handles a signal itself; false where it ended, or never did.
+    public static func until(_ process: pid_t, handles signal: Int32) -> Bool {
+        let field = "SigCgt:"
+        var isOver = false
+        let handles = until {
+            let lines = TallyCommand.text("/proc/\(process)/status").split(separator: "\n")
+            isOver = lines.isEmpty || lines.contains { $0.hasPrefix("State:\tZ") }
+            guard let line = lines.first(where: { $0.hasPrefix(field) }),
+                let mask = UInt64(
+                    line.dropFirst(field.count).filter { !$0.isWhitespace },
+                    radix: 16
+                )
+            else { return isOver }
+            return isOver || mask >> UInt64(signal - 1) & 1 == 1
+        }
+        return handles && !isOver
+    }
+}
