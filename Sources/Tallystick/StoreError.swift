@@ -79,8 +79,10 @@ extension StoreError.Code {
     public static let busy = Self(rawValue: "busy")
     /// No space left on the device.
     public static let diskFull = Self(rawValue: "disk_full")
-    /// The operating system failed to read or write.
+    /// The operating system failed to read or write, or the process may have no more files open.
     public static let inputOutput = Self(rawValue: "input_output")
+    /// The memory is used up. Nothing of the call is stored, and it can be repeated.
+    public static let outOfMemory = Self(rawValue: "out_of_memory")
     /// The handle was closed.
     public static let closed = Self(rawValue: "closed")
     /// A commit failed in a way that leaves its outcome unknown. Open the store again and repeat the call:

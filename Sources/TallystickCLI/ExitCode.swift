@@ -28,7 +28,7 @@ enum Exit {
         case .schemaNewer, .schemaOlder: schema
         case .notPermitted, .queryDenied, .keyMissing, .keyRefused: notPermitted
         case .busy: busy
-        case .diskFull, .inputOutput, .outcomeUnknown: inputOutput
+        case .diskFull, .inputOutput, .outOfMemory, .outcomeUnknown: inputOutput
         case .corrupt, .schemaAltered, .integrity, .historyDiffers: integrity
         case .invalidArgument: usage
         case .badInput, .sourceIsOrigin, .projectionInvalid, .projectionChanged, .queryFailed:

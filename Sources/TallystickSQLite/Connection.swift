@@ -63,8 +63,14 @@ public final class Connection {
         let code = sqlite3_open_v2(path, &opened, flags, nil)
         guard code == SQLITE_OK, let opened else {
             let message = opened.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
+            let number = opened.map { sqlite3_system_errno($0) } ?? 0
             sqlite3_close_v2(opened)
-            throw SQLiteError(code: ResultCode(rawValue: code), message: message, operation: "open")
+            throw SQLiteError(
+                code: ResultCode(rawValue: code),
+                message: message,
+                operation: "open",
+                systemNumber: number
+            )
         }
         handle = opened
         self.path = path
@@ -164,7 +170,12 @@ public final class Connection {
         do {
             fileLock = try SharedFileLock(fullPath)
         } catch {
-            throw SQLiteError(code: .cannotOpen, message: error.description, operation: "open")
+            throw SQLiteError(
+                code: .cannotOpen,
+                message: "\(error.call) of \(error.path) failed",
+                operation: "open",
+                systemNumber: error.number
+            )
         }
     }
 
@@ -197,6 +208,14 @@ public final class Connection {
 
     /// The database's path from the root on, as SQLite opened it.
     var fullPath: String { sqlite3_db_filename(handle, "main").map { String(cString: $0) } ?? path }
+
+    /// Takes the open transaction back.
+    public func rollBack() throws(SQLiteError) { try cached(Self.rollback).run() }
+
+    /// Prepares what `rollBack` runs, so that a transaction can be taken back where the memory is used up.
+    public func prepareRollback() throws(SQLiteError) { _ = try cached(Self.rollback) }
+
+    private static let rollback = "ROLLBACK"
 
     /// Has the schema checked now, and whenever `begin` finds it changed.
     public func watchSchema(_ judge: @escaping (Connection) throws -> Void) throws {
@@ -306,12 +325,16 @@ public final class Connection {
     @usableFromInline
     func failure(_ code: Int32, _ operation: String, sql: String = "") -> SQLiteError {
         let offset = sqlite3_error_offset(handle)
+        let code = ResultCode(rawValue: code)
+        let isOfSystem = code.kind == .cannotOpen || code.kind == .inputOutput
         return SQLiteError(
-            code: ResultCode(rawValue: code),
+            code: code,
             message: String(cString: sqlite3_errmsg(handle)),
             operation: operation,
             sql: sql,
-            offset: offset < 0 ? nil : Int(offset)
+            offset: offset < 0 ? nil : Int(offset),
+            // SQLite keeps the number of an earlier failure until there is another one.
+            systemNumber: isOfSystem ? sqlite3_system_errno(handle) : 0
         )
     }
 }

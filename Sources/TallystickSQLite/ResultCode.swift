@@ -8,6 +8,9 @@ public struct ResultCode: RawRepresentable, Hashable, Sendable {
     /// The code without its extension: `SQLITE_IOERR` for `SQLITE_IOERR_FSYNC`.
     public var primary: ResultCode { ResultCode(rawValue: rawValue & 0xFF) }
 
+    /// What the code says of the call, of the file, and of what can be done.
+    public var kind: FailureKind { FailureKind(self) }
+
     /// SQLite's own sentence for the code.
     public var text: String { String(cString: sqlite3_errstr(rawValue)) }
 

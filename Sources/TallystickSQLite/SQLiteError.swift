@@ -12,31 +12,34 @@ public struct SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
     public let sql: String
     /// Where in `sql` the error is, in bytes; nil where SQLite does not say.
     public let offset: Int?
+    /// The value of `errno`, where the operating system refused to open, read or write a file; else 0.
+    public let systemNumber: Int32
 
     public init(
         code: ResultCode,
         message: String,
         operation: String,
         sql: String = "",
-        offset: Int? = nil
+        offset: Int? = nil,
+        systemNumber: Int32 = 0
     ) {
         self.code = code
         self.message = message
         self.operation = operation
         self.sql = sql
         self.offset = offset
+        self.systemNumber = systemNumber
     }
 
-    public var isBusy: Bool { .busy ~= code || .locked ~= code }
-    public var isCorrupt: Bool { .corrupt ~= code }
-    public var isFull: Bool { .full ~= code }
-    public var isReadOnly: Bool { .readOnly ~= code }
-    public var isInputOutput: Bool { .inputOutput ~= code }
-    public var isInterrupted: Bool { .interrupt ~= code }
-    public var isDenied: Bool { .denied ~= code }
-    public var isConstraint: Bool { .constraint ~= code }
-    public var isNotADatabase: Bool { .notADatabase ~= code }
-    public var cannotOpen: Bool { .cannotOpen ~= code }
+    public var kind: FailureKind { code.kind }
+    public var isBusy: Bool { kind == .busy }
+    public var isCorrupt: Bool { kind == .corrupt }
+    public var isFull: Bool { kind == .diskFull }
+    public var isInputOutput: Bool { kind == .inputOutput }
+    public var isInterrupted: Bool { kind == .interrupted }
+    public var isDenied: Bool { kind == .denied }
+    public var isConstraint: Bool { kind == .constraint }
+    public var cannotOpen: Bool { kind == .cannotOpen }
 
     public var description: String {
         "\(operation): \(message) (\(code.text), code \(code.rawValue))"

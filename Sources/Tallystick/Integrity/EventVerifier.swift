@@ -63,15 +63,19 @@ final class EventVerifier {
     }
 
     private func check(_ row: EventRow, _ report: inout VerifyReport) throws {
-        func finding(_ kind: String, _ expected: String, _ actual: String) -> VerifyReport.Finding {
-            self.finding(row, kind, expected, actual)
+        func finding(
+            _ kind: String,
+            _ expected: String,
+            _ actual: String
+        ) throws -> VerifyReport.Finding {
+            try self.finding(row, kind, expected, actual)
         }
         addKeys(row)
         if let fault = shape.fault(in: row) {
-            report.add(finding("content", "the table's own types", fault))
+            report.add(try finding("content", "the table's own types", fault))
         }
         guard try reader.readContent(row) else {
-            report.add(finding("leaf", "a source and a type", "a name is missing"))
+            report.add(try finding("leaf", "a source and a type", "a name is missing"))
             return
         }
         let digest = reader.contentDigest
@@ -79,15 +83,17 @@ final class EventVerifier {
         case .holds: break
         case .notChecked: report.checksumsWithoutKey += 1
         case .finding(let kind, let expected, let actual):
-            report.add(finding(kind, expected, actual))
+            report.add(try finding(kind, expected, actual))
         }
         guard let leaf = try reader.leafHash(row, content: digest) else {
-            report.add(finding("leaf", "a stream, a category and an origin", "a name is missing"))
+            report.add(
+                try finding("leaf", "a stream, a category and an origin", "a name is missing")
+            )
             return
         }
         let proof = try leaves.hash(row.int64(at: EventColumn.position) - 1)
         guard proof != leaf else { return }
-        report.add(finding("leaf", proof?.hex ?? "no leaf hash is stored", leaf.hex))
+        report.add(try finding("leaf", proof?.hex ?? "no leaf hash is stored", leaf.hex))
     }
 
     private func addKeys(_ row: EventRow) {
@@ -109,13 +115,13 @@ final class EventVerifier {
         _ kind: String,
         _ expected: String,
         _ actual: String
-    ) -> VerifyReport.Finding {
+    ) throws -> VerifyReport.Finding {
         let position = row.int64(at: EventColumn.position)
-        let names = try? reader.names(row)
+        let names = try reader.names(row)
         return VerifyReport.Finding(
             record: "events \(position)",
             position: position,
-            source: names?.source,
+            source: names.source,
             eventID: row.text(at: EventColumn.id),
             finding: kind,
             expected: expected,

@@ -222,12 +222,29 @@ private struct Doctor {
         let rows = try connection.prepare("PRAGMA quick_check(5)")
         var lines: [String] = []
         while try rows.step() { lines.append(rows.text(at: 0)) }
+        try throwUnread(lines)
         return Diagnosis(
             subject: "file",
             level: lines == ["ok"] ? .good : .problem,
             finding: lines == ["ok"]
                 ? "SQLite's quick check is content" : lines.joined(separator: "; ")
         )
+    }
+
+    /// SQLite's check reports a page that it cannot read among the damage (btree.c, `checkTreePage`).
+    ///
+    /// - throws: `SQLiteError` where reading failed, which says nothing about what the page holds.
+    private func throwUnread(_ lines: [String]) throws(SQLiteError) {
+        for line in lines.flatMap({ $0.split(separator: "\n") }) {
+            let number = line.firstRange(of: "error code=").flatMap {
+                Int32(line[$0.upperBound...].prefix(while: \.isNumber))
+            }
+            // Pages outside of the file are told in other words: only a read can fail so.
+            let code =
+                line.contains("failed to get page") ? .inputOutput : number.map(ResultCode.init)
+            guard let code, ![.corrupt, .none].contains(code.kind) else { continue }
+            throw SQLiteError(code: code, message: String(line), operation: "check")
+        }
     }
 
     private func tiles() throws -> Diagnosis {

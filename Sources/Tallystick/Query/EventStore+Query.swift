@@ -188,7 +188,9 @@ final class QuerySession {
 
     private func translate(_ error: SQLiteError) -> StoreError {
         if let denial = authorizer.denial { return denied(denial) }
-        if error.isInterrupted {
+        switch error.kind {
+        case .statement, .constraint, .denied: break
+        case .interrupted:
             return guardian.isTimeUsedUp
                 ? StoreError(
                     .limitReached,
@@ -197,24 +199,23 @@ final class QuerySession {
                     hint: "Search by event_id, stream or position, or raise --max-time"
                 )
                 : StoreError(.interrupted, during: "query", "it was stopped")
-        }
-        if error.isCorrupt || error.isBusy || error.isInputOutput {
-            return StoreError(error, during: "query", on: connection.path)
-        }
-        if .tooBig ~= error.code {
+        case .tooBig:
             return StoreError(
                 .limitReached,
                 during: "query",
                 "a value would have more than \(limits.valueBytes) bytes"
             )
-        }
-        if .noMemory ~= error.code {
+        case .outOfMemory where limits.memoryBytes != nil:
             return StoreError(
                 .limitReached,
                 during: "query",
                 "the memory for a query is used up",
                 hint: "Sort, group or join less at a time, or raise --max-memory"
             )
+        case .busy, .outOfMemory, .inputOutput, .diskFull, .cannotOpen, .notPermitted, .moved,
+            .corrupt,
+            .notADatabase, .misuse, .none:
+            return StoreError(error, during: "query", on: connection.path)
         }
         let place = error.offset.map { " at byte \($0) of the statement" } ?? ""
         return StoreError(

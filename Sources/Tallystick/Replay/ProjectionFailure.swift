@@ -10,14 +10,17 @@ enum ProjectionFailure {
         _ authorizer: Authorizer,
         _ connection: Connection
     ) throws(SQLiteError) -> String {
-        if error.isFull || error.isInputOutput || error.isCorrupt || error.isBusy { throw error }
-        if error.isInterrupted {
+        switch error.kind {
+        case .statement, .constraint, .denied: break
+        case .tooBig: return "a value has more than \(ProjectionLimits.valueBytes) bytes"
+        case .interrupted:
             guard connection.isTimeUsedUp else { throw error }
             let seconds = ProjectionLimits.applyNanoseconds / 1_000_000_000
             return "the time for one event is used up (\(seconds) seconds)"
-        }
-        if .tooBig ~= error.code {
-            return "a value has more than \(ProjectionLimits.valueBytes) bytes"
+        case .busy, .outOfMemory, .inputOutput, .diskFull, .cannotOpen, .notPermitted, .moved,
+            .corrupt,
+            .notADatabase, .misuse, .none:
+            throw error
         }
         return authorizer.denial ?? error.message
     }

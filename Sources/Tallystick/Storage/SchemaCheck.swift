@@ -27,9 +27,7 @@ enum SchemaCheck {
             "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema"
         )
         // Where the table itself was changed this cannot be read, and nothing belongs to a projection.
-        let record = try? connection.prepare(
-            "SELECT replay, type, coalesce(sql, '') FROM projection_objects WHERE name = ?1"
-        )
+        let record = try projectionRecord(connection)
         var missing = model
         var projectionTables: Set<String> = []
         // The index that SQLite makes for a table comes after it, and has no text of its own.
@@ -58,6 +56,20 @@ enum SchemaCheck {
         }
         // Now the table is known to be there.
         try checkDigests(of: connection, present, path)
+    }
+
+    private static func projectionRecord(
+        _ connection: Connection
+    ) throws(SQLiteError) -> Statement? {
+        do throws(SQLiteError) {
+            return try connection.prepare(
+                "SELECT replay, type, coalesce(sql, '') FROM projection_objects WHERE name = ?1"
+            )
+        } catch {
+            // There is no such table, or column. Any other failure says nothing about the schema.
+            guard error.kind == .statement else { throw error }
+            return nil
+        }
     }
 
     private static func belongsToProjection(

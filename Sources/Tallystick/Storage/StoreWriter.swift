@@ -76,6 +76,7 @@ final class StoreWriter {
         heads = try HeadRows(in: connection)
         checksummer = options.checksummer
         follower = SettingsFollower(configurations, connection, options)
+        try connection.prepareRollback()
         audit = try AuditInsertion(in: connection)
         auditLeaves = try AuditLeafReader(in: connection)
     }
@@ -161,11 +162,15 @@ final class StoreWriter {
 
     private func rolledBack(after error: any Error, during operation: String) -> StoreError {
         let failure = StoreError(error, during: operation, on: path)
+        // Where the disk or the memory fails while frames are written, the last of them may be there. A disk that is
+        // full, or a lock that is not granted, is found before.
         let isCommitFailure =
-            (error as? SQLiteError).map { $0.sql == "COMMIT" && ($0.isInputOutput) } ?? false
+            (error as? SQLiteError).map {
+                $0.sql == "COMMIT" && $0.operation != "prepare" && !$0.isBusy && !$0.isFull
+            } ?? false
         if !connection.isAutocommit {
             do {
-                try connection.execute("ROLLBACK")
+                try connection.rollBack()
             } catch {
                 poison = StoreError(
                     .outcomeUnknown,
@@ -184,7 +189,7 @@ final class StoreWriter {
             .outcomeUnknown,
             during: operation,
             on: path,
-            "the disk failed while the transaction was committed (\(failure.message))",
+            "the transaction failed while it was committed (\(failure.message))",
             hint: "Open the store again and repeat the call: what was stored is recognised",
             isRetryable: true
         )

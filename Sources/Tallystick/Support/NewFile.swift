@@ -15,15 +15,29 @@ enum NewFile {
     ) throws(StoreError) -> Int32 {
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            let isThere = errno == EEXIST
+            let number = errno
+            let isThere = number == EEXIST
             throw StoreError(
-                isThere ? code : .cannotCreate,
+                isThere ? code : Self.code(number),
                 during: operation,
                 on: path,
-                isThere ? "there is a file already" : String(cString: strerror(errno)),
+                isThere ? "there is a file already" : String(cString: strerror(number)),
                 hint: isThere ? "Choose another path; nothing was changed" : hint
             )
         }
         return descriptor
+    }
+
+    /// What it says that a file cannot be made: of the path, or of what the system and the process have left.
+    static func code(
+        _ number: Int32,
+        otherwise code: StoreError.Code = .cannotCreate
+    ) -> StoreError.Code {
+        switch number {
+        case ENOSPC, EDQUOT: .diskFull
+        case EIO, EMFILE, ENFILE: .inputOutput
+        case ENOMEM: .outOfMemory
+        default: code
+        }
     }
 }

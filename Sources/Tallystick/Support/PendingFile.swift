@@ -191,7 +191,7 @@ package final class PendingFile {
     ) -> StoreError {
         let isFull = number == ENOSPC || number == EDQUOT
         return StoreError(
-            isFull ? .diskFull : number == EIO ? .inputOutput : code,
+            NewFile.code(number, otherwise: code),
             during: operation,
             on: path,
             String(cString: strerror(number)),

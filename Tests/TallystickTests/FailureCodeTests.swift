@@ -1,0 +1,64 @@
+import Glibc
+import TallystickSQLite
+import TallystickTestKit
+import Testing
+
+@testable import Tallystick
+
+@Suite("Failures of SQLite as errors of the library")
+struct FailureCodeTests {
+    private static func code(
+        _ code: Int32,
+        operation: String = "step",
+        number: Int32 = 0
+    ) -> StoreError.Code {
+        let error = SQLiteError(
+            code: ResultCode(rawValue: code),
+            message: "m",
+            operation: operation,
+            systemNumber: number
+        )
+        return StoreError(error, during: "test").code
+    }
+
+    private static let expected: [(FailureKind, StoreError.Code)] = [
+        (.busy, .busy), (.outOfMemory, .outOfMemory), (.inputOutput, .inputOutput),
+        (.diskFull, .diskFull), (.cannotOpen, .notPermitted), (.notPermitted, .notPermitted),
+        (.moved, .outcomeUnknown), (.corrupt, .corrupt), (.notADatabase, .notAStore),
+        (.interrupted, .interrupted), (.tooBig, .corrupt), (.constraint, .integrity),
+        (.denied, .bug), (.statement, .bug), (.misuse, .bug), (.none, .bug),
+    ]
+
+    @Test("Every result code is the error that its kind says; only wrong calls are bugs")
+    func everyCode() {
+        let codes = Swift.Dictionary(uniqueKeysWithValues: Self.expected)
+        #expect(codes.count == FailureKind.allCases.count)
+        for primary in Int32(0)...101 {
+            for extended in Int32(0)...40 {
+                let number = primary | extended << 8
+                let kind = ResultCode(rawValue: number).kind
+                #expect(Self.code(number) == codes[kind], "code \(number)")
+            }
+        }
+    }
+
+    @Test(
+        "A file that cannot be opened is not permitted, or a sign of what the process has used up"
+    )
+    func cannotOpen() {
+        let cannotOpen: Int32 = 14
+        for (number, code): (Int32, StoreError.Code) in [
+            (0, .notPermitted), (EACCES, .notPermitted), (EROFS, .notPermitted),
+            (ENOENT, .notPermitted), (ELOOP, .notPermitted), (EMFILE, .inputOutput),
+            (ENFILE, .inputOutput), (EIO, .inputOutput), (ENOMEM, .outOfMemory),
+            (ENOSPC, .diskFull), (EDQUOT, .diskFull),
+        ] {
+            #expect(Self.code(cannotOpen, number: number) == code, "errno \(number)")
+        }
+    }
+
+    @Test("A schema with more objects than there may be was changed; it is not a damaged file")
+    func tooManyObjects() {
+        #expect(Self.code(18, operation: "prepare") == .schemaAltered)
+    }
+}
