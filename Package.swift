@@ -61,16 +61,17 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .target(name: "CTallystickTestKit"),
+        .target(name: "CTallystickTestKit", dependencies: ["CTallystickSQLite"]),
         .target(
             name: "TallystickTestKit",
             dependencies: ["Tallystick", "TallystickCore", "CTallystickTestKit"],
             swiftSettings: strict
         ),
+        .target(name: "CTallystickCLI"),
         .executableTarget(
             name: "TallystickCLI",
             dependencies: [
-                "Tallystick",
+                "Tallystick", "CTallystickCLI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
@@ -92,7 +93,7 @@ let package = Package(
         ),
         .testTarget(
             name: "TallystickSQLiteTests",
-            dependencies: ["TallystickSQLite", "TallystickTestKit"],
+            dependencies: ["CTallystickSQLite", "TallystickSQLite", "TallystickTestKit"],
             swiftSettings: strict
         ),
         .testTarget(

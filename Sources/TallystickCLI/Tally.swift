@@ -1,4 +1,5 @@
 import ArgumentParser
+import CTallystickCLI
 import Glibc
 import Tallystick
 
@@ -13,12 +14,24 @@ enum Process {
         signal(SIGXFSZ, SIG_IGN)
         // Before any other thread exists, which would take the signals with it.
         Signals.block()
+        startExecutor()
         // Detached: this function is isolated to the main actor, whose thread waits for signals.
         let task = Task.detached {
             await Tally.parseAndRun()
             exit(Exit.done)
         }
         Signals.wait { task.cancel() }
+    }
+
+    private static func startExecutor() {
+        let result = tally_start_executor()
+        guard result != 0 else { return }
+        let reason = String(cString: strerror(result))
+        Terminal.note(
+            "tally: start a thread: the operating system refuses another thread: \(reason) [busy]"
+        )
+        Terminal.note("hint: let the process have more threads and memory, or run fewer processes")
+        exit(Exit.busy)
     }
 }
 

@@ -1,5 +1,11 @@
 import Glibc
 
+/// Limits of threads.
+enum ThreadLimits {
+    /// Bytes of a thread's stack, at least: what the deepest input takes, whatever 'ulimit -s' says.
+    static let stackBytes = 8 << 20
+}
+
 /// Starts a thread that runs `body` once and is never joined.
 ///
 /// - throws: `StoreError` with `busy` where the operating system refuses another thread.
@@ -8,6 +14,11 @@ func startThread(_ body: @escaping @Sendable () -> Void) throws(StoreError) {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    var stackBytes = 0
+    pthread_attr_getstacksize(&attributes, &stackBytes)
+    if stackBytes < ThreadLimits.stackBytes {
+        pthread_attr_setstacksize(&attributes, ThreadLimits.stackBytes)
+    }
     // Signals are for the program's own threads; these only work.
     var all = sigset_t()
     var previous = sigset_t()
@@ -32,7 +43,7 @@ func startThread(_ body: @escaping @Sendable () -> Void) throws(StoreError) {
         throw StoreError(
             .busy,
             during: "start a thread",
-            "the operating system refuses another thread (error \(result))",
+            "the operating system refuses another thread: \(String(cString: strerror(result)))",
             hint: "Let the process have more threads and memory, or repeat the call when fewer run",
             isRetryable: true
         )

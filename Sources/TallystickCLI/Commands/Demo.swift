@@ -8,7 +8,7 @@ struct Demo: TallyCommand {
         discussion: """
             Builds a store from two origins of a dual-write migration, kills a replay half-way, resumes it, \
             shows that its digests are those of an uninterrupted run, puts a conflict side by side, resolves \
-            it, lets policies decide the rest, and verifies everything. Run it in the project's folder.
+            it, lets policies decide the rest, and verifies everything. The program carries the events.
 
             EXAMPLES
               tally demo
@@ -16,8 +16,11 @@ struct Demo: TallyCommand {
             """
     )
 
-    @Option(help: "The folder with events/ and projections/.", completion: .directory)
-    var fixtures: String = "fixtures"
+    @Option(
+        help: "A folder with other events/, projections/ and settings.json.",
+        completion: .directory
+    )
+    var fixtures: String?
     @Option(
         help: "Keep the files in this folder; by default they are removed.",
         completion: .directory
@@ -25,13 +28,9 @@ struct Demo: TallyCommand {
     var keep: String?
 
     func execute() async throws -> Int32 {
-        let projection = "\(fixtures)/projections/error_counts.sql"
-        let inputs = ["websocket", "realtime"].map {
-            (origin: $0, path: "\(fixtures)/events/\($0).ndjson")
-        }
-        let settings = "\(fixtures)/settings.json"
-        for path in [projection, settings] + inputs.map(\.path) { _ = try SmallFile.read(path) }
         let folder = try DemoFolder(keep)
+        let files = try fixtures.map(DemoFiles.init(in:)) ?? DemoFiles(carriedInto: folder)
+        let (projection, inputs, settings) = (files.projection, files.inputs, files.settings)
         let stage = DemoStage(folder.path)
         let store = folder.path + "/demo.db"
         try stage.run(["init", store, "--config", settings])

@@ -83,7 +83,10 @@ final class DemoProcess {
         words.append(nil)
         defer { for word in words { free(word) } }
         var child = pid_t()
-        let result = posix_spawn(&child, "/proc/self/exe", &actions, nil, words, environ)
+        // Without /proc, the program is looked for as the shell did.
+        let own = "/proc/self/exe"
+        let program = access(own, X_OK) == 0 ? own : CommandLine.arguments.first ?? "tally"
+        let result = posix_spawnp(&child, program, &actions, nil, words, environ)
         guard result == 0 else { throw failure(result) }
         return child
     }

@@ -79,6 +79,8 @@ struct DemoStage {
 final class DemoFolder {
     let path: String
     private let isKept: Bool
+    /// Names of the files that `write` made.
+    private var written: [String] = []
 
     init(_ keep: String?) throws(StoreError) {
         isKept = keep != nil
@@ -108,8 +110,39 @@ final class DemoFolder {
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// Makes a file in the folder.
+    func write(_ bytes: UnsafeRawBufferPointer, to name: String) throws(StoreError) {
+        let file = "\(path)/\(name)"
+        func failure() -> StoreError {
+            StoreError(
+                .inputOutput,
+                during: "write the demo's files",
+                on: file,
+                String(cString: strerror(errno))
+            )
+        }
+        let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure() }
+        defer { close(descriptor) }
+        written.append(name)
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = Glibc.write(
+                descriptor,
+                UnsafeRawBufferPointer(rebasing: rest).baseAddress,
+                rest.count
+            )
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw failure()
+            }
+            rest = rest.dropFirst(count)
+        }
+    }
+
     deinit {
         guard !isKept else { return }
+        for name in written { unlink("\(path)/\(name)") }
         for name in ["demo.db", "copy.db"] {
             for suffix in ["", "-wal", "-shm", "-journal"] { unlink("\(path)/\(name)\(suffix)") }
         }

@@ -116,7 +116,8 @@ enum Terminal {
     /// Tells of a failure: what, where, why, and what to do.
     static func report(_ error: StoreError, command: String) {
         let subject = error.subject.isEmpty ? "" : " (\(error.subject))"
-        note("tally \(command): \(error.operation)\(subject): \(error.message) [\(error.code)]")
+        let program = command.isEmpty ? "tally" : "tally \(command)"
+        note("\(program): \(error.operation)\(subject): \(error.message) [\(error.code)]")
         if !error.hint.isEmpty { note("hint: \(error.hint)") }
     }
 }

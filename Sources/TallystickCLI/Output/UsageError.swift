@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Tallystick
 
 /// What the parser of arguments has to say, in the words of the other messages.
 enum UsageError {
@@ -8,11 +9,23 @@ enum UsageError {
         let code = Tally.exitCode(for: error)
         let text = Tally.fullMessage(for: error)
         if code.isSuccess {
-            if !text.isEmpty { print(text) }
+            if !text.isEmpty { printOrExit(text) }
         } else if !(error is ExitCode) {
             complain(text)
         }
         Glibc.exit(code.rawValue)
+    }
+
+    /// Prints text on standard output; ends the program where nobody can take it.
+    static func printOrExit(_ text: String) {
+        do throws(StoreError) {
+            let output = try OutputFile(path: nil)
+            try output.write(text + "\n")
+            try output.flush()
+        } catch {
+            Terminal.report(error, command: "")
+            Glibc.exit(Exit.code(for: error))
+        }
     }
 
     /// The parser's text: `Error: …`, perhaps `Help: …`, `Usage: …`, `See 'tally …' for more information.`
