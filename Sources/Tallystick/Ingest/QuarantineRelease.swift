@@ -5,7 +5,7 @@ extension EventStore {
     /// Gives a quarantined input another chance: it is decoded again, perhaps with a map, and recorded with an
     /// ordinary outcome as a delivery by its origin.
     ///
-    /// - throws: `StoreError`: `notFound`; `badInput` when it still is no event; nothing is changed then.
+    /// - throws: `StoreError`: `notFound`; `alreadyDecided` when it was released; `badInput` when it still is no event; nothing is changed then.
     @discardableResult
     public func releaseQuarantined(
         _ id: Int64,
@@ -63,11 +63,13 @@ struct QuarantineRelease {
             )
         }
         guard state != "released" else {
+            let done = try DoneActRows(in: store.connection).release(of: id)
             throw StoreError(
                 .alreadyDecided,
                 during: "release from quarantine",
                 on: "input \(id)",
-                "it was released already"
+                "this was already done" + (done.map { " \($0.text)" } ?? ""),
+                hint: "There is nothing left to do; see 'tally audit list'"
             )
         }
         guard length == Int64(content.count) else {

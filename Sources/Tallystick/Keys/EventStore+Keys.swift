@@ -12,6 +12,16 @@ extension EventStore {
         }
     }
 
+    /// The act that put a key on record.
+    package func registration(of key: RegisteredKey) async throws(StoreError) -> DoneAct? {
+        let (path, options) = (path, options)
+        return try await Self.attempt("list the keys", path) {
+            try await runOnThread {
+                try DoneActRows(in: StoreFile.openForReading(path, options)).act(key.registration)
+            }
+        }
+    }
+
     /// Makes a key the one that makes HMACs from now on. Categories that ask for HMACs demand them from every
     /// event that is recorded later.
     ///
@@ -183,11 +193,15 @@ struct KeyWriter {
                 )
             }
             guard key.state == .active else {
+                let done = try key.retirement.flatMap {
+                    try DoneActRows(in: store.connection).act($0)
+                }
                 throw StoreError(
                     .alreadyDecided,
                     during: operation,
                     on: "key '\(id)'",
-                    "it was retired already"
+                    "this was already done" + (done.map { " \($0.text)" } ?? ""),
+                    hint: "There is nothing left to do; see 'tally keys list'"
                 )
             }
             try store.addAudit(row("retire", nil, actor, reason), tables: [.keys]) { sequence in

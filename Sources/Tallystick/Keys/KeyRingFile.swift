@@ -48,6 +48,18 @@ public enum KeyRingFile {
         try file.publish(replacing: false)
     }
 
+    /// Writes the file of a public key, which everybody may read.
+    ///
+    /// - throws: `StoreError`: `cannotCreate` when there is a file already.
+    public static func write(_ verifier: NoteVerifier, to path: String) throws(StoreError) {
+        guard access(path, F_OK) != 0 else {
+            throw PendingFile.alreadyThere(path, writing, .cannotCreate)
+        }
+        let file = try PendingFile(for: path, permissions: 0o644, during: writing)
+        try write(Array("\(verifier)\n".utf8), to: file)
+        try file.publish(replacing: false)
+    }
+
     private static let writing = "write the keys"
 
     private static func write(_ bytes: [UInt8], to file: PendingFile) throws(StoreError) {

@@ -4,6 +4,8 @@ import TallystickSQLite
 public struct AuditFilter: Sendable, Equatable {
     /// Kinds, such as `resolution` or `configuration`; none for all.
     public var kinds: [String] = []
+    /// All kinds that there are.
+    package static var allKinds: [String] { AuditKind.allCases.map(\.rawValue) }
     public var position: Int64?
     /// The event's id, of any source where `source` is nil.
     public var eventID: String?

@@ -19,7 +19,7 @@ struct ManualDecider {
         configuration version: Int64
     ) throws -> NewDecision {
         guard current.state.isOpen else {
-            throw Self.decided(request.conflictID, by: current.state.resolutionID)
+            throw try alreadyDecided(request, current)
         }
         var decision = NewDecision(
             conflictID: request.conflictID,
@@ -47,15 +47,65 @@ struct ManualDecider {
             // The event as appended needs no second copy of itself.
             if winner.copyID != nil { decision.content = content }
         case .content(let bytes):
-            guard let source = conflict.source, let eventID = conflict.eventID,
-                conflict.position != nil
-            else { throw refused(conflict, "it has no event") }
-            let identity = try StoreIdentity.read(from: connection)
-            let judge = DecidedContent(deliveryAttributes: identity.deliveryAttributes)
+            guard let content = try canonical(bytes, for: conflict) else {
+                throw refused(conflict, "it has no event")
+            }
             decision.decision = .merge
-            decision.content = try judge.judged(bytes, source: source, eventID: eventID)
+            decision.content = content
         }
         return decision
+    }
+
+    /// Content that a person gives for a conflict's event, in canonical form; nil where the conflict has no event.
+    private func canonical(_ bytes: [UInt8], for conflict: ConflictRecord) throws -> [UInt8]? {
+        guard let source = conflict.source, let eventID = conflict.eventID,
+            conflict.position != nil
+        else { return nil }
+        let identity = try StoreIdentity.read(from: connection)
+        return try DecidedContent(deliveryAttributes: identity.deliveryAttributes)
+            .judged(bytes, source: source, eventID: eventID)
+    }
+
+    // MARK: Repeated requests
+
+    /// Says of a conflict that was decided who did it, and whether it was this very request.
+    private func alreadyDecided(
+        _ request: ManualResolution,
+        _ current: CandidateSet
+    ) throws -> StoreError {
+        guard let id = current.state.resolutionID,
+            let done = try DoneActRows(in: connection).decision(id)
+        else { return Self.decided(request.conflictID, by: current.state.resolutionID) }
+        let isSame = try done.act.actor == request.actor && isChoice(request.choice, done, current)
+        return StoreError(
+            .alreadyDecided,
+            during: "resolve the conflict",
+            on: "conflict \(request.conflictID)",
+            isSame ? "this was already done \(done.text)" : "it was already decided \(done.text)",
+            hint: isSame
+                ? "There is nothing left to do"
+                : "See why with 'tally audit list --conflict \(request.conflictID)'; "
+                    + "'tally conflicts reopen' opens it again"
+        )
+    }
+
+    private func isChoice(
+        _ choice: ManualResolution.Choice,
+        _ done: DoneDecision,
+        _ current: CandidateSet
+    ) throws -> Bool {
+        switch choice {
+        case .acceptMissing: return done.decision == Decision.acceptMissing.rawValue
+        case .exclude: return done.decision == Decision.exclude.rawValue
+        case .take(let origin):
+            return done.decision == Decision.take.rawValue
+                && done.winnerOrigin?.utf8.elementsEqual(origin.utf8) == true
+        case .content(let bytes):
+            guard done.decision == Decision.merge.rawValue,
+                let content = try canonical(bytes, for: current.conflict)
+            else { return false }
+            return SHA256Digest(hashing: content).hex == done.contentDigest
+        }
     }
 
     private func winner(_ origin: String, _ current: CandidateSet) throws -> StoredCandidate {

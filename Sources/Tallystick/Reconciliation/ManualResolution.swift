@@ -35,7 +35,8 @@ extension EventStore {
     /// Decides an open conflict. The decision is a row of the audit trail; replays follow it.
     ///
     /// - returns: the id of the resolution.
-    /// - throws: `StoreError`: `notFound`; `alreadyDecided` when somebody else did; `badInput` for content
+    /// - throws: `StoreError`: `notFound`; `alreadyDecided` when it is decided, by this request or another one;
+    ///   `badInput` for content
     ///   that is no event of that identity; `invalidArgument` for a choice that the conflict does not have.
     @discardableResult
     public func resolve(_ resolution: ManualResolution) async throws(StoreError) -> Int64 {
@@ -122,12 +123,7 @@ struct ManualResolver {
                 var state = try store.conflicts.state(of: conflictID)
             else { throw ResolutionWriter.unknown(conflictID) }
             guard !state.isOpen else {
-                throw StoreError(
-                    .notDecided,
-                    during: "open the conflict again",
-                    on: "conflict \(conflictID)",
-                    "it is open"
-                )
+                throw try notDecided(conflictID, state)
             }
             try store.addAudit(
                 AuditRow(
@@ -143,5 +139,20 @@ struct ManualResolver {
             state.blockedBy = ConflictState.reopened
             try store.conflicts.setState(state, of: conflictID)
         }
+    }
+
+    /// Says of a conflict that is open whether somebody opened it again before.
+    private func notDecided(_ conflictID: Int64, _ state: ConflictState) throws -> StoreError {
+        let earlier =
+            state.blockedBy == ConflictState.reopened
+            ? try DoneActRows(in: store.connection).reopening(of: conflictID) : nil
+        return StoreError(
+            .notDecided,
+            during: "open the conflict again",
+            on: "conflict \(conflictID)",
+            earlier.map { "it is open: this was already done \($0.text)" }
+                ?? "it is open, and was not decided yet",
+            hint: "Decide it with 'tally conflicts resolve'"
+        )
     }
 }

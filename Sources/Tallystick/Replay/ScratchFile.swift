@@ -11,14 +11,57 @@ final class ScratchFile {
     /// - throws: `StoreError` with `cannotCreate`.
     init(for target: String, projection: String) throws(StoreError) {
         Self.removeAbandoned(for: target, projection: projection)
-        path = Self.prefix(target, projection) + String(getpid())
-        lock = try NewFile.create(
-            path,
-            during: "rebuild the projection",
-            hint: "Check the folder"
-        )
-        // Nobody else has the file yet.
-        flock(lock, LOCK_EX | LOCK_NB)
+        var made: (path: String, lock: Int32)?
+        for _ in 0..<Self.attempts where made == nil {
+            made = try Self.make(Self.prefix(target, projection) + Self.randomName())
+        }
+        guard let made else {
+            throw StoreError(
+                .cannotCreate,
+                during: Self.operation,
+                on: target,
+                "other processes remove its scratch files",
+                hint: "Let no other program work in the folder"
+            )
+        }
+        (path, lock) = made
+    }
+
+    private static let operation = "rebuild the projection"
+    /// How often a file is made again that another process took for a leftover before it was locked.
+    private static let attempts = 10
+    /// Digits of the part of a name that is random.
+    private static let randomDigits = 16
+
+    /// Makes and locks a file; nil where it was taken for a leftover meanwhile.
+    private static func make(_ path: String) throws(StoreError) -> (path: String, lock: Int32)? {
+        let descriptor = try NewFile.create(path, during: operation, hint: "Check the folder")
+        // A file system without locks has nobody who would take the file for a leftover either.
+        let isTaken = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+        var (own, there) = (stat(), stat())
+        guard !isTaken, fstat(descriptor, &own) == 0,
+            lstat(path, &there) == 0, own.st_ino == there.st_ino, own.st_dev == there.st_dev
+        else {
+            close(descriptor)
+            return nil
+        }
+        return (path, descriptor)
+    }
+
+    /// Names made of process ids are used again, and would meet what a killed process left.
+    private static func randomName() -> String {
+        var random = SystemRandomNumberGenerator()
+        let name = String(random.next() as UInt64, radix: 16)
+        return String(repeating: "0", count: randomDigits - name.count) + name
+    }
+
+    /// Whether a file's name ends as those of scratch files do, or as those of release 0.1: with a process id.
+    private static func isScratchName(_ ending: Substring) -> Bool {
+        Int32(ending) != nil
+            || ending.utf8.count == randomDigits
+                && ending.utf8.allSatisfy {
+                    ($0 &- 0x30) <= 9 || ($0 &- 0x61) < 6
+                }
     }
 
     deinit {
@@ -37,7 +80,9 @@ final class ScratchFile {
         let folder = slash.map { String(prefix[...$0]) } ?? "./"
         let start = slash.map { String(prefix[prefix.index(after: $0)...]) } ?? prefix
         for name in FileNames.list(in: folder) {
-            guard name.hasPrefix(start), Int32(name.dropFirst(start.count)) != nil else { continue }
+            guard name.hasPrefix(start), isScratchName(name.dropFirst(start.count)) else {
+                continue
+            }
             let path = folder + name
             let descriptor = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
             guard descriptor >= 0 else { continue }

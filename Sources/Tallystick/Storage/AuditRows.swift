@@ -2,7 +2,7 @@ import TallystickCore
 import TallystickSQLite
 
 /// What an audit row records. The raw values are part of the file format.
-enum AuditKind: String {
+enum AuditKind: String, CaseIterable {
     case storeCreated = "store_created"
     case configuration
     case mismatch

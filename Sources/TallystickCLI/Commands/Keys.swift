@@ -32,13 +32,16 @@ struct KeysGenerate: TallyCommand {
             Adds a key to the ring, which is made when there is none, and registers it. A ring that has an active key
             which the store does not know yet gets no new one: that key is registered.
 
+            With --signing, the public key is written beside the private one: signer.pub beside signer.key. Run again
+            after an interruption, the command goes on where it was stopped.
+
             EXAMPLES
               tally keys generate events.db --key-file ring.json --reason "first key"
               tally keys generate events.db --signing signer.key --reason "seals"
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @Option(help: "The key's id; today's date without.")
     var id: String?
@@ -63,29 +66,10 @@ struct KeysGenerate: TallyCommand {
     }
 
     func execute() async throws -> Int32 {
-        if let signing { return try await makeSigner(signing) }
+        if let signing {
+            return try await NewSigner(store, keys, change, report).make(in: signing, name: name)
+        }
         return try await NewKey(store, keys, change, report).register(id: id, replacing: false)
-    }
-
-    private func makeSigner(_ path: String) async throws -> Int32 {
-        let started = Clock.nanoseconds()
-        let (opened, verifier) = try await OpenedStore.with(store, keys: keys.source) { opened in
-            let signer = try NoteFile.judging("--name", "make the signing key") {
-                () throws(NoteError) in
-                try NoteSigner(name: name ?? TreeHead.origin(of: opened.storeID))
-            }
-            try KeyRingFile.write(signer, to: path)
-            let verifier = signer.verifier
-            try await opened.register(verifier, actor: change.actor, reason: change.reason)
-            return (opened, verifier)
-        }
-        var result = Report(Self.title, on: opened, started: started)
-        result.add("name", .text(verifier.name))
-        result.add("public_key", .text(verifier.description))
-        try result.print(report) {
-            ["signing key in \(path)", "public key  \(verifier.description)"]
-        }
-        return Exit.done
     }
 }
 
@@ -95,14 +79,15 @@ struct KeysRotate: TallyCommand {
         commandName: "rotate",
         abstract: "Put a new key in the place of the active one.",
         discussion: """
-            The former key is retired: it verifies what it made, and makes nothing more.
+            The former key is retired: it verifies what it made, and makes nothing more. Run again after an
+            interruption, the command finishes what was begun; where nothing is left to do it says so (exit 4).
 
             EXAMPLE
               tally keys rotate events.db --key-file ring.json --reason "yearly"
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @Option(help: "The new key's id; today's date without.")
     var id: String?
@@ -128,7 +113,7 @@ struct KeysList: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @OptionGroup var keys: KeyOptions
     @OptionGroup var rows: RowOptions
@@ -172,7 +157,7 @@ struct KeysRetire: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @Argument(help: "The key's id, or the name of a signing key.")
     var id: String
@@ -184,7 +169,7 @@ struct KeysRetire: TallyCommand {
 
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
-        let (opened, done) = try await OpenedStore.with(store, keys: keys.source) { opened in
+        let opened = try await OpenedStore.with(store, keys: keys.source) { opened in
             do {
                 try await opened.retireKey(
                     id,
@@ -192,25 +177,29 @@ struct KeysRetire: TallyCommand {
                     actor: change.actor,
                     reason: change.reason
                 )
-                return (opened, nil as StoreError?)
             } catch let error as StoreError where error.code == .alreadyDecided {
-                return (opened, error)
+                // A run that was interrupted has left the ring behind.
+                guard try retireInRing() else { throw error }
+                return opened
             }
+            _ = try retireInRing()
+            return opened
         }
-        var isNewToRing = false
-        if !signing, let path = keys.path {
-            let id = id
-            isNewToRing = try KeyRingFile.change(path) { ring in
-                defer { ring.retire(id) }
-                return ring[id]?.state == .active
-            }
-        }
-        // A run that was interrupted before it changed the ring is finished by this one.
-        if let done, !isNewToRing { throw done }
         var result = Report(Self.title, on: opened, started: started)
         result.add("key_id", .text(id))
         try result.print(report) { ["key '\(id)' is retired"] }
         return Exit.done
+    }
+
+    /// - returns: whether the ring had the key as active.
+    private func retireInRing() throws -> Bool {
+        guard !signing, let path = keys.path else { return false }
+        let id = id
+        return try KeyRingFile.change(path) { ring in
+            let isActive = ring[id]?.state == .active
+            ring.retire(id)
+            return isActive
+        }
     }
 }
 
@@ -229,7 +218,7 @@ struct KeysReseal: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @OptionGroup var keys: KeyOptions
     @OptionGroup var change: ChangeOptions
