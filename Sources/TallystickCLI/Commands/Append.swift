@@ -15,13 +15,16 @@ struct Append: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @Argument(help: "The stream.")
     var stream: String
-    @Argument(help: "A file of CloudEvents; - for standard input.")
+    @Argument(help: "A file of CloudEvents; - for standard input.", completion: .file())
     var file: String
-    @Option(help: "What to expect of the stream: any, none, exists, or its last revision.")
+    @Option(
+        help: "What to expect of the stream: any, none, exists, or its last revision.",
+        completion: .list(["any", "none", "exists"])
+    )
     var expect: String = "any"
     @OptionGroup var keys: KeyOptions
     @OptionGroup var report: ReportOptions

@@ -28,7 +28,7 @@ struct Audit: AsyncParsableCommand {
                   tally audit list events.db --source /payments --event 4711
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @OptionGroup var filter: AuditFilterOptions
         @OptionGroup var rows: RowOptions
@@ -53,7 +53,7 @@ struct Audit: AsyncParsableCommand {
             abstract: "Show an audit row with every row of its details, and whether it is proved.",
             discussion: "EXAMPLE\n  tally audit show events.db 12"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Argument(help: "The row's audit_sequence.")
         var sequence: Int64
@@ -96,7 +96,7 @@ struct Audit: AsyncParsableCommand {
             abstract: "Recompute every leaf of the audit trail.",
             discussion: "EXAMPLE\n  tally audit verify events.db"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @OptionGroup var report: ReportOptions
 
@@ -130,7 +130,7 @@ struct Audit: AsyncParsableCommand {
                   tally audit export events.db --kind resolution --since 2026-03-01T00:00:00Z
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @OptionGroup var filter: AuditFilterOptions
         @Option(

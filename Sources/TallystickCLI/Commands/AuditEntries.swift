@@ -5,7 +5,10 @@ import TallystickCore
 
 /// Which rows of the audit trail a command is about.
 struct AuditFilterOptions: ParsableArguments {
-    @Option(help: "Rows of this kind, such as resolution; may be repeated.")
+    @Option(
+        help: "Rows of this kind, such as resolution; may be repeated.",
+        completion: .list(AuditFilter.allKinds)
+    )
     var kind: [String] = []
     @Option(help: "Rows about the event at this position.")
     var position: Int64?

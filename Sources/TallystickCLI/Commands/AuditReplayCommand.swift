@@ -14,7 +14,7 @@ extension Audit {
                   tally audit replay events.db
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @OptionGroup var progress: ProgressOptions
         @OptionGroup var report: ReportOptions

@@ -43,7 +43,7 @@ struct Breaker: AsyncParsableCommand {
             abstract: "List the breakers of which calls are known.",
             discussion: "EXAMPLE\n  tally breaker list events.db"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @OptionGroup var rows: RowOptions
 
@@ -74,7 +74,7 @@ struct Breaker: AsyncParsableCommand {
             discussion:
                 "EXAMPLE\n  tally breaker set events.db websocket closed --reason \"feed is well again\""
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Argument(help: "The origin's or replay's name.")
         var name: String

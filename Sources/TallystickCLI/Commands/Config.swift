@@ -26,7 +26,7 @@ struct Config: AsyncParsableCommand {
                   tally config show events.db --version 1 --settings > settings.json
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Option(help: "Show this version, as it was recorded.")
         var version: Int64?
@@ -86,9 +86,12 @@ struct Config: AsyncParsableCommand {
                   tally config validate settings.json --store events.db
                 """
         )
-        @Argument(help: "The settings file; - for standard input.")
+        @Argument(help: "The settings file; - for standard input.", completion: .file())
         var file: String
-        @Option(help: "Judge it as a change of this store's settings, not of the defaults.")
+        @Option(
+            help: "Judge it as a change of this store's settings, not of the defaults.",
+            completion: .file()
+        )
         var store: String?
 
         func execute() async throws -> Int32 {
@@ -121,9 +124,9 @@ struct Config: AsyncParsableCommand {
                   tally config apply events.db whole.json --replace --reason "back to the agreed ones"
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
-        @Argument(help: "The settings file; - for standard input.")
+        @Argument(help: "The settings file; - for standard input.", completion: .file())
         var file: String
         @Flag(help: "The file is all there is.")
         var replace = false
@@ -170,13 +173,13 @@ struct Config: AsyncParsableCommand {
                   tally config diff events.db --file settings.json
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Option(help: "The older version; the one before the newer one without.")
         var from: Int64?
         @Option(help: "The newer version; the one in force without.")
         var to: Int64?
-        @Option(help: "A settings file: what it would change.")
+        @Option(help: "A settings file: what it would change.", completion: .file())
         var file: String?
         @Flag(help: "The file is all there is.")
         var replace = false
@@ -226,7 +229,7 @@ struct Config: AsyncParsableCommand {
             abstract: "List the versions of the settings: when, who and why.",
             discussion: "EXAMPLE\n  tally config history events.db"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @OptionGroup var rows: RowOptions
 

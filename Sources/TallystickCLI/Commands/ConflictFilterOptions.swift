@@ -4,9 +4,15 @@ import TallystickCore
 
 /// Which conflicts a command is about.
 struct ConflictFilterOptions: ParsableArguments {
-    @Option(help: "Conflicts of this kind; may be repeated, as the other filters.")
+    @Option(
+        help: "Conflicts of this kind; may be repeated, as the other filters.",
+        completion: .list(ConflictKind.allCases.map(\.rawValue))
+    )
     var kind: [String] = []
-    @Option(help: "Conflicts of this severity: critical, high, medium or low.")
+    @Option(
+        help: "Conflicts of this severity: critical, high, medium or low.",
+        completion: .list(StoreSettings.Severity.allCases.map(\.rawValue))
+    )
     var severity: [String] = []
     @Option(help: "Conflicts over events of this category.")
     var category: [String] = []

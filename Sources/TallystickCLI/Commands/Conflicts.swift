@@ -25,7 +25,7 @@ struct Conflicts: AsyncParsableCommand {
                   tally conflicts list events.db --kind payload_differs --origin realtime
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Flag(help: "List resolved conflicts too.")
         var all = false
@@ -62,7 +62,7 @@ struct Conflicts: AsyncParsableCommand {
                   tally conflicts show events.db 1
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Argument(help: "The conflict's id.")
         var conflict: Int64
@@ -104,7 +104,7 @@ struct Conflicts: AsyncParsableCommand {
                   tally conflicts reopen events.db 1 --reason "the feed of record was wrong"
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Argument(help: "The conflict's id.")
         var conflict: Int64

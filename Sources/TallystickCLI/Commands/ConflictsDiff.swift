@@ -17,7 +17,7 @@ extension Conflicts {
                   tally conflicts diff events.db 1 --full
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Argument(help: "The conflict's id.")
         var conflict: Int64

@@ -18,7 +18,7 @@ extension Conflicts {
                   tally conflicts resolve events.db --all --origin realtime --take realtime --reason "newer" --yes
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Argument(help: "The conflict's id.")
         var conflict: Int64?
@@ -29,7 +29,10 @@ extension Conflicts {
         var yes = false
         @Option(help: "Take what this origin delivered.")
         var take: String?
-        @Option(help: "A file with other content: a CloudEvent with the same source and id.")
+        @Option(
+            help: "A file with other content: a CloudEvent with the same source and id.",
+            completion: .file()
+        )
         var content: String?
         @Flag(help: "Let no event count at this position.")
         var exclude = false

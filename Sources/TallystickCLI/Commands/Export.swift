@@ -15,14 +15,14 @@ struct Export: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @Option(help: "After this position.")
     var after: Int64 = 0
     @Flag(help: "One JSON array instead of a line an event.")
     var batch = false
     @OptionGroup var keys: KeyOptions
-    @Option(help: "Write to this file instead of standard output.")
+    @Option(help: "Write to this file instead of standard output.", completion: .file())
     var output: String?
 
     func execute() async throws -> Int32 {

@@ -18,15 +18,21 @@ struct Ingest: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
-    @Argument(help: "Files of events; - for standard input.")
+    @Argument(help: "Files of events; - for standard input.", completion: .file())
     var files: [String]
     @Option(help: "The delivery path that brought the events.")
     var origin: String
-    @Option(help: "Adapt other JSON objects: monitoring, or attribute=member,…")
+    @Option(
+        help: "Adapt other JSON objects: monitoring, or attribute=member,…",
+        completion: .file()
+    )
     var map: String?
-    @Option(help: "Exit 1 when an input had one of these outcomes: conflicting,quarantined.")
+    @Option(
+        help: "Exit 1 when an input had one of these outcomes: conflicting,quarantined.",
+        completion: .list(["conflicting", "quarantined", "conflicting,quarantined"])
+    )
     var failOn: String?
     @Option(help: "How long to wait for another writer, for example 5s.")
     var busyTimeout: String = "5s"

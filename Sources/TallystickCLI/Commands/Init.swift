@@ -12,9 +12,9 @@ struct Init: TallyCommand {
             """
     )
 
-    @Argument(help: "The store's path; there must be no file yet.")
+    @Argument(help: "The store's path; there must be no file yet.", completion: .file())
     var store: String
-    @Option(help: "A settings file (JSON); the defaults without.")
+    @Option(help: "A settings file (JSON); the defaults without.", completion: .file())
     var config: String?
     @Option(
         name: .customLong("delivery-attribute"),

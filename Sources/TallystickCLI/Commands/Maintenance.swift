@@ -9,7 +9,7 @@ struct Doctor: TallyCommand {
         discussion: "EXAMPLE\n  tally doctor events.db"
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @OptionGroup var report: ReportOptions
 
@@ -58,9 +58,9 @@ struct Backup: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
-    @Argument(help: "The new file.")
+    @Argument(help: "The new file.", completion: .file())
     var destination: String
     @Flag(help: "Read the copy back and prove that it equals the store.")
     var verify = false
@@ -89,7 +89,7 @@ struct Upgrade: TallyCommand {
         discussion: "EXAMPLE\n  tally upgrade events.db"
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @OptionGroup var report: ReportOptions
 
@@ -125,6 +125,6 @@ struct Completions: ParsableCommand {
             case .zsh: .zsh
             case .fish: .fish
             }
-        print(Tally.completionScript(for: kind))
+        UsageError.printOrExit(Tally.completionScript(for: kind))
     }
 }

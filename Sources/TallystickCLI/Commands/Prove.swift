@@ -29,7 +29,7 @@ struct ProveEvent: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @Argument(help: "The event's position; without it --source and --id.")
     var position: Int64?
@@ -93,7 +93,7 @@ struct ProveConsistency: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @Option(help: "The earlier sealed head.", completion: .file())
     var from: String
@@ -138,7 +138,7 @@ struct ProveCheck: TallyCommand {
     var file: String
     @Option(help: "The sealed head.", completion: .file())
     var note: String?
-    @Option(help: "The public key, or a file that holds it; may be repeated.")
+    @Option(help: "The public key, or a file that holds it; may be repeated.", completion: .file())
     var publicKey: [String] = []
     @OptionGroup var report: ReportOptions
 

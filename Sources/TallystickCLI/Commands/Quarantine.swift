@@ -21,7 +21,7 @@ struct Quarantine: AsyncParsableCommand {
             abstract: "List quarantined inputs.",
             discussion: "EXAMPLE\n  tally quarantine list events.db"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @OptionGroup var rows: RowOptions
 
@@ -42,7 +42,7 @@ struct Quarantine: AsyncParsableCommand {
             abstract: "Show a quarantined input as it was received.",
             discussion: "EXAMPLE\n  tally quarantine show events.db 1"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Argument(help: "The input's id.")
         var id: Int64
@@ -69,11 +69,14 @@ struct Quarantine: AsyncParsableCommand {
             discussion:
                 "EXAMPLE\n  tally quarantine release events.db 1 --reason \"map added\" --map monitoring"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Argument(help: "The input's id.")
         var id: Int64
-        @Option(help: "Adapt other JSON objects: monitoring, or attribute=member,…")
+        @Option(
+            help: "Adapt other JSON objects: monitoring, or attribute=member,…",
+            completion: .file()
+        )
         var map: String?
         @OptionGroup var change: ChangeOptions
         @OptionGroup var keys: KeyOptions

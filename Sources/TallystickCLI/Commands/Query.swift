@@ -23,7 +23,7 @@ struct Query: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @Argument(help: "One statement.")
     var sql: String

@@ -17,7 +17,7 @@ struct Read: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @Option(help: "Only this stream, in order of its revisions.")
     var stream: String?

@@ -29,7 +29,7 @@ struct Reconcile: AsyncParsableCommand {
                   tally reconcile run events.db --override-breaker --actor ann --reason "feed is well again"
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Option(help: "Only conflicts that concern these delivery paths, separated by commas.")
         var origins: String?
@@ -91,7 +91,7 @@ struct Reconcile: AsyncParsableCommand {
             abstract: "Show where the newest run stands.",
             discussion: "EXAMPLE\n  tally reconcile status events.db"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @OptionGroup var report: ReportOptions
 

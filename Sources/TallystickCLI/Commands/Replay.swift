@@ -31,7 +31,7 @@ struct Replay: AsyncParsableCommand {
             abstract: "List replays.",
             discussion: "EXAMPLE\n  tally replay list events.db"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @OptionGroup var rows: RowOptions
 
@@ -54,7 +54,7 @@ struct Replay: AsyncParsableCommand {
             abstract: "Show where a replay stands.",
             discussion: "EXAMPLE\n  tally replay status events.db service_health"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Argument(help: "The replay's name.")
         var replay: String
@@ -80,7 +80,7 @@ struct Replay: AsyncParsableCommand {
             abstract: "List events that a replay set aside.",
             discussion: "EXAMPLE\n  tally replay parked events.db service_health"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Argument(help: "The replay's name.")
         var replay: String
@@ -114,11 +114,14 @@ struct Replay: AsyncParsableCommand {
             abstract: "Apply parked events again, in order.",
             discussion: "EXAMPLE\n  tally replay retry events.db service_health.sql"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
-        @Argument(help: "The projection file.")
+        @Argument(help: "The projection file.", completion: .file())
         var projection: String
-        @Option(help: "The SQLite file that the projection is in, when it is not the store.")
+        @Option(
+            help: "The SQLite file that the projection is in, when it is not the store.",
+            completion: .file()
+        )
         var into: String?
         @OptionGroup var report: ReportOptions
 
@@ -146,7 +149,7 @@ struct Replay: AsyncParsableCommand {
             abstract: "Remove a replay with its tables and checkpoint.",
             discussion: "EXAMPLE\n  tally replay drop events.db service_health"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
         @Argument(help: "The replay's name.")
         var replay: String
@@ -165,11 +168,14 @@ struct Replay: AsyncParsableCommand {
             abstract: "Replay from the first event and swap the tables in one transaction.",
             discussion: "EXAMPLE\n  tally replay rebuild events.db service_health.sql"
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
-        @Argument(help: "The projection file.")
+        @Argument(help: "The projection file.", completion: .file())
         var projection: String
-        @Option(help: "The SQLite file that the projection is in, when it is not the store.")
+        @Option(
+            help: "The SQLite file that the projection is in, when it is not the store.",
+            completion: .file()
+        )
         var into: String?
         @Option(help: "What to do with an event that cannot be applied: halt, park or skip.")
         var onPoison: Poison = .halt

@@ -24,9 +24,12 @@ extension Replay {
                   tally replay run events.db --to - --after 1000
                 """
         )
-        @Argument(help: "The store.")
+        @Argument(help: "The store.", completion: .file())
         var store: String
-        @Argument(help: "The projection file; with --exec, the replay's name; with --to, none.")
+        @Argument(
+            help: "The projection file; with --exec, the replay's name; with --to, none.",
+            completion: .file()
+        )
         var projection: String?
         @Option(help: "Project into this SQLite file instead of the store.", completion: .file())
         var into: String?

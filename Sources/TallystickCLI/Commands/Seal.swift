@@ -17,7 +17,7 @@ struct Seal: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @Option(
         name: .customLong("key-file"),

@@ -26,7 +26,7 @@ struct Stats: TallyCommand {
         case table, json, openmetrics
     }
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @Option(help: "The time before now over which rates are taken, such as 90s, 15m, 2h or 1d.")
     var window = "1d"

@@ -18,7 +18,7 @@ struct Verify: TallyCommand {
             """
     )
 
-    @Argument(help: "The store.")
+    @Argument(help: "The store.", completion: .file())
     var store: String
     @Option(help: "Stop after this time and print where to go on, for example 10s.")
     var maxTime: String?
@@ -38,7 +38,10 @@ struct Verify: TallyCommand {
         completion: .file()
     )
     var against: [String] = []
-    @Option(help: "The public key that seals are by, or a file that holds it; may be repeated.")
+    @Option(
+        help: "The public key that seals are by, or a file that holds it; may be repeated.",
+        completion: .file()
+    )
     var publicKey: [String] = []
     @OptionGroup var keys: KeyOptions
     @OptionGroup var progress: ProgressOptions
