@@ -123,11 +123,15 @@ final class Verification: Sendable {
         let stray = StrayRows(in: connection)
         var lastName: [Dictionary: Int64] = [:]
         for dictionary in Dictionary.allCases {
-            lastName[dictionary] = try Self.count(dictionary.idColumn, dictionary.table, stray)
+            lastName[dictionary] = try VerifyLanes.count(
+                dictionary.idColumn,
+                dictionary.table,
+                stray
+            )
         }
         self.lastName = lastName
         var initial = State()
-        initial.lanes = try Self.lanes(options.scope, heads, base, stray)
+        initial.lanes = try VerifyLanes(options.scope, heads, base, stray)
         initial.differences = cursor?.differences ?? [:]
         initial.report.earlierFindings = cursor?.findings ?? 0
         if let cursor, !cursor.isComplete, !initial.lanes.resume(from: cursor.keys) {
@@ -136,65 +140,6 @@ final class Verification: Sendable {
         // Not COMMIT: that reports damage once more which a statement of the transaction has met.
         try connection.execute("ROLLBACK")
         state = Guarded(initial)
-    }
-
-    private static func lanes(
-        _ scope: VerifyOptions.Scope,
-        _ heads: LogHeads,
-        _ base: [LogName: Int64],
-        _ stray: StrayRows
-    ) throws -> VerifyLanes {
-        var lanes = VerifyLanes()
-        func range(_ lane: VerifyLane, _ log: LogName, _ step: Int64) {
-            let first = base[log] ?? 0
-            lanes.addRange(lane, after: first, through: heads.size(log), step: step)
-        }
-        if scope == .everything {
-            for table in IndexTable.allCases {
-                lanes.addKeyed(.index(table), records: heads.size(.events))
-            }
-            range(.events, .events, VerifyLimits.chunk)
-        }
-        for log in LogName.allCases where scope == .everything || log == .audit {
-            var (level, first, count) = (0, base[log] ?? 0, heads.size(log))
-            while count >= Int64(MerkleLog.tileWidth) {
-                (first, count) = (
-                    first / Int64(MerkleLog.tileWidth), count / Int64(MerkleLog.tileWidth)
-                )
-                let lane = VerifyLane.tiles(log, level: level)
-                lanes.addRange(lane, after: first, through: count, step: VerifyLimits.tileChunk)
-                level += 1
-            }
-        }
-        lanes.addKeyed(.strayTiles, records: try count("rowid", "merkle_tiles", stray))
-        if scope == .everything { range(.copies, .copies, VerifyLimits.chunk) }
-        range(.audit, .audit, VerifyLimits.auditChunk)
-        for table in DetailTable.allCases {
-            let records = try count(table.primaryKey, table.name, stray)
-            lanes.addKeyed(.details(table), records: records)
-        }
-        for table in StateTable.allCases {
-            let records = try count(table.key, table.rawValue, stray)
-            lanes.addKeyed(.states(table), records: records)
-        }
-        if scope == .everything {
-            let segments = IdentityIndex.segment(of: heads.size(.events)) + 1
-            lanes.addKeyed(.segments, records: segments)
-        }
-        return lanes
-    }
-
-    /// About how many rows a table has; 1 where its pages are damaged, which is found where they are read.
-    private static func count(
-        _ column: String,
-        _ table: String,
-        _ stray: StrayRows
-    ) throws -> Int64 {
-        do {
-            return try stray.last(column, of: table)
-        } catch  where UnreadablePages.isCause(of: error) {
-            return 1
-        }
     }
 
     // MARK: The run
