@@ -31,21 +31,31 @@ public enum Waiting {
         return true
     }
 
-    /// Waits until a process handles a signal itself; false where it ended, or never did.
+    /// Waits until a process handles a signal itself, by a handler or by a thread that waits for it; false where the
+    /// process ended, or never did.
     public static func until(_ process: pid_t, handles signal: Int32) -> Bool {
-        let field = "SigCgt:"
         var isOver = false
         let handles = until {
-            let lines = TallyCommand.text("/proc/\(process)/status").split(separator: "\n")
-            isOver = lines.isEmpty || lines.contains { $0.hasPrefix("State:\tZ") }
-            guard let line = lines.first(where: { $0.hasPrefix(field) }),
-                let mask = UInt64(
-                    line.dropFirst(field.count).filter { !$0.isWhitespace },
-                    radix: 16
-                )
-            else { return isOver }
-            return isOver || mask >> UInt64(signal - 1) & 1 == 1
+            let tasks = "/proc/\(process)/task"
+            let threads = TemporaryFolder.names(in: tasks).map { name in
+                TallyCommand.text("\(tasks)/\(name)/status").split(separator: "\n")
+            }
+            isOver =
+                threads.isEmpty
+                || threads.contains { $0.contains { $0.hasPrefix("State:\tZ") } }
+            // A thread that waits for signals takes those that all others block.
+            return isOver
+                || threads.contains { lines in
+                    ["SigCgt:", "SigBlk:"].contains { holds(signal, $0, lines) }
+                }
         }
         return handles && !isOver
+    }
+
+    private static func holds(_ signal: Int32, _ field: String, _ lines: [Substring]) -> Bool {
+        guard let line = lines.first(where: { $0.hasPrefix(field) }),
+            let mask = UInt64(line.dropFirst(field.count).filter { !$0.isWhitespace }, radix: 16)
+        else { return false }
+        return mask >> UInt64(signal - 1) & 1 == 1
     }
 }
