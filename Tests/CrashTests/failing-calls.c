@@ -172,7 +172,8 @@ static int ends(const char *path, const char *end) {
     return length >= of_end && !strcmp(path + length - of_end, end);
 }
 
-#define DEPTH 24
+/* Deep enough to tell callers apart, and not how deep a recursion was. */
+#define DEPTH 12
 
 static void trace(int class, uint64_t number) {
     static _Atomic uint64_t length;

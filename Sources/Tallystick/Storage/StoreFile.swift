@@ -27,12 +27,15 @@ enum StoreFile {
         )
         try recognise(connection, path)
         if access(path, W_OK) != 0 {
+            let isRefused = [EACCES, EPERM, EROFS].contains(errno)
             throw StoreError(
-                .notPermitted,
+                isRefused ? .notPermitted : .inputOutput,
                 during: "open the store",
                 on: path,
-                "the file is read-only",
-                hint: "Check who owns it, and its permissions"
+                isRefused ? "the file is read-only" : String(cString: strerror(errno)),
+                hint: isRefused
+                    ? "Check who owns it, and its permissions"
+                    : "Check the disk, then run the command again"
             )
         }
         let schema = try version(of: connection)

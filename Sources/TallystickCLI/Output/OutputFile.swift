@@ -79,20 +79,39 @@ final class OutputFile {
                 Glibc.write(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
             }
             if written < 0 {
-                if errno == EINTR { continue }
+                let number = errno
+                if number == EINTR { continue }
+                if number == EAGAIN {
+                    // A pipe that another program has made non-blocking is full.
+                    waitUntilWritable()
+                    continue
+                }
                 // A reader that has seen enough is no failure.
-                if errno == EPIPE { Glibc.exit(Exit.done) }
-                throw StoreError(
-                    .inputOutput,
-                    during: "write the output",
-                    on: path ?? "standard output",
-                    String(cString: strerror(errno))
-                )
+                if number == EPIPE { Glibc.exit(Exit.done) }
+                throw failure(number)
             }
             offset += written
         }
         buffer.removeAll(keepingCapacity: true)
         flushed = Clock.nanoseconds()
+    }
+
+    private func waitUntilWritable() {
+        var file = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        // Interrupted or not, the next write tells.
+        _ = poll(&file, 1, -1)
+    }
+
+    private func failure(_ number: Int32) -> StoreError {
+        let isFull = number == ENOSPC || number == EDQUOT
+        return StoreError(
+            isFull ? .diskFull : .inputOutput,
+            during: "write the output",
+            on: path ?? "standard output",
+            String(cString: strerror(number)),
+            hint: (isFull ? "Free some space" : "Check the disk, or choose another output")
+                + "; the store holds what was done"
+        )
     }
 
     /// Makes the output complete: a file takes its name only now, and keeps it whatever happens next.

@@ -65,11 +65,13 @@ struct FailingCallCampaign {
     }
 
     /// Every call with every answer; of allocations, of which there are tens of thousands, one from each stack.
-    func all(of workload: Workload) -> [Fault] {
+    ///
+    /// - parameter isDistinct: whether of the other calls, too, one from each stack is enough.
+    func all(of workload: Workload, isDistinct: Bool = false) -> [Fault] {
         guard let reference = references[workload.name] else { return [] }
         return Fault.classes.flatMap { callClass -> [Fault] in
             let numbers =
-                callClass == "memory"
+                isDistinct || callClass == "memory"
                 ? reference.distinct[callClass] ?? []
                 : Array(1..<((reference.counts[callClass] ?? 0) + 1))
             return numbers.flatMap { number in
@@ -106,7 +108,7 @@ struct FailingCallCampaign {
             var complaints: [String]
             var seen: Observation?
             do {
-                let observation = try trial.observe(workload, fault)
+                let observation = try trial.observe(workload, fault, reference)
                 seen = observation
                 complaints = Judgement(workload: workload, reference: reference)
                     .complaints(observation, fault)

@@ -16,6 +16,8 @@ struct Traces: Equatable {
 struct Reference {
     var code: Int32
     var output: String
+    /// What was there before.
+    var untouched = Traces()
     var traces: Traces
     /// The same after it was run again.
     var repeated: Traces
@@ -94,7 +96,7 @@ struct Judgement {
 
     private func ofFailure(_ seen: Observation, _ fault: Fault) -> [String] {
         var found: [String] = []
-        if !Self.refusals.contains(seen.code) {
+        if !Self.refusals.contains(seen.code) && !isForgotten(seen, fault) {
             found.append("exit \(seen.code) for \(fault.answer.name): \(seen.errors.prefix(300))")
         }
         if fault.isHarmless { found.append("\(fault.answer.name) ended it, exit \(seen.code)") }
@@ -110,6 +112,11 @@ struct Judgement {
             if name != "out.db" { found.append("failure, and \(name) is there, incomplete") }
         }
         return found
+    }
+
+    /// Whether SQLite forgot why: what it cannot open for writing it opens for reading, and a write is refused later.
+    private func isForgotten(_ seen: Observation, _ fault: Fault) -> Bool {
+        seen.code == 77 && fault.callClass == "open" && seen.errors.contains("readonly database")
     }
 
     private func ofRepetition(_ seen: Observation, _ fault: Fault) -> [String] {
