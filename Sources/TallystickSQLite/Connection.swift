@@ -1,4 +1,5 @@
 import CTallystickSQLite
+import Glibc
 
 /// A connection to one database. It has one owner and is not Sendable.
 public final class Connection {
@@ -322,10 +323,38 @@ public final class Connection {
     /// Rows changed since the connection was opened.
     public var totalChanges: Int64 { sqlite3_total_changes64(handle) }
 
+    /// The error number of a read of the database or its log that failed last, where SQLite would take it for damage:
+    /// statements report SQLITE_CORRUPT for a page that the disk did not give (SQLITE_IOERR_CORRUPTFS).
+    private var failedRead: Int32? {
+        for which in [SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER] {
+            var number: Int32 = 0
+            guard let file = try? file(which),
+                file.pointee.pMethods.pointee.xFileControl?(
+                    file,
+                    SQLITE_FCNTL_LAST_ERRNO,
+                    &number
+                ) == SQLITE_OK
+            else { continue }
+            if [EIO, ENXIO, ERANGE].contains(number) { return number }
+        }
+        return nil
+    }
+
+    private func unread(_ number: Int32, _ operation: String, _ sql: String) -> SQLiteError {
+        SQLiteError(
+            code: .unreadable,
+            message: "the disk did not give a page: \(String(cString: strerror(number)))",
+            operation: operation,
+            sql: sql,
+            systemNumber: number
+        )
+    }
+
     @usableFromInline
     func failure(_ code: Int32, _ operation: String, sql: String = "") -> SQLiteError {
         let offset = sqlite3_error_offset(handle)
         let code = ResultCode(rawValue: code)
+        if .corrupt ~= code, let number = failedRead { return unread(number, operation, sql) }
         let isOfSystem = code.kind == .cannotOpen || code.kind == .inputOutput
         return SQLiteError(
             code: code,

@@ -33,6 +33,8 @@ public struct ResultCode: RawRepresentable, Hashable, Sendable {
     public static let inputOutput = ResultCode(rawValue: SQLITE_IOERR)
     /// SQLITE_IOERR_DIR_FSYNC.
     static let folderNotSynced = ResultCode(rawValue: SQLITE_IOERR | 5 << 8)
+    /// SQLITE_IOERR_CORRUPTFS: the operating system reports that it cannot read what is on the disk.
+    static let unreadable = ResultCode(rawValue: SQLITE_IOERR | 33 << 8)
     /// SQLITE_IOERR_DATA: bytes that were read do not have their checksum.
     static let dataLost = ResultCode(rawValue: SQLITE_IOERR | 32 << 8)
     public static let corrupt = ResultCode(rawValue: SQLITE_CORRUPT)

@@ -41,13 +41,15 @@ struct RepeatedCommandTests {
             SELECT key_id || ' ' || state FROM keys
             WHERE key_row IN (SELECT max(key_row) FROM keys GROUP BY key_id) ORDER BY key_id
             """
-        let rows = tally.run("query", "s.db", sql, "--csv").output.split(separator: "\n")
-            .dropFirst()
+        let rows = tally.run("query", "s.db", sql, "--csv").output.split(
+            whereSeparator: \.isNewline
+        )
+        .dropFirst()
         let object = try JSONSerialization.jsonObject(with: bytes("ring.json")) as? [String: Any]
         let held = (object?["keys"] as? [[String: Any]] ?? []).map {
             "\($0["id"] as? String ?? "") \($0["state"] as? String ?? "")"
         }
-        return (rows.map { String($0.filter { $0 != "\r" }) }, held.sorted())
+        return (rows.map { String($0) }, held.sorted())
     }
 
     @Test(

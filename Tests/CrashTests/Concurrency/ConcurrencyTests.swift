@@ -36,7 +36,7 @@ struct ConcurrencyTests {
         "Eight processes of all kinds are stopped and killed: what was acknowledged is there once, and all of it fits"
     )
     func allKinds() throws {
-        let seed = Self.variable("TALLY_BUSY_SEED") ?? .random(in: 0...UInt64(UInt32.max))
+        let seed = Self.variable("TALLY_BUSY_SEED") ?? 1
         let isLong = Self.variable("TALLY_BUSY_SECONDS") != nil
         let store = try BusyStore(seed: seed)
         run(

@@ -7,7 +7,7 @@ import Testing
 /// `TALLY_POWER_LOSS_CASE=WORKLOAD:SEED:NUMBER`: one state alone; with `TALLY_POWER_LOSS_KEEP=FOLDER` it is kept there.
 private enum Request {
     private static let environment = ProcessInfo.processInfo.environment
-    static let states = environment["TALLY_POWER_LOSS_STATES"].flatMap { Int($0) } ?? 10_000
+    static let states = environment["TALLY_POWER_LOSS_STATES"].flatMap { Int($0) } ?? 2000
     static let seed = environment["TALLY_POWER_LOSS_SEED"].flatMap { UInt64($0) } ?? 1
     static let one = environment["TALLY_POWER_LOSS_CASE"]?.split(separator: ":").map(String.init)
     private static let names = environment["TALLY_POWER_LOSS_WORKLOADS"]?

@@ -196,7 +196,7 @@ extension PowerLossWorkload {
         inputs: inputs,
         preparation: filled,
         steps: [
-            .tally("keys generate s.db --signing signer.key --reason r", repeats: [0, 73]),
+            .tally("keys generate s.db --signing signer.key --reason r", repeats: [0, 4]),
             .tally("seal s.db --key-file signer.key --output head.note"),
             .tally("prove event s.db 1 --output other/event.proof"),
             .tally("seal s.db --key-file signer.key --output head.note"),
