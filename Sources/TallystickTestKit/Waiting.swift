@@ -31,9 +31,15 @@ public enum Waiting {
         return true
     }
 
-    /// Waits until a process handles a signal itself, by a handler or by a thread that waits for it; false where the
-    /// process ended, or never did.
-    public static func until(_ process: pid_t, handles signal: Int32) -> Bool {
+    /// Waits until a process has become a program that handles a signal itself, by a handler or by a thread that waits
+    /// for it; false where the process ended, or never did.
+    ///
+    /// - parameter program: the file name of the program: what starts it may block the signal too.
+    public static func until(
+        _ process: pid_t,
+        of program: String = "tally",
+        handles signal: Int32
+    ) -> Bool {
         var isOver = false
         // Before it runs its program, a new process has all signals blocked (posix_spawn(3)).
         let own = TallyCommand.target(of: "/proc/self/exe")
@@ -49,7 +55,8 @@ public enum Waiting {
             // A thread that waits for signals takes those that all others block.
             return isOver
                 || threads.contains { lines in
-                    ["SigCgt:", "SigBlk:"].contains { holds(signal, $0, lines) }
+                    lines.contains("Name:\t\(program)")
+                        && ["SigCgt:", "SigBlk:"].contains { holds(signal, $0, lines) }
                 }
         }
         return handles && !isOver
