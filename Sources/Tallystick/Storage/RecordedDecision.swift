@@ -8,10 +8,12 @@ enum RecordedDecision {
     ///
     /// The audit row names the conflict's event. The resolution names it where it decides what the event's content is,
     /// so that `accept_missing` has no position; stores of schema 1 may have it with one.
+    /// The plus signs keep SQLite from looking the decision up by its conflict or event, which may have any number of
+    /// decisions: an audit row has one.
     static let matches = """
-        r.audit_sequence = a.audit_sequence AND r.conflict_id IS a.conflict_id
-            AND (r.position IS a.position
-                OR (r.position IS NULL AND r.decision = 'accept_missing'))
+        r.audit_sequence = a.audit_sequence AND +r.conflict_id IS a.conflict_id
+            AND (+r.position IS a.position
+                OR (+r.position IS NULL AND r.decision = 'accept_missing'))
         """
 
     /// An audit row that records a decision which is not there.

@@ -81,6 +81,7 @@ final class VerifiedResolutions {
             ORDER BY resolution_id
             """
         )
+        // The plus sign: the events' rows of the trail are looked up, rather than all of it gone through in its order.
         withoutPosition = try connection.prepare(
             """
             SELECT \(Self.columnNames.map { "r.\($0)" }.joined(separator: ", ")), a.audit_sequence
@@ -88,7 +89,7 @@ final class VerifiedResolutions {
             LEFT JOIN resolutions AS r ON \(RecordedDecision.matches)
             WHERE a.position > ?1 AND a.position <= ?2 AND a.kind = 'resolution'
                 AND r.position IS NULL
-            ORDER BY a.audit_sequence
+            ORDER BY +a.audit_sequence
             """
         )
         afterID = try connection.prepare(
