@@ -147,14 +147,6 @@ public struct TallyCommand: Sendable {
         return status & 0x7F == 0 ? (status >> 8) & 0xFF : -(status & 0x7F)
     }
 
-    /// Where a symbolic link leads; nil when it cannot be read.
-    static func target(of link: String) -> String? {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = readlink(link, &buffer, buffer.count)
-        guard count >= 0 else { return nil }
-        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
     /// What a file holds; empty when it cannot be read.
     public static func text(_ path: String) -> String {
         guard let file = fopen(path, "r") else { return "" }

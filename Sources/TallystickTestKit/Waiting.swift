@@ -41,10 +41,7 @@ public enum Waiting {
         handles signal: Int32
     ) -> Bool {
         var isOver = false
-        // Before it runs its program, a new process has all signals blocked (posix_spawn(3)).
-        let own = TallyCommand.target(of: "/proc/self/exe")
         let handles = until {
-            guard TallyCommand.target(of: "/proc/\(process)/exe") != own else { return false }
             let tasks = "/proc/\(process)/task"
             let threads = TemporaryFolder.names(in: tasks).map { name in
                 TallyCommand.text("\(tasks)/\(name)/status").split(separator: "\n")

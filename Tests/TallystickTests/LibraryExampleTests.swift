@@ -31,7 +31,7 @@ struct OrderTotals: Projection {
 func openStore(at path: String) async throws -> EventStore {
     do {
         return try await EventStore.create(at: path)
-    } catch  where error.code == .storeExists {
+    } catch let error where error.code == .storeExists {
         return try await EventStore.open(at: path)
     }
 }
@@ -48,9 +48,12 @@ struct LibraryExampleTests {
         let data = EventData.json(#"{"customer":"ann","total":12.5}"#)
         let event = Event(id: "1", source: "/shop", type: "order.placed", data: data)
         try await store.append([event], to: "order-42", expecting: .none)
-        let delivery = #"{"specversion":"1.0","id":"2","source":"/shop","type":"order.paid"}"#
-        let paid = IngestInput.bytes(Array(delivery.utf8), named: "paid")
-        let report = try await store.ingest(paid, from: "webhook")
+        let delivery =
+            #"{"specversion":"1.0","id":"2","source":"/shop","type":"order.placed","data":{"customer":"ann","total":7.5}}"#
+        let report = try await store.ingest(
+            .bytes(Array(delivery.utf8), named: "delivery"),
+            from: "webhook"
+        )
 
         for try await event in store.events(in: "order-42") { print(event.revision, event.type) }
         let outcome = try await store.replay(OrderTotals(), named: "orders")
@@ -59,7 +62,7 @@ struct LibraryExampleTests {
         await store.close()
         // README: end
         #expect(report.outcomes.appended == 1)
-        #expect(outcome.position == 2)
+        #expect(outcome.applied == 2)
         #expect(verified.isIntact)
         let opened = try await EventStore.open(at: path("orders.db"))
         let rows = Rows()
@@ -67,7 +70,7 @@ struct LibraryExampleTests {
             rows.add($0)
             return true
         }
-        #expect(rows.all == [[.text("ann"), .real(12.5)]])
+        #expect(rows.all == [[.text("ann"), .real(20)]])
         await opened.close()
     }
 
