@@ -95,8 +95,9 @@ final class ScratchFile {
         "\(target)-rebuild-\(projection)-"
     }
 
+    /// The file itself goes last: by it the next rebuild knows what a killed process left.
     private static func remove(_ path: String) {
-        for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) }
+        for ending in StorePlace.companions + [""] { unlink(path + ending) }
     }
 }
 

@@ -105,7 +105,8 @@ struct StoreCreator {
         else {
             throw PendingFile.alreadyThere(path, Self.operation, .storeExists)
         }
-        for ending in [""] + StorePlace.companions { unlink(path + ending) }
+        // The log and the journal first: beside a new store they would be taken for its own.
+        for ending in StorePlace.companions + [""] { unlink(path + ending) }
     }
 
     /// Whether the file is an empty database, or a store with a schema and not one row on record.

@@ -96,8 +96,9 @@ package final class PendingFile {
         removeFiles(path)
     }
 
+    /// The file itself goes last: by it the next attempt knows what a killed process left.
     private static func removeFiles(_ path: String) {
-        for ending in [""] + companions { unlink(path + ending) }
+        for ending in companions + [""] { unlink(path + ending) }
     }
 
     /// Writes all of the bytes.

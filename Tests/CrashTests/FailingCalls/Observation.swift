@@ -114,9 +114,11 @@ struct Judgement {
         return found
     }
 
-    /// Whether SQLite forgot why: what it cannot open for writing it opens for reading, and a write is refused later.
+    /// Whether SQLite forgot why: what it cannot open for writing it opens for reading: a write
+    /// is refused later, or the second attempt finds no file.
     private func isForgotten(_ seen: Observation, _ fault: Fault) -> Bool {
-        seen.code == 77 && fault.callClass == "open" && seen.errors.contains("readonly database")
+        seen.code == 77 && fault.callClass == "open"
+            && ["readonly database", "No such file"].contains { seen.errors.contains($0) }
     }
 
     private func ofRepetition(_ seen: Observation, _ fault: Fault) -> [String] {
