@@ -129,7 +129,9 @@ extension BusyStore {
             return !isOurs
         }
         note { $0.ends["files left by killed processes", default: 0] = strange.count }
-        return strange.filter { $0.hasSuffix(".lock") || $0.hasSuffix("-journal") }
+        // What a killed backup had not published makes way for the next one of that name.
+        let blocking = strange.filter { !$0.contains(".db.new") }
+        return blocking.filter { $0.hasSuffix(".lock") || $0.hasSuffix("-journal") }
             .map { "\($0) is left" }
     }
 }
