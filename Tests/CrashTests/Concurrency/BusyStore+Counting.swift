@@ -131,7 +131,11 @@ extension BusyStore {
         note { $0.ends["files left by killed processes", default: 0] = strange.count }
         // What a killed backup had not published makes way for the next one of that name.
         let blocking = strange.filter { !$0.contains(".db.new") }
-        return blocking.filter { $0.hasSuffix(".lock") || $0.hasSuffix("-journal") }
-            .map { "\($0) is left" }
+        // So does a scratch file with its journal; a journal alone would stay for ever.
+        let ending = "-journal"
+        return blocking.filter { name in
+            name.hasSuffix(".lock")
+                || name.hasSuffix(ending) && !names.contains(String(name.dropLast(ending.count)))
+        }.map { "\($0) is left" }
     }
 }
