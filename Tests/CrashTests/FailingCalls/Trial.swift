@@ -115,7 +115,7 @@ struct Trial {
         )
     }
 
-    /// Runs a workload with a call that fails, then without.
+    /// Runs a workload with a call that fails, then with none that fails.
     ///
     /// - parameter reference: what it does undisturbed; nil to look at everything.
     func observe(

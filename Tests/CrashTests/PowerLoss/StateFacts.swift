@@ -76,7 +76,7 @@ struct DatabaseFacts: Hashable {
         var appliedDigest: String
     }
 
-    /// The leaf hashes of each log, one after the other; none in a database that is no store.
+    /// The leaf hashes of each log, one after the other; none in a database that is not a store.
     var leaves: [String: [UInt8]] = [:]
     var checkpoints: [String: Checkpoint] = [:]
     /// A hash of all pages, as a reader sees them; of this process.
