@@ -53,9 +53,18 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
-            name: "Tallystick",
+            name: "TallystickStorage",
             dependencies: [
                 "TallystickCore", "TallystickSQLite", "TallystickMigrations", "CTallystickProcess",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "Tallystick",
+            dependencies: [
+                "TallystickStorage", "TallystickCore", "TallystickSQLite",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],

@@ -31,7 +31,7 @@ struct FailureCodeTests {
 
     @Test("Every result code is the error that its kind says; only wrong calls are bugs")
     func everyCode() {
-        let codes = Swift.Dictionary(uniqueKeysWithValues: Self.expected)
+        let codes = Dictionary(uniqueKeysWithValues: Self.expected)
         #expect(codes.count == FailureKind.allCases.count)
         for primary in Int32(0)...101 {
             for extended in Int32(0)...40 {

@@ -66,11 +66,11 @@ extension EventStore {
             }
         } catch {
             steps.finish()
-            await owner.endIngest(run: run)
+            await owner.end(run)
             throw StoreError(error, during: "ingest")
         }
         steps.finish()
-        await owner.endIngest(run: run)
+        await owner.end(run)
         return report
     }
 
@@ -90,7 +90,7 @@ extension EventStore {
 
     private func write(
         _ steps: BlockingQueue<IngestReader.Step>,
-        run: Int,
+        run: Kept<BatchWriter>,
         _ options: IngestOptions,
         _ pace: BatchPace,
         _ report: inout IngestReport

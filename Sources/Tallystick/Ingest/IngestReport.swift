@@ -1,3 +1,5 @@
+import Metrics
+
 /// What became of an input, decided against everything already stored for its event.
 public enum IngestOutcome: String, Sendable, CaseIterable {
     /// A new event, recorded at a new position.
@@ -103,20 +105,16 @@ public struct IngestReport: Sendable {
     public init(origin: String) { self.origin = origin }
 }
 
-/// Limits of ingest.
-public enum IngestLimits {
-    /// How many quarantined inputs a report lists; all are stored.
-    public static let reportedQuarantine = 100
-    /// A batch, which is one transaction, ends at so many records,
-    public static let batchRecords = 49_152
-    /// or at so many bytes of input.
-    public static let batchBytes = 16 << 20
-    /// Records of the first batch, after which batches grow.
-    static let firstBatch = 16_384
-    /// Where transactions take long, batches get smaller, down to so many records.
-    static let smallestBatch = 1_024
-    /// How long a transaction works before it leaves the rest of its batch to the next one.
-    static let transactionMicroseconds: Int64 = 700_000
-    /// Bytes read from a file at a time.
-    public static let readChunk = 1 << 20
+extension StoreMetrics {
+    /// A batch was written.
+    static func ingested(_ outcomes: OutcomeCounts, from origin: String, in duration: Duration) {
+        for outcome in IngestOutcome.allCases where outcomes[outcome] > 0 {
+            Counter(
+                label: "tallystick_ingest_outcomes",
+                dimensions: [("origin", origin), ("outcome", outcome.rawValue)]
+            ).increment(by: outcomes[outcome])
+        }
+        Timer(label: "tallystick_ingest_batch_duration", dimensions: [("origin", origin)])
+            .record(duration: duration)
+    }
 }

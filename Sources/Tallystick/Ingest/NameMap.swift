@@ -9,7 +9,7 @@ struct NameMap {
     /// 0 where the id is not known.
     private(set) var ids: [Int64] = []
 
-    init(_ dictionary: Dictionary, in connection: Connection) throws(SQLiteError) {
+    init(_ dictionary: NameDictionary, in connection: Connection) throws(SQLiteError) {
         rows = try DictionaryRows(dictionary, in: connection)
     }
 

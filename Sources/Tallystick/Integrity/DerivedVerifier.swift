@@ -65,7 +65,7 @@ final class DerivedVerifier {
     private static func repeated(
         _ table: IndexTable,
         _ position: Int64
-    ) -> VerifyReport.Finding {
+    ) -> VerifyFinding {
         .init(
             record: "\(table.rawValue) for position \(position)",
             position: position,
@@ -113,7 +113,7 @@ final class DerivedVerifier {
         return next
     }
 
-    private static func stray(_ table: IndexTable, _ position: Int64) -> VerifyReport.Finding {
+    private static func stray(_ table: IndexTable, _ position: Int64) -> VerifyFinding {
         .init(
             record: "\(table.rawValue) for position \(position)",
             position: position,
@@ -175,7 +175,7 @@ final class DerivedVerifier {
     /// - parameter used: nil when not known: then only the names' types are looked at.
     /// - returns: the id to go on from; nil at the end.
     func checkNames(
-        of dictionary: Dictionary,
+        of dictionary: NameDictionary,
         from id: Int64,
         through last: Int64,
         used: IDSet?,

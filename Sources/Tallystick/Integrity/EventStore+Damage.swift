@@ -40,3 +40,33 @@ extension EventStore {
         }
     }
 }
+
+extension VerifyReport {
+    /// Events and copies among the findings.
+    var damagedRecords: [DamagedRecord] {
+        findings.compactMap { finding in
+            let words = finding.record.split(separator: " ")
+            guard words.count == 2, let key = Int64(words[1]),
+                words[0] == "events" || words[0] == "copies"
+            else { return nil }
+            return DamagedRecord(
+                position: finding.position ?? (words[0] == "events" ? key : nil),
+                copyID: words[0] == "copies" ? key : nil,
+                algorithm: Self.algorithm(of: finding),
+                expected: finding.expected,
+                actual: finding.actual
+            )
+        }
+    }
+
+    /// What failed: the algorithm of a checksum, or the leaf.
+    private static func algorithm(of finding: VerifyFinding) -> String {
+        switch finding.finding {
+        case "content":
+            // By its hexadecimal digits.
+            (finding.expected.utf8.count == 8 ? ChecksumAlgorithm.crc32 : .sha256).rawValue
+        case "key": ChecksumAlgorithm.hmacSHA256.rawValue
+        default: MismatchRecorder.leaf
+        }
+    }
+}

@@ -67,7 +67,7 @@ final class EventVerifier {
             _ kind: String,
             _ expected: String,
             _ actual: String
-        ) throws -> VerifyReport.Finding {
+        ) throws -> VerifyFinding {
             try self.finding(row, kind, expected, actual)
         }
         addKeys(row)
@@ -115,10 +115,10 @@ final class EventVerifier {
         _ kind: String,
         _ expected: String,
         _ actual: String
-    ) throws -> VerifyReport.Finding {
+    ) throws -> VerifyFinding {
         let position = row.int64(at: EventColumn.position)
         let names = try reader.names(row)
-        return VerifyReport.Finding(
+        return VerifyFinding(
             record: "events \(position)",
             position: position,
             source: names.source,

@@ -6,7 +6,7 @@ struct LogHeads: Sendable {
     private(set) var sizes: [LogName: Int64] = [:]
     private(set) var roots: [LogName: SHA256Digest] = [:]
     /// What does not fit at the ends.
-    private(set) var findings: [VerifyReport.Finding] = []
+    private(set) var findings: [VerifyFinding] = []
 
     /// Rows that may follow the tree's end before the tree decides the size and not the rows.
     private static let leapLimit: Int64 = 1_000_000

@@ -20,7 +20,7 @@ struct UnreadablePages: Sendable {
         places.filter { $0.table == table }.compactMap(\.keys)
     }
 
-    var findings: [VerifyReport.Finding] {
+    var findings: [VerifyFinding] {
         places.map { place in
             var record = place.index.map { "\(place.table), index \($0)" } ?? place.table
             if let keys = place.keys {

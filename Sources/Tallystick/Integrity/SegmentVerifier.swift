@@ -57,7 +57,7 @@ struct SegmentVerifier {
         _ segment: Int64,
         _ expected: String,
         _ actual: String
-    ) -> VerifyReport.Finding {
+    ) -> VerifyFinding {
         .init(
             record: "identity_segments \(segment)",
             finding: "derived",

@@ -54,7 +54,7 @@ struct TileRepair {
         )
     }
 
-    private func isDerived(_ finding: VerifyReport.Finding) -> Bool {
+    private func isDerived(_ finding: VerifyFinding) -> Bool {
         switch finding.finding {
         case "index": true
         case "derived":
@@ -66,7 +66,7 @@ struct TileRepair {
     }
 
     /// Whether a row was only found because the tile with its leaf hash is damaged.
-    private func isExcused(_ finding: VerifyReport.Finding, _ plans: [Plan]) -> Bool {
+    private func isExcused(_ finding: VerifyFinding, _ plans: [Plan]) -> Bool {
         let words = finding.record.split(separator: " ")
         guard finding.finding == "leaf", words.count == 2, let key = Int64(words[1]),
             let log = LogName.allCases.first(where: { $0.table.name == words[0] })

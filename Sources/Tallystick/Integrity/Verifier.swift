@@ -57,14 +57,14 @@ final class Verification: Sendable {
     private let storedHeads: StoredHeads.Result
     /// Whether rows of `tree_heads` could not be read.
     private let hasUnreadableHeads: Bool
-    private let againstFindings: [VerifyReport.Finding]
+    private let againstFindings: [VerifyFinding]
     /// What an earlier, complete run checked: the same sizes, all or less.
     private let base: [LogName: Int64]
     private let sums: KeySums
     private let demands: ChecksumDemands
     private let storeID: String
     /// Ids of names when the run began.
-    private let lastName: [Dictionary: Int64]
+    private let lastName: [NameDictionary: Int64]
     private let isResumed: Bool
     private let state: Guarded<State>
 
@@ -73,7 +73,7 @@ final class Verification: Sendable {
         var report = VerifyReport()
         /// Sums over the keys of events less those of index rows: zero where the two agree.
         var differences: [IndexTable: UInt64] = [:]
-        var usedNames: [Dictionary: IDSet] = [:]
+        var usedNames: [NameDictionary: IDSet] = [:]
         var failure: StoreError?
         var damage = VerifyDamage()
     }
@@ -121,8 +121,8 @@ final class Verification: Sendable {
         sums = KeySums(hash: cursor.map { ByteSum(seed: $0.seed) } ?? ByteSum())
         demands = try ChecksumDemands(from: connection)
         let stray = StrayRows(in: connection)
-        var lastName: [Dictionary: Int64] = [:]
-        for dictionary in Dictionary.allCases {
+        var lastName: [NameDictionary: Int64] = [:]
+        for dictionary in NameDictionary.allCases {
             lastName[dictionary] = try VerifyLanes.count(
                 dictionary.idColumn,
                 dictionary.table,
@@ -210,7 +210,7 @@ final class Verification: Sendable {
 
     private func takeNames(of worker: VerifyWorker) {
         state.withLock { state in
-            for dictionary in Dictionary.allCases {
+            for dictionary in NameDictionary.allCases {
                 state.usedNames[dictionary, default: IDSet()].formUnion(
                     worker.usedNames(dictionary)
                 )
@@ -304,7 +304,7 @@ final class Verification: Sendable {
                 &report
             )
         }
-        for dictionary in Dictionary.allCases {
+        for dictionary in NameDictionary.allCases {
             try conclusion.checkNames(
                 dictionary,
                 through: lastName[dictionary] ?? 0,

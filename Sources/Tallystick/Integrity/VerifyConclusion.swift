@@ -44,7 +44,7 @@ final class VerifyConclusion {
 
     /// Finds names that nothing uses.
     func checkNames(
-        _ dictionary: Dictionary,
+        _ dictionary: NameDictionary,
         through last: Int64,
         used: IDSet?,
         until isOver: () -> Bool,

@@ -77,7 +77,7 @@ struct VerifyDamage: Sendable {
     }
 
     /// A finding for each place that cannot be read; one at least.
-    var findings: [VerifyReport.Finding] {
+    var findings: [VerifyFinding] {
         guard let pages else { return [] }
         guard pages.places.isEmpty else { return pages.findings }
         return [

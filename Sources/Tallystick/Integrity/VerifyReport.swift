@@ -1,21 +1,8 @@
+import Metrics
 public import TallystickCore
 
 /// What a verification found.
 public struct VerifyReport: Sendable {
-    /// A difference between a record and its proof.
-    public struct Finding: Sendable, Equatable {
-        /// Table and key, such as `events 42` or `merkle_tiles events/0/3`.
-        public var record: String
-        public var position: Int64?
-        public var source: String?
-        public var eventID: String?
-        /// `content`, `leaf`, `tile`, `index`, `sequence`, `key`, `downgrade`, `derived`, `page` (SQLite cannot read it), and
-        /// against heads `store`, `truncation`, `fork` and `head`.
-        public var finding: String
-        public var expected: String
-        public var actual: String
-    }
-
     /// What was left out, and why.
     public struct NotChecked: Sendable, Equatable {
         public var what: String
@@ -31,7 +18,7 @@ public struct VerifyReport: Sendable {
     /// HMACs that only a holder of their keys can check; their events' leaves were checked.
     public internal(set) var checksumsWithoutKey: Int64 = 0
     /// The first `VerifyLimits.findings` findings, in order of their records.
-    public var findings: [Finding] = []
+    public var findings: [VerifyFinding] = []
     /// All findings.
     public var findingCount = 0
     /// Findings of the runs that this one went on from.
@@ -51,7 +38,7 @@ public struct VerifyReport: Sendable {
     /// Whether neither this run nor those that it went on from found anything.
     public var isIntact: Bool { findingCount + earlierFindings == 0 }
 
-    mutating func add(_ finding: Finding) {
+    mutating func add(_ finding: VerifyFinding) {
         findingCount += 1
         if findings.count < VerifyLimits.findings { findings.append(finding) }
     }
@@ -64,7 +51,7 @@ public struct VerifyReport: Sendable {
     mutating func addGap(_ table: String, _ expected: inout Int64, before key: Int64) -> Bool {
         guard key >= expected else {
             add(
-                Finding(
+                VerifyFinding(
                     record: "\(table) \(key)",
                     position: table == "events" ? key : nil,
                     finding: "sequence",
@@ -84,7 +71,7 @@ public struct VerifyReport: Sendable {
         guard let first = keys.first else { return }
         let last = keys.upperBound - 1
         add(
-            Finding(
+            VerifyFinding(
                 record: first == last ? "\(table) \(first)" : "\(table) \(first) to \(last)",
                 position: table == "events" ? first : nil,
                 finding: "sequence",
@@ -143,4 +130,12 @@ public enum VerifyLimits {
     static let tileChunk: Int64 = 256
     /// Audit rows, which are slower, that a worker takes at a time.
     static let auditChunk: Int64 = 4096
+}
+
+extension StoreMetrics {
+    /// A verification ended.
+    static func verified(_ report: VerifyReport, in duration: Duration) {
+        Counter(label: "tallystick_verify_findings").increment(by: report.findingCount)
+        Timer(label: "tallystick_verify_duration").record(duration: duration)
+    }
 }

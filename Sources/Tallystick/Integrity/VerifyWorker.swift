@@ -40,7 +40,7 @@ final class VerifyWorker {
     }
 
     /// The ids of a dictionary that the rows read so far use.
-    func usedNames(_ dictionary: Dictionary) -> IDSet {
+    func usedNames(_ dictionary: NameDictionary) -> IDSet {
         var used = reader.used(dictionary)
         if dictionary == .origins { used.formUnion(copies.origins) }
         return used

@@ -45,13 +45,13 @@ private struct Doctor {
     }
 
     private func schema() throws -> Diagnosis {
-        let version = try StoreFile.version(of: connection)
+        let version = try StoreSchema.version(of: connection)
         return Diagnosis(
             subject: "schema",
-            level: version == StoreFile.newestSchema ? .good : .note,
-            finding: version == StoreFile.newestSchema
+            level: version == StoreSchema.newest ? .good : .note,
+            finding: version == StoreSchema.newest
                 ? "schema \(version), as its migrations say"
-                : "schema \(version); 'tally upgrade' brings it to \(StoreFile.newestSchema)"
+                : "schema \(version); 'tally upgrade' brings it to \(StoreSchema.newest)"
         )
     }
 
@@ -208,7 +208,7 @@ private struct Doctor {
             let opened = try Connection(
                 path: path,
                 mode: .readWrite,
-                busyTimeoutMilliseconds: StoreFile.milliseconds(.seconds(1)),
+                busyTimeoutMilliseconds: Duration.seconds(1).wholeMilliseconds,
                 firesTriggers: false
             )
             try opened.protectLog(with: other)

@@ -40,11 +40,11 @@ extension EventStore {
         let migrating = options
         return try await attempt("upgrade the store", path) {
             try await runOnThread {
-                let before = try StoreFile.version(
+                let before = try StoreSchema.version(
                     of: try StoreFile.openForReading(path, migrating)
                 )
                 let connection = try StoreFile.openForWriting(path, migrating)
-                return (before, try StoreFile.version(of: connection))
+                return (before, try StoreSchema.version(of: connection))
             }
         }
     }

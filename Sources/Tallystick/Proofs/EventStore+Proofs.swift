@@ -265,7 +265,7 @@ private struct Prover {
     }
 
     private func stored(covering events: Int64) throws -> SignedNote {
-        let isThere = try StoreFile.version(of: connection) >= 3
+        let isThere = try StoreSchema.version(of: connection) >= 3
         let row =
             isThere
             ? try HeadRows(in: connection).newestSealed(covering: events, of: storeID) : nil

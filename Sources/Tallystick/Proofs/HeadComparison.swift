@@ -13,15 +13,15 @@ struct HeadComparison {
         for name in LogName.allCases { sizes[name] = try merkle.size(of: name) }
     }
 
-    /// What differs, in words of `VerifyReport.Finding`: `store` for a head of another store,
+    /// What differs, in words of `VerifyFinding`: `store` for a head of another store,
     /// `truncation` where the log is shorter than it was, `fork` where its history is another, `tile` where the
     /// tiles that would tell are missing.
     ///
     /// - parameter record: names the head, such as `note` or `tree_heads 3`.
-    func findings(_ head: TreeHead, record: String) throws -> [VerifyReport.Finding] {
+    func findings(_ head: TreeHead, record: String) throws -> [VerifyFinding] {
         guard head.origin.utf8.elementsEqual(TreeHead.origin(of: storeID).utf8) else {
             return [
-                VerifyReport.Finding(
+                VerifyFinding(
                     record: record,
                     finding: "store",
                     expected: head.origin,
@@ -29,7 +29,7 @@ struct HeadComparison {
                 )
             ]
         }
-        var findings: [VerifyReport.Finding] = []
+        var findings: [VerifyFinding] = []
         for name in LogName.allCases {
             if let finding = try finding(name, name.log(of: head), record) {
                 findings.append(finding)
@@ -42,11 +42,11 @@ struct HeadComparison {
         _ name: LogName,
         _ log: TreeHead.Log,
         _ record: String
-    ) throws -> VerifyReport.Finding? {
+    ) throws -> VerifyFinding? {
         let size = sizes[name] ?? 0
         let record = "\(record), log \(name.rawValue)"
         guard log.size <= size else {
-            return VerifyReport.Finding(
+            return VerifyFinding(
                 record: record,
                 finding: "truncation",
                 expected: "\(log.size) leaves or more",
@@ -54,7 +54,7 @@ struct HeadComparison {
             )
         }
         guard let root = try tree(of: name).root(at: log.size) else {
-            return VerifyReport.Finding(
+            return VerifyFinding(
                 record: record,
                 finding: "tile",
                 expected: "tiles for \(log.size) leaves",
@@ -62,7 +62,7 @@ struct HeadComparison {
             )
         }
         guard root != log.root else { return nil }
-        return VerifyReport.Finding(
+        return VerifyFinding(
             record: record,
             finding: "fork",
             expected: "root \(log.root.hex) at \(log.size) leaves",

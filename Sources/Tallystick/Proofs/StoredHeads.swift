@@ -6,7 +6,7 @@ import TallystickSQLite
 struct StoredHeads {
     /// What was found, and what could not be told.
     struct Result: Sendable {
-        var findings: [VerifyReport.Finding] = []
+        var findings: [VerifyFinding] = []
         var heads: Int64 = 0
         /// Heads whose key was not given.
         var withoutKey: Int64 = 0
@@ -28,7 +28,7 @@ struct StoredHeads {
     /// older schema has no head that anybody vouches for: no finding.
     func check() throws -> Result {
         var result = Result()
-        guard try StoreFile.version(of: connection) >= 3 else { return result }
+        guard try StoreSchema.version(of: connection) >= 3 else { return result }
         let registered = try KeyRows(in: connection).read()
         compareKeys(registered, &result)
         let rows = try HeadRows(in: connection)

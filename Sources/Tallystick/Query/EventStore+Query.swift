@@ -1,15 +1,6 @@
 import TallystickCore
 import TallystickSQLite
 
-/// A value of SQL.
-public enum SQLValue: Sendable, Equatable {
-    case null
-    case integer(Int64)
-    case real(Double)
-    case text(String)
-    case blob([UInt8])
-}
-
 /// Limits of a query.
 public struct QueryLimits: Sendable {
     /// How long it may run.
@@ -242,36 +233,5 @@ private struct QueryTables {
         let name = table.lowercased()
         return known.objects.contains(name) || Self.others.contains(name)
             || known.isOfStatement(name, column)
-    }
-}
-
-extension Statement {
-    func value(at index: Int32) -> SQLValue {
-        switch columnType(at: index) {
-        case .null: .null
-        case .integer: .integer(int64(at: index))
-        case .real: .real(double(at: index))
-        case .text: .text(text(at: index))
-        case .blob: .blob(blob(at: index))
-        }
-    }
-
-    /// Binds values to the parameters of these names; one that the statement does not have is left out.
-    func bind(named values: [String: SQLValue]) throws(SQLiteError) {
-        for index in 1..<max(1, parameterCount + 1) {
-            guard let name = parameterName(at: index), let value = values[String(name.dropFirst())]
-            else { continue }
-            try bind(value, at: index)
-        }
-    }
-
-    func bind(_ value: SQLValue, at index: Int32) throws(SQLiteError) {
-        switch value {
-        case .null: try bindNull(at: index)
-        case .integer(let number): try bind(number, at: index)
-        case .real(let number): try bind(number, at: index)
-        case .text(let text): try bindText(text, at: index)
-        case .blob(let bytes): try bindBlob(bytes, at: index)
-        }
     }
 }

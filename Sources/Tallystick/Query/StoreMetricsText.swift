@@ -22,7 +22,14 @@ struct StoreMetricsText {
             "tallystick_store",
             .info,
             help: "The store.",
-            [([("store_id", storeID), ("schema", "\(try StoreFile.version(of: connection))")], 1)]
+            [
+                (
+                    [
+                        ("store_id", storeID),
+                        ("schema", "\(try StoreSchema.version(of: connection))"),
+                    ], 1
+                )
+            ]
         )
         text.add(
             "tallystick_events",
@@ -39,7 +46,7 @@ struct StoreMetricsText {
         )
         add(rates)
         // A store of an older schema is read too.
-        if try StoreFile.version(of: connection) >= Self.breakers.schema {
+        if try StoreSchema.version(of: connection) >= Self.breakers.schema {
             try add(Self.breakers.family)
         }
         try addGauges()

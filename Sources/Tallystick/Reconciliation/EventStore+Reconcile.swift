@@ -40,7 +40,7 @@ extension EventStore {
         return try await Self.attempt("read the reconciliation", path) {
             try await runOnThread {
                 let connection = try StoreFile.openForReading(path, storeOptions)
-                guard try StoreFile.version(of: connection) >= 2,
+                guard try StoreSchema.version(of: connection) >= 2,
                     let run = try RunRows(in: connection).last(includingDryRuns: true)
                 else { return nil }
                 return ReconcileReport(run, open: try WaitingRows(in: connection).open())
@@ -91,7 +91,7 @@ extension EventStore {
         return try await Self.attempt("read the breakers", path) {
             try await runOnThread {
                 let connection = try StoreFile.openForReading(path, storeOptions)
-                guard try StoreFile.version(of: connection) >= 2 else { return [] }
+                guard try StoreSchema.version(of: connection) >= 2 else { return [] }
                 let settings = try ConfigurationHistory(in: connection).newest.settings
                 let now = SystemClock.breakerTime(wall: storeOptions.clock())
                 return try BreakerRows(in: connection).all().map { kind, name, stored in

@@ -179,7 +179,7 @@ final class ReconcileEngine {
     private func pauseIfAsked() throws {
         if stop.isSet { throw Pause(cause: "asked") }
         guard let duration = options.duration else { return }
-        let limit = Int64(StoreFile.milliseconds(duration)) * 1000
+        let limit = Int64(duration.wholeMilliseconds) * 1000
         if SystemClock.monotonicMicroseconds() - started >= limit { throw Pause(cause: "time") }
     }
 

@@ -1,16 +1,6 @@
 import TallystickCore
 import TallystickSQLite
 
-/// What identifies a projection, and how it takes corrections.
-struct ReplayDefinition: Sendable, Equatable {
-    /// Also the name, or the beginning of the names, of its tables.
-    var name: String
-    var version: Int64
-    /// Changes when the projection does.
-    var digest: SHA256Digest
-    var onCorrection: ProjectionFile.OnCorrection
-}
-
 /// A projection on the connection that holds its tables: a SQL file, or a Swift type.
 ///
 /// The engine calls it inside its transactions, and never keeps what it hands over.

@@ -23,13 +23,13 @@ enum ProjectionTarget {
             let connection = try Connection(
                 path: path,
                 mode: .readWrite,
-                busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout),
+                busyTimeoutMilliseconds: options.busyTimeout.wholeMilliseconds,
                 firesTriggers: false
             )
             // The file has a rollback journal, whose removal is the commit: it is on the disk once the folder is synced.
             try connection.execute("PRAGMA synchronous = EXTRA")
             let id = try connection.prepare("PRAGMA application_id").optionalInt64() ?? 0
-            guard id != StoreFile.applicationID else { throw isStore(path) }
+            guard id != StoreSchema.applicationID else { throw isStore(path) }
             // The file may be another program's, in whatever mode that has chosen.
             if try connection.prepare("PRAGMA journal_mode").first({ $0.text(at: 0) }) == "wal" {
                 try connection.protectLog()
@@ -106,7 +106,7 @@ extension ProjectionTarget {
                 try Connection(
                     path: path,
                     mode: .readOnly,
-                    busyTimeoutMilliseconds: StoreFile.milliseconds(options.busyTimeout)
+                    busyTimeoutMilliseconds: options.busyTimeout.wholeMilliseconds
                 )
             }
         } catch {

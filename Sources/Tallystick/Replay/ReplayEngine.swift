@@ -418,14 +418,6 @@ struct PlacedPoison: Error {
     var pinned: Int64?
 }
 
-extension ReplayPlace: CustomStringConvertible {
-    var description: String {
-        resolutionID == 0
-            ? "the event at position \(position)"
-            : "the correction of the event at position \(position) by resolution \(resolutionID)"
-    }
-}
-
 extension ReplayDigest {
     mutating func add(_ action: Action, at place: ReplayPlace) {
         add(action, position: place.position, resolutionID: place.resolutionID)

@@ -1,13 +1,6 @@
 import TallystickCore
 import TallystickSQLite
 
-/// A place in the log that a replay consumes: an event's, or a correction's.
-struct ReplayPlace: Equatable {
-    var position: Int64
-    /// 0 for the event itself.
-    var resolutionID: Int64 = 0
-}
-
 /// What a replay consumes at a place.
 enum LogItem {
     case event(ReplayedEvent, EventSource.ConsumedEvent)

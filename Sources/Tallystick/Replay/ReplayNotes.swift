@@ -51,3 +51,13 @@ extension ReplayEngine {
         return outcome
     }
 }
+
+extension ReplayState {
+    init(_ status: ReplayOutcome.Status) {
+        switch status {
+        case .complete: self = .complete
+        case .halted: self = .halted
+        case .paused: self = .paused
+        }
+    }
+}

@@ -1,3 +1,4 @@
+import Metrics
 public import TallystickCore
 
 /// Where a replay applies its events.
@@ -81,5 +82,13 @@ public struct ReplayOutcome: Sendable, Equatable {
         digest = checkpoint.digest.value.hex
         appliedDigest = checkpoint.appliedDigest.value.hex
         root = checkpoint.root.hex
+    }
+}
+
+extension StoreMetrics {
+    /// A replay stands at a position.
+    static func replayed(_ replay: String, to position: Int64) {
+        Gauge(label: "tallystick_replay_position", dimensions: [("replay", replay)])
+            .record(position)
     }
 }

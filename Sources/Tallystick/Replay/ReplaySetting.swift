@@ -31,28 +31,11 @@ struct ReplaySetting: Sendable {
 /// Makes a projection on the connection that holds its tables.
 typealias DriverFactory = @Sendable (Connection, Authorizer) -> any ProjectionDriver
 
-/// Where a replay writes.
-enum ReplayDestination: Sendable {
-    /// Into tables of the store.
-    case store
-    /// Into tables of another SQLite file.
-    case file(String)
-    /// Out of SQLite; the checkpoint is in the store.
-    case sink
-
+extension ReplayDestination {
     init(_ target: ReplayTarget) {
         switch target {
         case .store: self = .store
         case .file(let path): self = .file(path)
-        }
-    }
-
-    /// The columns `target` and `target_path` of `replays`.
-    var columns: (target: String, path: String?) {
-        switch self {
-        case .store: ("store", nil)
-        case .file(let path): ("file", path)
-        case .sink: ("sink", nil)
         }
     }
 }

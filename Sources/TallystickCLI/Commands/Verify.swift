@@ -176,7 +176,7 @@ enum VerifyOutput {
         result.add("cursor", .optional(done.cursor))
     }
 
-    private static func finding(_ finding: VerifyReport.Finding) -> JSONValue {
+    private static func finding(_ finding: VerifyFinding) -> JSONValue {
         .object([
             ("record", .text(finding.record)), ("position", .optional(finding.position)),
             ("source", .optional(finding.source)), ("event_id", .optional(finding.eventID)),

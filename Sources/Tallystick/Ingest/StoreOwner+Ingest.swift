@@ -1,0 +1,83 @@
+import TallystickCore
+import TallystickSQLite
+
+extension StoreOwner {
+    /// Begins a run of ingest; to be ended by `end`.
+    func beginIngest(
+        origin: String,
+        actor: String,
+        configuration: IngestConfiguration
+    ) throws(StoreError) -> Kept<BatchWriter> {
+        try begin("ingest") { writer, helper in
+            try BatchWriter(
+                writer,
+                origin: origin,
+                actor: actor,
+                configuration: configuration,
+                helper: helper
+            )
+        }
+    }
+
+    /// Writes the batch that comes next, and others that wait after it where one transaction has time for them.
+    ///
+    /// They are taken here, so that nobody else keeps them while they are written: each takes much memory.
+    ///
+    /// - returns: for each of which input it is, and what it became.
+    func writeNext(
+        of steps: BlockingQueue<IngestReader.Step>,
+        run: Kept<BatchWriter>
+    ) throws(StoreError) -> [(part: IngestReader.Part, result: BatchWriter.Result)] {
+        let writer = try value(of: run, "ingest")
+        var failure: StoreError?
+        var parts: [IngestReader.Part] = []
+        let results = try writer.write(during: "ingest") { isWanted in
+            let step = steps.nextIfAny { step in
+                guard case .batch(let batch, _) = step else { return parts.isEmpty }
+                return isWanted(batch)
+            }
+            switch step {
+            case nil: return nil
+            case .failed(let error):
+                failure = error
+                return nil
+            case .batch(let batch, let part):
+                parts.append(part)
+                return batch
+            }
+        }
+        if let failure { throw failure }
+        return Array(zip(parts, results))
+    }
+
+    func append(
+        _ events: [Event],
+        to stream: String,
+        expecting expectation: AppendExpectation,
+        configuration: IngestConfiguration
+    ) throws(StoreError) -> [AppendedEvent] {
+        let appender = try only("append") { writer, helper in
+            try Appender(writer, configuration: configuration, helper: helper)
+        }
+        return try withWriter("append") { _ in
+            try appender.append(events, to: stream, expecting: expectation)
+        }
+    }
+
+    func releaseQuarantined(
+        _ id: Int64,
+        actor: String,
+        reason: String,
+        mapping: EventMapping?,
+        configuration: IngestConfiguration
+    ) throws(StoreError) -> IngestOutcome {
+        try withWriter("release from quarantine") { writer in
+            try QuarantineRelease(writer, configuration, helper).release(
+                id,
+                actor: actor,
+                reason: reason,
+                mapping: mapping
+            )
+        }
+    }
+}

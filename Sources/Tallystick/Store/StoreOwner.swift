@@ -1,0 +1,123 @@
+import TallystickCore
+import TallystickSQLite
+
+/// Owns the connections that write, on a thread of its own.
+actor StoreOwner {
+    private let executor: ThreadExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private var writer: StoreWriter?
+    let helper: HelperThread
+    private var kept: [Int: AnyObject] = [:]
+    private var lastKept = 0
+    private var only: [ObjectIdentifier: AnyObject] = [:]
+
+    /// - throws: `StoreError` where the operating system refuses another thread.
+    init() throws(StoreError) {
+        executor = try ThreadExecutor()
+        helper = try HelperThread()
+    }
+
+    /// The writing side.
+    ///
+    /// - throws: `StoreError` with `closed`.
+    func withWriter<Result: Sendable>(
+        _ operation: String,
+        _ body: (StoreWriter) throws -> Result
+    ) throws(StoreError) -> Result {
+        try withOwnWriter(operation, body)
+    }
+
+    /// For results that stay on the owner's thread.
+    private func withOwnWriter<Result>(
+        _ operation: String,
+        _ body: (StoreWriter) throws -> Result
+    ) throws(StoreError) -> Result {
+        guard let writer else {
+            throw StoreError(
+                .closed,
+                during: operation,
+                "the store was closed, or opened read-only"
+            )
+        }
+        do {
+            return try body(writer)
+        } catch {
+            throw StoreError(error, during: operation)
+        }
+    }
+
+    func open(_ path: String, _ options: StoreOptions) throws(StoreError) {
+        do {
+            let connection = try StoreFile.openForWriting(path, options)
+            let guardian = try StoreFile.openForWriting(path, options, beside: connection)
+            writer = try StoreWriter(
+                path: path,
+                connection: connection,
+                guardian: guardian,
+                options: options
+            )
+        } catch {
+            throw StoreError(error, during: "open the store", on: path)
+        }
+    }
+
+    /// Lets others see the settings that count, from now on.
+    func publishSettings(to box: SettingsBox) {
+        writer?.onSettings = { box.set($0, $1) }
+    }
+
+    /// Writes the log back into the database, as far as readers allow.
+    func checkpointLog() throws(StoreError) {
+        try withWriter("write the log back") { _ = $0.log.checkpoint() }
+    }
+
+    // MARK: Kept between calls
+
+    /// Keeps an object on the owner's thread until `end` is called or the store closes.
+    func begin<Value: AnyObject>(
+        _ operation: String,
+        _ make: (StoreWriter, HelperThread) throws -> Value
+    ) throws(StoreError) -> Kept<Value> {
+        lastKept += 1
+        kept[lastKept] = try withOwnWriter(operation) { try make($0, helper) }
+        return Kept(number: lastKept)
+    }
+
+    /// - throws: `StoreError` with `closed`.
+    func value<Value>(of key: Kept<Value>, _ operation: String) throws(StoreError) -> Value {
+        guard let value = kept[key.number] as? Value else {
+            throw StoreError(.closed, during: operation, "the store was closed")
+        }
+        return value
+    }
+
+    func end<Value>(_ key: Kept<Value>) { kept[key.number] = nil }
+
+    /// The one object of its type, made when it is first needed.
+    func only<Value: AnyObject>(
+        _ operation: String,
+        _ make: (StoreWriter, HelperThread) throws -> Value
+    ) throws(StoreError) -> Value {
+        let type = ObjectIdentifier(Value.self)
+        if let value = only[type] as? Value { return value }
+        return try withOwnWriter(operation) { writer in
+            let value = try make(writer, helper)
+            only[type] = value
+            return value
+        }
+    }
+
+    func close() {
+        kept = [:]
+        only = [:]
+        writer?.vouch()
+        writer?.log.finish()
+        writer = nil
+    }
+}
+
+/// Refers to an object that a `StoreOwner` keeps.
+struct Kept<Value: AnyObject>: Sendable {
+    fileprivate let number: Int
+}

@@ -1,0 +1,137 @@
+import TallystickCore
+package import TallystickSQLite
+
+/// What the categories demanded of the checksums of events and of decisions over them when they were recorded, by the
+/// keys and settings of their time.
+///
+/// Errs on the side of the store: where several settings may have counted, because processes had overrides of
+/// their own, an event must have what all of them demand.
+package struct ChecksumDemands: Sendable {
+    /// What is demanded after a place, up to the next one's.
+    private struct Span {
+        var after: Int64
+        var categories: Set<String>
+    }
+
+    /// Settings, and where they began to count.
+    private struct Version {
+        /// The last event before.
+        var position: Int64
+        /// Its row of the audit trail.
+        var sequence: Int64
+        var isOverride: Bool
+        var categories: Set<String>
+    }
+
+    /// By positions, for events.
+    private var events: [Span] = []
+    /// By rows of the audit trail, for decisions.
+    private var decisions: [Span] = []
+    private let categories: [Int64: String]
+    /// HMAC keys that were ever registered, by their ids.
+    package let keys: [String: RegisteredKey]
+
+    package init(from connection: Connection) throws {
+        let registered = try KeyRows(in: connection).read()
+        var names: [Int64: String] = [:]
+        let rows = try connection.prepare("SELECT category_id, name FROM categories")
+        while try rows.step() { names[rows.int64(at: 0)] = rows.text(at: 1) }
+        categories = names
+        let activations = registered.keys.filter { $0.algorithm == .hmacSHA256 }
+        keys = activations.reduce(into: [:]) { $0[$1.id] = $1 }
+        guard let position = activations.map(\.afterPosition).min(),
+            let sequence = activations.map(\.registration).min()
+        else { return }
+        let versions = try Self.versions(connection)
+        events = Self.spans(versions, \.position, from: position)
+        decisions = Self.spans(versions, \.sequence, from: sequence)
+    }
+
+    /// What is demanded from the first key on, in order of the places at which that changes.
+    private static func spans(
+        _ versions: [Version],
+        _ place: KeyPath<Version, Int64>,
+        from activation: Int64
+    ) -> [Span] {
+        let boundaries = Set(versions.map { $0[keyPath: place] } + [activation])
+        return boundaries.filter { $0 >= activation }.sorted().map { after in
+            let known = versions.filter { $0[keyPath: place] <= after }
+            var demanded = known.last { !$0.isOverride }?.categories ?? []
+            for version in known where version.isOverride {
+                demanded.formIntersection(version.categories)
+            }
+            return Span(after: after, categories: demanded)
+        }
+    }
+
+    private static func versions(_ connection: Connection) throws -> [Version] {
+        let rows = try connection.prepare(
+            """
+            SELECT c.content, a.actor, \(AuditDetail.afterPosition), c.audit_sequence
+            FROM configurations AS c
+            JOIN audit_trail AS a ON a.audit_sequence = c.audit_sequence
+            ORDER BY c.version
+            """
+        )
+        var versions: [Version] = []
+        while try rows.step() {
+            // Settings that cannot be read demand nothing here; their row is a finding of its own.
+            guard let settings = try? StoreSettings(json: rows.blob(at: 0), onto: nil) else {
+                continue
+            }
+            versions.append(
+                Version(
+                    position: rows.int64(at: 2),
+                    sequence: rows.int64(at: 3),
+                    isOverride: rows.text(at: 1) == StoredConfiguration.environment,
+                    categories: Set(settings.categories.filter(\.usesKey).map(\.name))
+                )
+            )
+        }
+        return versions
+    }
+
+    /// Whether the event at a position must have an HMAC.
+    package func demandsHMAC(at position: Int64, category: Int64) -> Bool {
+        demands(events, before: position, category)
+    }
+
+    /// Whether a decision, by its row of the audit trail, over an event of a category must have an HMAC.
+    package func demandsHMAC(ofDecision sequence: Int64, category: Int64) -> Bool {
+        demands(decisions, before: sequence, category)
+    }
+
+    private func demands(_ spans: [Span], before place: Int64, _ category: Int64) -> Bool {
+        guard let span = spans.last(where: { $0.after < place }), let name = categories[category]
+        else { return false }
+        return span.categories.contains(name)
+    }
+
+    /// Judges the key of a checksum that holds as far as can be told, or that it has none.
+    ///
+    /// - parameter isLate: whether it was made after its key was retired.
+    /// - returns: nil where it is what was demanded.
+    package func judge(
+        keyID: String?,
+        algorithm: @autoclosure () -> String,
+        isLate: (_ retiredAfter: Int64, _ retirement: Int64) -> Bool,
+        isDemanded: @autoclosure () -> Bool
+    ) -> RowChecksums.Judgement? {
+        guard let keyID else {
+            guard isDemanded() else { return nil }
+            let wanted = ChecksumAlgorithm.hmacSHA256.rawValue
+            return .finding("downgrade", expected: wanted, actual: algorithm())
+        }
+        guard let key = keys[keyID] else {
+            return .finding("key", expected: "a key of the store", actual: keyID)
+        }
+        guard let position = key.retiredAfterPosition, let sequence = key.retirement,
+            isLate(position, sequence)
+        else { return nil }
+        return .finding(
+            "downgrade",
+            expected: "a key that was active",
+            actual: "key '\(keyID)', which was retired before"
+        )
+    }
+}

@@ -1,0 +1,68 @@
+package import TallystickCore
+package import TallystickSQLite
+
+/// Judges the checksums of rows of `events`, as they were recorded and as they were sealed again.
+package final class RowChecksums {
+    /// What is to be said of a row.
+    package enum Judgement: Equatable {
+        case holds
+        /// Only a holder of the key can tell.
+        case notChecked
+        /// `content`, `downgrade` or `key`.
+        case finding(String, expected: String, actual: String)
+    }
+
+    private let reader: EventRowReader
+    private let rows: ChecksumRows
+    private let checksummer: Checksummer
+    private let demands: ChecksumDemands?
+    private var newest: [Int64: StoredChecksum] = [:]
+
+    /// - parameter demands: what a checksum that holds must also be; nil where only that is asked.
+    package init(
+        _ reader: EventRowReader,
+        in connection: Connection,
+        _ checksummer: Checksummer,
+        _ demands: ChecksumDemands?
+    ) throws(SQLiteError) {
+        self.reader = reader
+        self.checksummer = checksummer
+        rows = try ChecksumRows(in: connection)
+        self.demands = demands
+    }
+
+    /// Reads what was sealed again of the events after `first`, up to `last`.
+    package func prepare(after first: Int64, through last: Int64) throws(SQLiteError) {
+        newest = try rows.newest(after: first, through: last)
+    }
+
+    /// Judges a row whose content the reader has rebuilt.
+    package func judge(_ row: some EventColumns, digest: SHA256Digest) -> Judgement {
+        let again = newest.isEmpty ? nil : newest[row.int64(at: EventColumn.position)]
+        let verdict = reader.judgeChecksum(row, digest: digest, with: checksummer, newest: again)
+        switch verdict {
+        case .differs, .unknownAlgorithm:
+            let stored = again?.bytes ?? [UInt8](row.bytes(at: EventColumn.checksum))
+            return .finding("content", expected: Hex.string(stored), actual: verdict.actual)
+        case .holds, .keyMissing:
+            if let finding = judgeDemand(row, again) { return finding }
+            return verdict == .holds ? .holds : .notChecked
+        }
+    }
+
+    private func judgeDemand(_ row: some EventColumns, _ again: StoredChecksum?) -> Judgement? {
+        guard let demands else { return nil }
+        let position = row.int64(at: EventColumn.position)
+        return demands.judge(
+            keyID: again.map(\.keyID) ?? row.textIfPresent(at: EventColumn.checksumKeyID),
+            algorithm: again?.algorithm ?? row.text(at: EventColumn.checksumAlgorithm),
+            isLate: { last, retirement in
+                again.map { $0.auditSequence >= retirement } ?? (position > last)
+            },
+            isDemanded: demands.demandsHMAC(
+                at: position,
+                category: row.int64(at: EventColumn.category)
+            )
+        )
+    }
+}

@@ -1,0 +1,39 @@
+import Glibc
+package import TallystickSQLite
+
+/// Rollback journals that a loss of power left beside a database in rollback mode: a backup, or a projection's file.
+///
+/// A connection that only reads cannot play one back, and SQLite then refuses to read.
+package enum HotJournal {
+    /// Opens a database by `open`; where a hot journal is in the way, plays it back first.
+    ///
+    /// - throws: `StoreError` with `notPermitted` where this process may not write to the file, and what `open`
+    ///   throws.
+    package static func playingBack(
+        _ path: String,
+        _ options: StoreOptions,
+        _ open: () throws(SQLiteError) -> Connection
+    ) throws -> Connection {
+        do throws(SQLiteError) {
+            return try open()
+        } catch {
+            guard .hotJournal ~= error.code else { throw error }
+        }
+        guard access(path, W_OK) == 0 else {
+            throw StoreError(
+                .notPermitted,
+                during: "open the file",
+                on: path,
+                "a change to it was cut short, and has to be taken back first: its journal is beside it",
+                hint: "Run the command as a user who may write to the file and its folder"
+            )
+        }
+        // Reading its schema is enough: SQLite plays the journal back before the first page is read.
+        _ = try Connection(
+            path: path,
+            mode: .readWrite,
+            busyTimeoutMilliseconds: options.busyTimeout.wholeMilliseconds
+        )
+        return try open()
+    }
+}

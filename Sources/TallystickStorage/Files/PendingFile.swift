@@ -1,0 +1,221 @@
+import CTallystickProcess
+import Glibc
+package import TallystickSQLite
+
+/// A file that takes its name once it is complete and on the disk, or never.
+///
+/// Until then it is called `PATH.new`. Whoever writes it holds a lock on it (flock(2)), so that what a killed
+/// process left behind is told from what another one is writing, and makes way for the next attempt.
+package final class PendingFile {
+    /// The ending of the name that the file has until it is published.
+    package static let ending = ".new"
+
+    /// The name that the file will have.
+    package let path: String
+    /// The name that it has until then.
+    package let temporaryPath: String
+    /// Open for reading and writing.
+    package let descriptor: Int32
+    private let operation: String
+    private var isOpen = true
+
+    /// Makes the file under its temporary name.
+    ///
+    /// - parameters:
+    ///   - permissions: before the process's umask.
+    ///   - operation: for errors, as a verb phrase.
+    /// - throws: `StoreError`: `busy` while another process writes the same file; `cannotCreate`.
+    package init(
+        for path: String,
+        permissions: UInt32,
+        during operation: String
+    ) throws(StoreError) {
+        self.path = path
+        self.operation = operation
+        temporaryPath = path + Self.ending
+        var created: Int32?
+        for _ in 0..<Self.attempts where created == nil {
+            created = try Self.create(temporaryPath, permissions, operation)
+        }
+        guard let created else {
+            throw Self.busy(temporaryPath, operation)
+        }
+        descriptor = created
+    }
+
+    deinit { discard() }
+
+    /// How often a file is made again that another process removed as a leftover before it was locked.
+    private static let attempts = 10
+    /// What SQLite keeps beside a file that it was pointed to.
+    private static let companions = ["-wal", "-shm", "-journal"]
+
+    /// - returns: nil where it has to be tried again.
+    private static func create(
+        _ path: String,
+        _ permissions: UInt32,
+        _ operation: String
+    ) throws(StoreError) -> Int32? {
+        let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        let descriptor = open(path, flags, permissions)
+        if descriptor < 0 {
+            guard errno == EEXIST else { throw failure(.cannotCreate, operation, path, errno) }
+            try removeAbandoned(path, operation)
+            return nil
+        }
+        var (own, there) = (stat(), stat())
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &own) == 0,
+            lstat(path, &there) == 0, own.st_ino == there.st_ino, own.st_dev == there.st_dev
+        else {
+            close(descriptor)
+            return nil
+        }
+        return descriptor
+    }
+
+    /// Removes the file of a process that is gone.
+    private static func removeAbandoned(_ path: String, _ operation: String) throws(StoreError) {
+        let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+        let descriptor = open(path, flags)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return }
+            throw failure(.cannotCreate, operation, path, errno)
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw StoreError(
+                .cannotCreate,
+                during: operation,
+                on: path,
+                "something is there already that is not a file",
+                hint: "Remove it, or choose another path"
+            )
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw busy(path, operation) }
+        removeFiles(path)
+    }
+
+    /// The file itself goes last: by it the next attempt knows what a killed process left.
+    private static func removeFiles(_ path: String) {
+        for ending in companions + [""] { unlink(path + ending) }
+    }
+
+    /// Writes all of the bytes.
+    ///
+    /// - throws: `StoreError`: `diskFull`, `inputOutput`.
+    package func write(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
+        do throws(SystemCallError) {
+            try descriptor.writeAll(bytes, path: temporaryPath)
+        } catch {
+            throw Self.failure(.inputOutput, operation, path, error.number)
+        }
+    }
+
+    /// Gives the file its name once its content is on the disk; the name is on the disk, too, on return.
+    ///
+    /// - parameter replaces: whether it takes the place of a file that is there; `cannotCreate` otherwise, or `code`.
+    /// - throws: `StoreError`. With `outcomeUnknown` the file is there, but its name may not survive a loss of power.
+    package func publish(
+        replacing replaces: Bool,
+        ifThere code: StoreError.Code = .cannotCreate
+    ) throws(StoreError) {
+        guard fsync(descriptor) == 0 else {
+            throw Self.failure(.inputOutput, operation, path, errno)
+        }
+        if replaces {
+            guard rename(temporaryPath, path) == 0 else {
+                throw Self.failure(.cannotCreate, operation, path, errno)
+            }
+        } else {
+            try publishBesideNone(code)
+        }
+        isOpen = false
+        close(descriptor)
+        do throws(SystemCallError) {
+            try Folder.sync(containing: path)
+        } catch {
+            throw StoreError(
+                .outcomeUnknown,
+                during: operation,
+                on: path,
+                "the file is written, but its folder could not be synced: \(error.reason)",
+                hint: "Check the disk, and run the command again"
+            )
+        }
+    }
+
+    private func publishBesideNone(_ code: StoreError.Code) throws(StoreError) {
+        if tally_rename_new(temporaryPath, path) == 0 { return }
+        guard errno == EEXIST else { throw Self.failure(.cannotCreate, operation, path, errno) }
+        throw Self.alreadyThere(path, operation, code)
+    }
+
+    package static func alreadyThere(
+        _ path: String,
+        _ operation: String,
+        _ code: StoreError.Code
+    ) -> StoreError {
+        StoreError(
+            code,
+            during: operation,
+            on: path,
+            "there is a file already",
+            hint: "Choose another path; nothing was changed"
+        )
+    }
+
+    /// Removes the file, unless it was published.
+    package func discard() {
+        guard isOpen else { return }
+        isOpen = false
+        Self.removeFiles(temporaryPath)
+        close(descriptor)
+    }
+
+    private static func busy(_ path: String, _ operation: String) -> StoreError {
+        StoreError(
+            .busy,
+            during: operation,
+            on: path,
+            "another process is writing the file",
+            hint: "Let it finish, and try again",
+            isRetryable: true
+        )
+    }
+
+    private static func failure(
+        _ code: StoreError.Code,
+        _ operation: String,
+        _ path: String,
+        _ number: Int32
+    ) -> StoreError {
+        let isFull = number == ENOSPC || number == EDQUOT
+        return StoreError(
+            NewFile.code(number, otherwise: code),
+            during: operation,
+            on: path,
+            String(cString: strerror(number)),
+            hint: isFull ? "Free some space, and try again" : "Check the folder and its permissions"
+        )
+    }
+}
+
+extension Int32 {
+    /// Writes all of the bytes to this descriptor.
+    package func writeAll(_ bytes: UnsafeRawBufferPointer, path: String) throws(SystemCallError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = Glibc.write(
+                self,
+                UnsafeRawBufferPointer(rebasing: rest).baseAddress,
+                rest.count
+            )
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw SystemCallError(call: "write", path: path, number: errno)
+            }
+            rest = rest.dropFirst(count)
+        }
+    }
+}

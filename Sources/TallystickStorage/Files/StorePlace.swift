@@ -1,0 +1,118 @@
+import Glibc
+
+/// Judges what lies at a store's path before SQLite opens it.
+///
+/// SQLite itself follows no symbolic link here (SQLITE_OPEN_NOFOLLOW, and O_NOFOLLOW for the files beside); this
+/// says what is wrong, and refuses what SQLite would take.
+package enum StorePlace {
+    /// The endings of the files that SQLite keeps beside a database.
+    package static let companions = ["-wal", "-shm", "-journal"]
+
+    package static let opening = "open the store"
+
+    /// - parameter operation: what is said to fail: other files than stores are judged in the same way.
+    /// - throws: `noStore`, `notAStore`, `notPermitted`, `inputOutput`.
+    package static func check(
+        _ path: String,
+        forWriting: Bool,
+        during operation: String = opening
+    ) throws(StoreError) {
+        do throws(StoreError) {
+            try judge(path, forWriting)
+        } catch {
+            throw StoreError(
+                error.code,
+                during: operation,
+                on: error.subject,
+                error.message,
+                hint: operation == opening ? error.hint : "Choose another file"
+            )
+        }
+    }
+
+    /// Whether a path names a store, or a file that SQLite keeps beside it, there or not yet.
+    package static func isPart(_ path: String, of store: String) -> Bool {
+        let (own, other) = (resolved(store), resolved(path))
+        return ([""] + companions).contains { own + $0 == other }
+    }
+
+    /// A path whose folder has no links and no detours.
+    private static func resolved(_ path: String) -> String {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        let isPlain = parts.count == 1
+        let folder = isPlain ? "." : parts.dropLast().joined(separator: "/") + "/"
+        guard let found = realpath(folder, nil) else { return path }
+        defer { free(found) }
+        return String(cString: found) + "/" + (parts.last ?? "")
+    }
+
+    private static func judge(_ path: String, _ forWriting: Bool) throws(StoreError) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { throw unseen(path, errno) }
+        try checkKind(path, status)
+        guard !forWriting || status.st_nlink == 1 else {
+            // Each name would have a write-ahead log of its own (sqlite.org/howtocorrupt.html).
+            throw refused(
+                .notPermitted,
+                path,
+                "the file has \(status.st_nlink) names (hard links): writing under one damages it for the other",
+                hint: "Make a copy with 'tally backup', or remove the other name"
+            )
+        }
+        for ending in companions where lstat(path + ending, &status) == 0 {
+            try checkKind(path + ending, status)
+        }
+    }
+
+    /// Why nothing is known about a file. Only a refusal is one of permissions: a disk that fails says nothing about
+    /// them.
+    private static func unseen(_ path: String, _ number: Int32) -> StoreError {
+        switch number {
+        case ENOENT, ENOTDIR:
+            refused(
+                .noStore,
+                path,
+                "there is no file",
+                hint: "Create it with 'tally init \(path)'"
+            )
+        case EACCES, EPERM, ELOOP, ENAMETOOLONG:
+            refused(
+                .notPermitted,
+                path,
+                String(cString: strerror(number)),
+                hint: "Check its permissions"
+            )
+        default:
+            refused(
+                .inputOutput,
+                path,
+                String(cString: strerror(number)),
+                hint: "Check the disk and its folder, then run the command again"
+            )
+        }
+    }
+
+    private static func checkKind(_ path: String, _ status: stat) throws(StoreError) {
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: return
+        case S_IFLNK:
+            throw refused(
+                .notPermitted,
+                path,
+                "symbolic links are refused",
+                hint: "Name the file itself"
+            )
+        default:
+            throw refused(.notAStore, path, "this is no regular file", hint: "Check the path")
+        }
+    }
+
+    private static func refused(
+        _ code: StoreError.Code,
+        _ path: String,
+        _ message: String,
+        hint: String
+    ) -> StoreError {
+        StoreError(code, during: opening, on: path, message, hint: hint)
+    }
+}

@@ -1,0 +1,71 @@
+public import Logging
+public import TallystickCore
+
+/// How a store is opened. Nothing here is stored in the file.
+public struct StoreOptions: Sendable {
+    /// What a handle may do.
+    public enum Access: Sendable {
+        case readOnly
+        case readWrite
+    }
+
+    /// Read-only handles never write, not even to migrate.
+    public var access: Access = .readWrite
+    /// How long a write waits for another writer before it fails with `busy`.
+    public var busyTimeout: Duration = .seconds(5)
+    /// Whether an older schema is migrated when the store is opened for writing; otherwise it is refused.
+    public var migratesOlderSchema = false
+    /// Settings of the program's surroundings, such as environment variables, in place of the store's own. They are
+    /// recorded as a version of the settings before a write uses them for the first time.
+    public var overrides: SettingsOverrides?
+    /// The clock behind `recorded_at`: microseconds since 1970-01-01T00:00:00Z.
+    public var clock: @Sendable () -> Int64 = SystemClock.microsecondsSince1970
+    /// Silent unless the program sets swift-log up. Its plain stream handler counts as none, because that is
+    /// what swift-log prints to when nobody sets it up: a program that wants it sets this logger.
+    public var logger = Self.defaultLogger
+    /// Holds the keys that were given when the store was opened.
+    package var checksummer = Checksummer()
+
+    /// How long transactions and the write-ahead log become.
+    package var writerLimits = WriterLimits()
+
+    public init() {}
+
+    /// Options for who only reads: the store is never written to, also not to bring an older schema up to date.
+    public static var readOnly: Self {
+        var options = Self()
+        options.access = .readOnly
+        return options
+    }
+
+    private static var defaultLogger: Logger {
+        let logger = Logger(label: label)
+        guard logger.handler is StreamLogHandler else { return logger }
+        return Logger(label: label) { _ in SwiftLogNoOpLogHandler() }
+    }
+
+    private static let label = "tallystick"
+}
+
+/// How a store is created. All of it is fixed for the store's life.
+public struct StoreCreation: Sendable {
+    /// Attributes that describe a delivery and not the fact, besides the built-in ones: they are kept
+    /// apart and never compared. Names as in CloudEvents: lower-case letters and digits.
+    public var deliveryAttributes: [String] = []
+    /// The settings file (JSON) that the store starts with; the defaults when nil.
+    public var configuration: [UInt8]?
+    /// Who creates the store, for the audit trail.
+    public var actor = "local"
+
+    public init() {}
+}
+
+extension Duration {
+    /// As SQLite's busy timeout takes it.
+    package var wholeMilliseconds: Int32 {
+        let (seconds, attoseconds) = components
+        let total = seconds.multipliedReportingOverflow(by: 1000)
+        guard !total.overflow else { return .max }
+        return Int32(clamping: total.partialValue + attoseconds / 1_000_000_000_000_000)
+    }
+}

@@ -1,0 +1,153 @@
+import TallystickCore
+import TallystickMigrations
+package import TallystickSQLite
+
+/// Holds a store's schema against its migrations.
+///
+/// Every table, index, view and trigger must be one that the migrations create, with the same text, or belong to a
+/// projection: be a table, view or index, never a trigger; have a name that is the projection's own; and be
+/// recorded with this text in `projection_objects`. A row there allows nothing else.
+package enum SchemaCheck {
+    /// A row of `sqlite_schema`.
+    private struct SchemaObject: Hashable {
+        var type: String
+        var name: String
+        var table: String
+        var sql: String
+    }
+
+    /// What the migrations create, by how many of them are applied; made once a process.
+    private static let models = Guarded<[Int: Set<SchemaObject>]>([:])
+
+    /// - throws: `schemaAltered`, with the name of the first object that differs.
+    package static func check(_ connection: Connection, _ path: String) throws {
+        let present = try StoreSchema.version(of: connection)
+        let model = try model(present)
+        let rows = try connection.prepare(
+            "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema"
+        )
+        // Where the table itself was changed this cannot be read, and nothing belongs to a projection.
+        let record = try projectionRecord(connection)
+        var missing = model
+        var projectionTables: Set<String> = []
+        // The index that SQLite makes for a table comes after it, and has no text of its own.
+        var automatic: [SchemaObject] = []
+        while try rows.step() {
+            let object = SchemaObject(
+                type: rows.text(at: 0),
+                name: rows.text(at: 1),
+                table: rows.text(at: 2),
+                sql: rows.text(at: 3)
+            )
+            if missing.remove(object) != nil { continue }
+            if object.type == "index", object.sql.isEmpty {
+                automatic.append(object)
+            } else if try belongsToProjection(object, record) {
+                if object.type == "table" { projectionTables.insert(object.name) }
+            } else {
+                throw altered(object, model, path)
+            }
+        }
+        for object in automatic where !projectionTables.contains(object.table) {
+            throw altered(object, model, path)
+        }
+        if let object = missing.min(by: { $0.name < $1.name }) {
+            throw altered("\(object.type) \(object.name)", "is missing", path)
+        }
+        // Now the table is known to be there.
+        try checkDigests(of: connection, present, path)
+    }
+
+    private static func projectionRecord(
+        _ connection: Connection
+    ) throws(SQLiteError) -> Statement? {
+        do throws(SQLiteError) {
+            return try connection.prepare(
+                "SELECT replay, type, coalesce(sql, '') FROM projection_objects WHERE name = ?1"
+            )
+        } catch {
+            // There is no such table, or column. Any other failure says nothing about the schema.
+            guard error.kind == .statement else { throw error }
+            return nil
+        }
+    }
+
+    private static func belongsToProjection(
+        _ object: SchemaObject,
+        _ record: Statement?
+    ) throws -> Bool {
+        guard let record, ["table", "view", "index"].contains(object.type) else { return false }
+        try record.bindText(object.name, at: 1)
+        let recorded = try record.first { ($0.text(at: 0), $0.text(at: 1), $0.text(at: 2)) }
+        guard let (replay, type, sql) = recorded, type == object.type, sql == object.sql else {
+            return false
+        }
+        return ProjectionNames.fits(replay, object.name)
+            && (object.type != "index" || ProjectionNames.fits(replay, object.table))
+    }
+
+    private static func model(_ count: Int) throws -> Set<SchemaObject> {
+        if let model = models.withLock({ $0[count] }) { return model }
+        let connection = try Connection(path: ":memory:", mode: .create)
+        for migration in Migrations.all.prefix(count) { try connection.execute(migration.sql) }
+        let rows = try connection.prepare(
+            "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema"
+        )
+        let model = Set(
+            try rows.all { row in
+                SchemaObject(
+                    type: row.text(at: 0),
+                    name: row.text(at: 1),
+                    table: row.text(at: 2),
+                    sql: row.text(at: 3)
+                )
+            }
+        )
+        models.withLock { $0[count] = model }
+        return model
+    }
+
+    private static func checkDigests(
+        of connection: Connection,
+        _ count: Int,
+        _ path: String
+    ) throws {
+        let rows = try connection.prepare(
+            "SELECT number, name, sha256 FROM schema_migrations ORDER BY number"
+        )
+        var number = 0
+        while try rows.step() {
+            number += 1
+            guard number <= Migrations.all.count, rows.int64(at: 0) == Int64(number),
+                rows.text(at: 1) == Migrations.all[number - 1].name,
+                rows.text(at: 2) == SchemaMigrator.digest(Migrations.all[number - 1])
+            else { throw altered("migration \(number)", "is not the one of this release", path) }
+        }
+        guard number == count else {
+            throw altered("schema_migrations", "does not list \(count) migrations", path)
+        }
+    }
+
+    private static func altered(
+        _ object: SchemaObject,
+        _ model: Set<SchemaObject>,
+        _ path: String
+    ) -> StoreError {
+        let isKnown = model.contains { $0.type == object.type && $0.name == object.name }
+        return altered(
+            "\(object.type) \(object.name)",
+            isKnown ? "differs from the schema" : "is not part of the schema",
+            path
+        )
+    }
+
+    private static func altered(_ object: String, _ what: String, _ path: String) -> StoreError {
+        StoreError(
+            .schemaAltered,
+            during: "check the schema",
+            on: path,
+            "\(object) \(what)",
+            hint: "Someone changed the schema; restore a backup, or undo the change"
+        )
+    }
+}

@@ -1,0 +1,157 @@
+import Glibc
+import TallystickCore
+import TallystickMigrations
+package import TallystickSQLite
+
+/// The store as a file: creating, opening, recognising and migrating it.
+package enum StoreFile {
+    /// Opens a connection that writes.
+    ///
+    /// - parameter other: another one of the same owner, for the same store.
+    package static func openForWriting(
+        _ path: String,
+        _ options: StoreOptions,
+        beside other: Connection? = nil
+    ) throws -> Connection {
+        try StorePlace.check(path, forWriting: true)
+        let connection = try Connection(
+            path: path,
+            mode: .readWrite,
+            busyTimeoutMilliseconds: options.busyTimeout.wholeMilliseconds,
+            firesTriggers: false
+        )
+        try recognise(connection, path)
+        if access(path, W_OK) != 0 {
+            let isRefused = [EACCES, EPERM, EROFS].contains(errno)
+            throw StoreError(
+                isRefused ? .notPermitted : .inputOutput,
+                during: "open the store",
+                on: path,
+                isRefused ? "the file is read-only" : String(cString: strerror(errno)),
+                hint: isRefused
+                    ? "Check who owns it, and its permissions"
+                    : "Check the disk, then run the command again"
+            )
+        }
+        let schema = try StoreSchema.version(of: connection)
+        if schema < StoreSchema.newest {
+            guard options.migratesOlderSchema else {
+                throw StoreError(
+                    .schemaOlder,
+                    during: "open the store",
+                    on: path,
+                    "its schema is \(schema), this release writes \(StoreSchema.newest)",
+                    hint: "Run 'tally upgrade' first; reading works without"
+                )
+            }
+        }
+        // Before the migration, which is then atomic in the log: a rollback journal that a loss of power leaves
+        // behind keeps others from reading.
+        try bringWriteAheadLogBack(connection, path)
+        try connection.protectLog(with: other)
+        if schema < StoreSchema.newest {
+            try SchemaMigrator.migrate(connection, clock: options.clock)
+        }
+        try watchSchema(of: connection, path)
+        try connection.execute("PRAGMA cache_size = -\(StoreLimits.cacheKibibytes)")
+        try connection.execute("PRAGMA journal_size_limit = \(StoreLimits.logBytes)")
+        return connection
+    }
+
+    /// A backup has no write-ahead log; where one is used as the store, its first writer brings it back.
+    private static func bringWriteAheadLogBack(_ connection: Connection, _ path: String) throws {
+        let mode = try connection.prepare("PRAGMA journal_mode").first { $0.text(at: 0) }
+        if mode == "wal" { return }
+        let set = try connection.prepare("PRAGMA journal_mode = WAL").first { $0.text(at: 0) }
+        guard set == "wal" else {
+            throw StoreError(
+                .busy,
+                during: "open the store",
+                on: path,
+                "its journal mode is \(set ?? "unknown") and cannot be changed to WAL now",
+                hint: "Let other programs close it, and try again",
+                isRetryable: true
+            )
+        }
+    }
+
+    /// Opens a connection that reads.
+    package static func openForReading(_ path: String, _ options: StoreOptions) throws -> Connection
+    {
+        try StorePlace.check(path, forWriting: false)
+        let connection = try HotJournal.playingBack(path, options) {
+            () throws(SQLiteError) in
+            try Connection(
+                path: path,
+                mode: .readOnly,
+                busyTimeoutMilliseconds: options.busyTimeout.wholeMilliseconds
+            )
+        }
+        try recognise(connection, path)
+        try watchSchema(of: connection, path)
+        let mode = try connection.prepare("PRAGMA journal_mode").first { $0.text(at: 0) }
+        if mode == "wal" { try connection.holdFile() }
+        return connection
+    }
+
+    private static func deliveryAttributes(_ creation: StoreCreation) throws -> [String] {
+        for name in creation.deliveryAttributes where !EventAttributes.isExtensionName(name) {
+            throw StoreError(
+                .invalidArgument,
+                during: "create the store",
+                on: "delivery attribute '\(name)'",
+                "a delivery attribute's name has lower-case letters and digits, and is none of CloudEvents' own"
+            )
+        }
+        return Set(creation.deliveryAttributes).union(EventAttributes.builtInDelivery).sorted()
+    }
+
+    private static func randomID() -> String {
+        var random = SystemRandomNumberGenerator()
+        let words = [random.next(), random.next()]
+        return words.withUnsafeBytes { Hex.string($0) }
+    }
+
+    /// Makes sure that a file is a store, of a schema that this release knows.
+    private static func recognise(_ connection: Connection, _ path: String) throws {
+        let id: Int64
+        do {
+            id = try connection.prepare("PRAGMA application_id").optionalInt64() ?? 0
+        } catch {
+            throw StoreError(error, during: "open the store", on: path)
+        }
+        guard id == StoreSchema.applicationID else {
+            throw StoreError(
+                .notAStore,
+                during: "open the store",
+                on: path,
+                "the file is a database, but no Tallystick store",
+                hint: "Check the path"
+            )
+        }
+        let schema = try StoreSchema.version(of: connection)
+        guard schema > 0 else {
+            throw StoreError(
+                .schemaAltered,
+                during: "open the store",
+                on: path,
+                "its user_version is \(schema), which no release wrote",
+                hint: "Someone changed it; restore a backup, or undo the change"
+            )
+        }
+        guard schema <= StoreSchema.newest else {
+            throw StoreError(
+                .schemaNewer,
+                during: "open the store",
+                on: path,
+                "its schema is \(schema); this release knows \(StoreSchema.newest)",
+                hint: "Use the release that wrote it, or a newer one"
+            )
+        }
+    }
+
+    /// Checks the schema now, and again at the beginning of each transaction that finds it changed.
+    private static func watchSchema(of connection: Connection, _ path: String) throws {
+        try connection.watchSchema { connection in try SchemaCheck.check(connection, path) }
+    }
+}

@@ -1,0 +1,35 @@
+import TallystickCore
+
+/// Judges what people say about themselves and their acts, before it enters the audit trail for ever.
+package enum AuditText {
+    /// Bytes of a reason.
+    package static let reasonBytes = 64 << 10
+
+    /// - throws: `StoreError` with `invalidArgument` for an actor or a reason that is empty, blank, too long, or
+    ///   has a NUL.
+    package static func judge(
+        actor: String,
+        reason: String,
+        during operation: String
+    ) throws(StoreError) {
+        try judge(actor, "actor", EventLimits.nameBytes, operation)
+        try judge(reason, "reason", reasonBytes, operation)
+    }
+
+    private static func judge(
+        _ text: String,
+        _ name: String,
+        _ limit: Int,
+        _ operation: String
+    ) throws(StoreError) {
+        let isBlank = text.utf8.allSatisfy { $0 == 0x20 || $0 &- 0x09 < 5 }
+        guard isBlank || text.utf8.count > limit || text.utf8.contains(0) else { return }
+        throw StoreError(
+            .invalidArgument,
+            during: operation,
+            on: name,
+            isBlank ? "it is empty" : "it has more than \(limit) bytes, or a NUL",
+            hint: isBlank ? "Say it with --\(name)" : ""
+        )
+    }
+}

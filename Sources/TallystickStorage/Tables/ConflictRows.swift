@@ -1,0 +1,515 @@
+package import TallystickCore
+package import TallystickSQLite
+
+/// A stored record that failed its proof.
+package struct DamagedRecord {
+    package var position: Int64?
+    package var copyID: Int64?
+    /// What failed: the algorithm of the checksum, or `leaf` where the checksum holds and the leaf hash does not.
+    package var algorithm: String
+    package var expected: String
+    package var actual: String
+
+    package init(
+        position: Int64? = nil,
+        copyID: Int64? = nil,
+        algorithm: String,
+        expected: String,
+        actual: String
+    ) {
+        self.position = position
+        self.copyID = copyID
+        self.algorithm = algorithm
+        self.expected = expected
+        self.actual = actual
+    }
+}
+
+/// A row of `conflicts`: what never changes about a conflict.
+package struct ConflictRecord {
+    /// 0 before it is written.
+    package var conflictID: Int64 = 0
+    package var kind: ConflictKind
+    package var severity: String
+    package var category: String?
+    package var position: Int64?
+    package var source: String?
+    package var eventID: String?
+    package var origin: String?
+    /// Microseconds since 1970.
+    package var openedAt: Int64 = 0
+    /// A JSON object.
+    package var detail: String?
+
+    package init(
+        conflictID: Int64 = 0,
+        kind: ConflictKind,
+        severity: String,
+        category: String? = nil,
+        position: Int64? = nil,
+        source: String? = nil,
+        eventID: String? = nil,
+        origin: String? = nil,
+        openedAt: Int64 = 0,
+        detail: String? = nil
+    ) {
+        self.conflictID = conflictID
+        self.kind = kind
+        self.severity = severity
+        self.category = category
+        self.position = position
+        self.source = source
+        self.eventID = eventID
+        self.origin = origin
+        self.openedAt = openedAt
+        self.detail = detail
+    }
+}
+
+/// What tells apart conflicts that are over no single event.
+package struct ConflictSpan: Hashable {
+    private let kind: String
+    private let origin: String
+    private let source: String
+    private let detail: String
+
+    package init(_ kind: String, _ origin: String, _ source: String, _ detail: String) {
+        (self.kind, self.origin, self.source, self.detail) = (kind, origin, source, detail)
+    }
+
+    package init(_ conflict: ConflictRecord) {
+        self.init(
+            conflict.kind.rawValue,
+            conflict.origin ?? "",
+            conflict.source ?? "",
+            conflict.detail ?? ""
+        )
+    }
+}
+
+/// A row of `conflicts` with where it stands.
+package struct StoredConflict {
+    package var conflictID: Int64
+    package var isOpen: Bool
+    package var resolutionID: Int64?
+    package var candidates: Int64
+}
+
+/// A distinct content under a conflict.
+package struct StoredCandidate {
+    package var candidate: Int64
+    package var origin: String
+    package var copyID: Int64?
+    package var contentDigest: SHA256Digest
+
+    package init(
+        candidate: Int64,
+        origin: String,
+        copyID: Int64? = nil,
+        contentDigest: SHA256Digest
+    ) {
+        self.candidate = candidate
+        self.origin = origin
+        self.copyID = copyID
+        self.contentDigest = contentDigest
+    }
+}
+
+/// Adds and reads conflicts, their candidates and their state.
+package struct ConflictRows {
+    private let insertConflict: Statement
+    private let insertCandidate: Statement
+    private let insertMismatch: Statement
+    private let upsertState: Statement
+    private let markNewEvidence: Statement
+    private let selectByPosition: Statement
+    private let selectCandidates: Statement
+    private let selectState: Statement
+    private let selectRecord: Statement
+    private let selectMismatch: Statement
+    private let selectMismatchOfNoEvent: Statement
+    private let selectLast: Statement
+    private let selectKind: Statement
+    private let selectSpans: Statement
+
+    package init(in connection: Connection) throws(SQLiteError) {
+        insertConflict = try connection.prepare(
+            """
+            INSERT INTO conflicts (
+                conflict_id, audit_sequence, kind, severity, category, position, source, event_id,
+                origin, opened_at, detail)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            """
+        )
+        insertCandidate = try connection.prepare(
+            """
+            INSERT INTO conflict_candidates (
+                candidate_id, audit_sequence, conflict_id, candidate, origin, copy_id,
+                content_sha256, differs_in)
+            VALUES (
+                (SELECT coalesce(max(candidate_id), 0) + 1 FROM conflict_candidates),
+                ?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            """
+        )
+        insertMismatch = try connection.prepare(
+            """
+            INSERT INTO mismatches (
+                mismatch_id, audit_sequence, kind, severity, category, origin, position, copy_id,
+                source, event_id, algorithm, expected, actual, differs_in)
+            VALUES (
+                (SELECT coalesce(max(mismatch_id), 0) + 1 FROM mismatches),
+                ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+            """
+        )
+        upsertState = try connection.prepare(
+            """
+            INSERT INTO conflict_states (
+                conflict_id, state, resolution_id, policy, blocked_by, origins, candidates,
+                differs_in)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            ON CONFLICT (conflict_id) DO UPDATE SET
+                state = excluded.state,
+                resolution_id = excluded.resolution_id,
+                policy = excluded.policy,
+                blocked_by = excluded.blocked_by,
+                origins = excluded.origins,
+                candidates = excluded.candidates,
+                differs_in = excluded.differs_in
+            """
+        )
+        markNewEvidence = try connection.prepare(
+            "UPDATE conflict_states SET blocked_by = 'new_evidence' WHERE conflict_id = ?1"
+        )
+        selectByPosition = try connection.prepare(
+            """
+            SELECT c.conflict_id, s.state = 'open', s.resolution_id, s.candidates
+            FROM conflicts AS c
+            JOIN conflict_states AS s ON s.conflict_id = c.conflict_id
+            WHERE c.position = ?1
+                AND c.kind IN ('payload_differs', 'metadata_differs', 'equivocation')
+            ORDER BY c.conflict_id DESC
+            LIMIT 1
+            """
+        )
+        selectCandidates = try connection.prepare(
+            """
+            SELECT candidate, origin, copy_id, content_sha256
+            FROM conflict_candidates
+            WHERE conflict_id = ?1 AND audit_sequence < ?2
+            ORDER BY candidate
+            """
+        )
+        selectState = try connection.prepare(
+            """
+            SELECT state, resolution_id, policy, blocked_by, origins, candidates, differs_in
+            FROM conflict_states
+            WHERE conflict_id = ?1
+            """
+        )
+        selectRecord = try connection.prepare(
+            """
+            SELECT kind, severity, category, position, source, event_id, origin, opened_at, detail
+            FROM conflicts
+            WHERE conflict_id = ?1
+            """
+        )
+        // By the event's rows of the trail, which have an index: there are as many mismatches as conflicting copies.
+        selectMismatch = try connection.prepare(
+            """
+            SELECT 1
+            FROM audit_trail AS a
+            JOIN mismatches AS m ON m.audit_sequence = a.audit_sequence
+            WHERE a.position = ?2 AND a.kind = 'mismatch'
+                AND m.kind = ?1 AND m.position = ?2 AND m.copy_id IS ?3
+            LIMIT 1
+            """
+        )
+        selectMismatchOfNoEvent = try connection.prepare(
+            """
+            SELECT 1
+            FROM mismatches
+            WHERE kind = ?1 AND position IS NULL AND copy_id IS ?3
+            LIMIT 1
+            """
+        )
+        selectLast = try connection.prepare("SELECT coalesce(max(conflict_id), 0) FROM conflicts")
+        selectKind = try connection.prepare(
+            """
+            SELECT conflict_id
+            FROM conflicts
+            WHERE position = ?1 AND kind = ?2 AND origin IS ?3
+            LIMIT 1
+            """
+        )
+        selectSpans = try connection.prepare(
+            """
+            SELECT conflict_id, kind, coalesce(origin, ''), coalesce(source, ''), coalesce(detail, '')
+            FROM conflicts
+            WHERE position IS NULL
+            """
+        )
+    }
+
+    package func nextConflictID() throws(SQLiteError) -> Int64 {
+        try (selectLast.optionalInt64() ?? 0) + 1
+    }
+
+    /// A conflict of a kind over the event at a position, and an origin; nil where there never was one.
+    package func conflict(
+        at position: Int64,
+        _ kind: ConflictKind,
+        _ origin: String?
+    ) throws(SQLiteError) -> Int64? {
+        try selectKind.bind(position, at: 1)
+        try selectKind.bindText(kind.rawValue, at: 2)
+        try selectKind.bindOptional(origin, at: 3)
+        return try selectKind.optionalInt64()
+    }
+
+    /// All conflicts that are over no single event.
+    package func spans() throws(SQLiteError) -> [ConflictSpan: Int64] {
+        var spans: [ConflictSpan: Int64] = [:]
+        while try selectSpans.step() {
+            let texts = (1...4).map { selectSpans.text(at: $0) }
+            spans[ConflictSpan(texts[0], texts[1], texts[2], texts[3])] = selectSpans.int64(at: 0)
+        }
+        try selectSpans.reset()
+        return spans
+    }
+
+    package func add(_ conflict: ConflictRecord, auditSequence: Int64) throws(SQLiteError) {
+        try insertConflict.bind(conflict.conflictID, at: 1)
+        try insertConflict.bind(auditSequence, at: 2)
+        try insertConflict.bindText(conflict.kind.rawValue, at: 3)
+        try insertConflict.bindText(conflict.severity, at: 4)
+        try insertConflict.bindOptional(conflict.category, at: 5)
+        try insertConflict.bindOptional(conflict.position, at: 6)
+        try insertConflict.bindOptional(conflict.source, at: 7)
+        try insertConflict.bindOptional(conflict.eventID, at: 8)
+        try insertConflict.bindOptional(conflict.origin, at: 9)
+        try insertConflict.bind(conflict.openedAt, at: 10)
+        try insertConflict.bindOptional(conflict.detail, at: 11)
+        try insertConflict.run()
+    }
+
+    package func add(
+        _ candidate: StoredCandidate,
+        to conflictID: Int64,
+        differsIn: String?,
+        auditSequence: Int64
+    ) throws(SQLiteError) {
+        try insertCandidate.bind(auditSequence, at: 1)
+        try insertCandidate.bind(conflictID, at: 2)
+        try insertCandidate.bind(candidate.candidate, at: 3)
+        try insertCandidate.bindText(candidate.origin, at: 4)
+        try insertCandidate.bindOptional(candidate.copyID, at: 5)
+        try insertCandidate.bindText(candidate.contentDigest.hex, at: 6)
+        try insertCandidate.bindOptional(differsIn, at: 7)
+        try insertCandidate.run()
+    }
+
+    package func add(_ mismatch: NewMismatch, auditSequence: Int64) throws(SQLiteError) {
+        try insertMismatch.bind(auditSequence, at: 1)
+        try insertMismatch.bindText(mismatch.kind.rawValue, at: 2)
+        try insertMismatch.bindText(mismatch.severity, at: 3)
+        try insertMismatch.bindOptional(mismatch.category, at: 4)
+        try insertMismatch.bindOptional(mismatch.origin, at: 5)
+        try insertMismatch.bindOptional(mismatch.position, at: 6)
+        try insertMismatch.bindOptional(mismatch.copyID, at: 7)
+        try insertMismatch.bindOptional(mismatch.source, at: 8)
+        try insertMismatch.bindOptional(mismatch.eventID, at: 9)
+        try insertMismatch.bindText(mismatch.algorithm, at: 10)
+        try insertMismatch.bindText(mismatch.expected, at: 11)
+        try insertMismatch.bindText(mismatch.actual, at: 12)
+        try insertMismatch.bindOptional(mismatch.differsIn, at: 13)
+        try insertMismatch.run()
+    }
+
+    /// Whether a mismatch of a kind is on record for an event or a copy.
+    package func hasMismatch(_ kind: MismatchKind, _ record: DamagedRecord) throws(SQLiteError)
+        -> Bool
+    {
+        let rows = record.position == nil ? selectMismatchOfNoEvent : selectMismatch
+        try rows.bindText(kind.rawValue, at: 1)
+        if let position = record.position { try rows.bind(position, at: 2) }
+        try rows.bindOptional(record.copyID, at: 3)
+        return try rows.optionalInt64() != nil
+    }
+
+    package func setState(_ state: ConflictState, of conflictID: Int64) throws(SQLiteError) {
+        try upsertState.bind(conflictID, at: 1)
+        try upsertState.bindText(state.isOpen ? "open" : "resolved", at: 2)
+        try upsertState.bindOptional(state.resolutionID, at: 3)
+        try upsertState.bindOptional(state.policy, at: 4)
+        try upsertState.bindOptional(state.blockedBy, at: 5)
+        try upsertState.bindText(state.origins, at: 6)
+        try upsertState.bind(state.candidates, at: 7)
+        try upsertState.bindOptional(state.differsIn, at: 8)
+        try upsertState.run()
+    }
+
+    /// Says that a resolved conflict has content or support that its resolution has not seen.
+    package func markNewEvidence(on conflictID: Int64) throws(SQLiteError) {
+        try markNewEvidence.bind(conflictID, at: 1)
+        try markNewEvidence.run()
+    }
+
+    /// The newest conflict over the content of the event at a position.
+    package func conflict(at position: Int64) throws(SQLiteError) -> StoredConflict? {
+        try selectByPosition.bind(position, at: 1)
+        return try selectByPosition.first { row in
+            StoredConflict(
+                conflictID: row.int64(at: 0),
+                isOpen: row.int64(at: 1) != 0,
+                resolutionID: row.int64IfPresent(at: 2),
+                candidates: row.int64(at: 3)
+            )
+        }
+    }
+
+    /// What a conflict is about; nil when there is none, or its kind is not known to this release.
+    package func record(of conflictID: Int64) throws(SQLiteError) -> ConflictRecord? {
+        try selectRecord.bind(conflictID, at: 1)
+        let record: ConflictRecord?? = try selectRecord.first { row in
+            ConflictKind(rawValue: row.text(at: 0)).map { kind in
+                ConflictRecord(
+                    conflictID: conflictID,
+                    kind: kind,
+                    severity: row.text(at: 1),
+                    category: row.textIfPresent(at: 2),
+                    position: row.int64IfPresent(at: 3),
+                    source: row.textIfPresent(at: 4),
+                    eventID: row.textIfPresent(at: 5),
+                    origin: row.textIfPresent(at: 6),
+                    openedAt: row.int64(at: 7),
+                    detail: row.textIfPresent(at: 8)
+                )
+            }
+        }
+        return record ?? nil
+    }
+
+    /// - parameter sequence: candidates of this audit row and later ones are left out.
+    package func candidates(
+        of conflictID: Int64,
+        before sequence: Int64 = .max
+    ) throws(SQLiteError) -> [StoredCandidate] {
+        try selectCandidates.bind(conflictID, at: 1)
+        try selectCandidates.bind(sequence, at: 2)
+        var candidates: [StoredCandidate] = []
+        while try selectCandidates.step() {
+            candidates.append(
+                StoredCandidate(
+                    candidate: selectCandidates.int64(at: 0),
+                    origin: selectCandidates.text(at: 1),
+                    copyID: selectCandidates.int64IfPresent(at: 2),
+                    contentDigest: SHA256Digest(hex: selectCandidates.text(at: 3)) ?? .zero
+                )
+            )
+        }
+        try selectCandidates.reset()
+        return candidates
+    }
+
+    package func state(of conflictID: Int64) throws(SQLiteError) -> ConflictState? {
+        try selectState.bind(conflictID, at: 1)
+        return try selectState.first { row in
+            ConflictState(
+                isOpen: row.text(at: 0) == "open",
+                resolutionID: row.int64IfPresent(at: 1),
+                policy: row.textIfPresent(at: 2),
+                blockedBy: row.textIfPresent(at: 3),
+                origins: row.text(at: 4),
+                candidates: row.int64(at: 5),
+                differsIn: row.textIfPresent(at: 6)
+            )
+        }
+    }
+}
+
+/// Where a disagreement between checksums was seen. The raw values are part of the file format.
+package enum MismatchKind: String {
+    case transit
+    case copy
+    case atRest = "at_rest"
+    case replay
+}
+
+/// A row of `mismatches` to be added.
+package struct NewMismatch {
+    package var kind: MismatchKind
+    package var severity: String
+    package var category: String?
+    package var origin: String?
+    package var position: Int64?
+    package var copyID: Int64?
+    package var source: String?
+    package var eventID: String?
+    package var algorithm: String
+    package var expected: String
+    package var actual: String
+    /// A JSON array.
+    package var differsIn: String?
+
+    package init(
+        kind: MismatchKind,
+        severity: String,
+        category: String? = nil,
+        origin: String? = nil,
+        position: Int64? = nil,
+        copyID: Int64? = nil,
+        source: String? = nil,
+        eventID: String? = nil,
+        algorithm: String,
+        expected: String,
+        actual: String,
+        differsIn: String? = nil
+    ) {
+        self.kind = kind
+        self.severity = severity
+        self.category = category
+        self.origin = origin
+        self.position = position
+        self.copyID = copyID
+        self.source = source
+        self.eventID = eventID
+        self.algorithm = algorithm
+        self.expected = expected
+        self.actual = actual
+        self.differsIn = differsIn
+    }
+}
+
+/// Where a conflict stands; derived from the proved tables.
+package struct ConflictState {
+    /// `blockedBy` of a conflict that a person opened again: a person decides it.
+    package static let reopened = "reopened"
+
+    package var isOpen: Bool
+    package var resolutionID: Int64?
+    package var policy: String?
+    package var blockedBy: String?
+    /// Names, separated by ", ".
+    package var origins: String
+    package var candidates: Int64
+    /// A JSON array of all places in which candidates differ.
+    package var differsIn: String?
+
+    package init(
+        isOpen: Bool,
+        resolutionID: Int64? = nil,
+        policy: String? = nil,
+        blockedBy: String? = nil,
+        origins: String,
+        candidates: Int64,
+        differsIn: String? = nil
+    ) {
+        self.isOpen = isOpen
+        self.resolutionID = resolutionID
+        self.policy = policy
+        self.blockedBy = blockedBy
+        self.origins = origins
+        self.candidates = candidates
+        self.differsIn = differsIn
+    }
+}

@@ -1,0 +1,223 @@
+package import TallystickCore
+package import TallystickSQLite
+
+/// How far reconciliation has looked. The raw values are those of `tally_scans.scan`.
+package enum Scan: String {
+    /// `events`, for deliveries and sequences.
+    case events
+    /// `copies`, for deliveries and support.
+    case copies
+    case conflicts
+    /// `mismatches`, for records that were found changed.
+    case mismatches
+    /// `events`, for copies that are missing.
+    case presence
+    /// The configuration under which open conflicts were last put to their policies.
+    case configuration
+}
+
+/// Reads and writes the derived tables of reconciliation that are about deliveries, and `tally_scans`.
+package struct ScanRows {
+    private let connection: Connection
+    private let selectScan: Statement
+    private let upsertScan: Statement
+    private let addDelivery: Statement
+    private let deliveries: Statement
+    private let lastBefore: Statement
+    private let addAwaited: Statement
+    private let removeAwaited: Statement
+    private let selectAwaited: Statement
+    private let addSilence: Statement
+    private let hasSilence: Statement
+    private let selectSilence: Statement
+
+    package init(in connection: Connection) throws(SQLiteError) {
+        self.connection = connection
+        selectScan = try connection.prepare("SELECT last FROM tally_scans WHERE scan = ?1")
+        upsertScan = try connection.prepare(
+            "INSERT OR REPLACE INTO tally_scans (scan, last) VALUES (?1, ?2)"
+        )
+        addDelivery = try connection.prepare(
+            """
+            INSERT INTO tally_deliveries (origin_id, recorded_at)
+            VALUES (?1, ?2)
+            ON CONFLICT DO NOTHING
+            """
+        )
+        deliveries = try connection.prepare(
+            """
+            SELECT
+                (SELECT min(recorded_at) FROM tally_deliveries WHERE origin_id = ?1),
+                (SELECT min(recorded_at) FROM tally_deliveries WHERE origin_id = ?1 AND recorded_at > ?2),
+                (SELECT max(recorded_at) FROM tally_deliveries WHERE origin_id = ?1)
+            """
+        )
+        lastBefore = try connection.prepare(
+            """
+            SELECT max(recorded_at)
+            FROM tally_deliveries
+            WHERE origin_id = ?1 AND recorded_at <= ?2
+            """
+        )
+        addAwaited = try connection.prepare(
+            """
+            INSERT INTO tally_awaited (due_at, position)
+            VALUES (?1, ?2)
+            ON CONFLICT DO NOTHING
+            """
+        )
+        removeAwaited = try connection.prepare(
+            "DELETE FROM tally_awaited WHERE due_at = ?1 AND position = ?2"
+        )
+        selectAwaited = try connection.prepare(
+            """
+            SELECT due_at, position
+            FROM tally_awaited
+            WHERE (due_at, position) > (?1, ?2) AND due_at < ?3
+            ORDER BY due_at, position
+            LIMIT ?4
+            """
+        )
+        addSilence = try connection.prepare(
+            "INSERT INTO tally_silences (origin_id, since, conflict_id) VALUES (?1, ?2, ?3)"
+        )
+        hasSilence = try connection.prepare(
+            "SELECT 1 FROM tally_silences WHERE origin_id = ?1 AND since = ?2"
+        )
+        selectSilence = try connection.prepare(
+            """
+            SELECT s.origin_id, s.since,
+                (SELECT min(d.recorded_at) FROM tally_deliveries AS d
+                    WHERE d.origin_id = s.origin_id AND d.recorded_at > s.since)
+            FROM tally_silences AS s
+            WHERE s.conflict_id = ?1
+            """
+        )
+    }
+
+    /// A span in which an origin delivered nothing.
+    package struct Silence {
+        package var originID: Int64
+        /// Its delivery before.
+        package var since: Int64
+        /// Its delivery after; nil while it is silent.
+        package var until: Int64?
+    }
+
+    /// The silence behind a conflict.
+    package func silence(of conflictID: Int64) throws(SQLiteError) -> Silence? {
+        try selectSilence.bind(conflictID, at: 1)
+        return try selectSilence.first { row in
+            Silence(
+                originID: row.int64(at: 0),
+                since: row.int64(at: 1),
+                until: row.int64IfPresent(at: 2)
+            )
+        }
+    }
+
+    package func last(_ scan: Scan) throws(SQLiteError) -> Int64 {
+        try selectScan.bindText(scan.rawValue, at: 1)
+        return try selectScan.optionalInt64() ?? 0
+    }
+
+    /// Empties all derived tables of reconciliation where the one of deliveries was emptied alone, or more was looked
+    /// at than there is: the next run fills them again.
+    ///
+    /// - parameter events: how many events there are.
+    package func restartIfAltered(events: Int64) throws(SQLiteError) {
+        let looked = (try last(.events), try last(.presence))
+        let deliveries = try connection.prepare("SELECT EXISTS (SELECT 1 FROM tally_deliveries)")
+        let hasDeliveries = try deliveries.optionalInt64() != 0
+        let isEmptied = looked.0 > 0 && !hasDeliveries
+        guard isEmptied || max(looked.0, looked.1) > events else { return }
+        let tables = try connection.prepare(
+            "SELECT name FROM sqlite_schema WHERE name LIKE 'tally@_%' ESCAPE '@' AND type = 'table'"
+        )
+        for table in try tables.all({ $0.text(at: 0) }) {
+            try connection.execute("DELETE FROM \(table)")
+        }
+    }
+
+    package func setLast(_ scan: Scan, _ last: Int64) throws(SQLiteError) {
+        try upsertScan.bindText(scan.rawValue, at: 1)
+        try upsertScan.bind(last, at: 2)
+        try upsertScan.run()
+    }
+
+    package func addDelivery(of originID: Int64, at recordedAt: Int64) throws(SQLiteError) {
+        try addDelivery.bind(originID, at: 1)
+        try addDelivery.bind(recordedAt, at: 2)
+        try addDelivery.run()
+    }
+
+    /// What is known of an origin around a time.
+    package func deliveries(
+        of originID: Int64,
+        around recordedAt: Int64
+    ) throws(SQLiteError) -> Presence.Deliveries {
+        try deliveries.bind(originID, at: 1)
+        try deliveries.bind(recordedAt, at: 2)
+        let found = try deliveries.first { row in
+            Presence.Deliveries(
+                first: row.int64IfPresent(at: 0),
+                next: row.int64IfPresent(at: 1),
+                last: row.int64IfPresent(at: 2)
+            )
+        }
+        return found ?? Presence.Deliveries(first: nil, next: nil, last: nil)
+    }
+
+    /// An origin's last delivery at a time or before.
+    package func lastDelivery(of originID: Int64, before recordedAt: Int64) throws(SQLiteError)
+        -> Int64?
+    {
+        try lastBefore.bind(originID, at: 1)
+        try lastBefore.bind(recordedAt, at: 2)
+        return try lastBefore.optionalInt64()
+    }
+
+    package func await(_ position: Int64, dueAt: Int64) throws(SQLiteError) {
+        try addAwaited.bind(dueAt, at: 1)
+        try addAwaited.bind(position, at: 2)
+        try addAwaited.run()
+    }
+
+    package func stopAwaiting(_ position: Int64, dueAt: Int64) throws(SQLiteError) {
+        try removeAwaited.bind(dueAt, at: 1)
+        try removeAwaited.bind(position, at: 2)
+        try removeAwaited.run()
+    }
+
+    /// Awaited events that are due before a time, after a place in that order.
+    package func awaited(
+        after place: (dueAt: Int64, position: Int64),
+        before time: Int64,
+        limit: Int
+    ) throws(SQLiteError) -> [(dueAt: Int64, position: Int64)] {
+        try selectAwaited.bind(place.dueAt, at: 1)
+        try selectAwaited.bind(place.position, at: 2)
+        try selectAwaited.bind(time, at: 3)
+        try selectAwaited.bind(Int64(limit), at: 4)
+        var found: [(dueAt: Int64, position: Int64)] = []
+        while try selectAwaited.step() {
+            found.append((selectAwaited.int64(at: 0), selectAwaited.int64(at: 1)))
+        }
+        try selectAwaited.reset()
+        return found
+    }
+
+    package func addSilence(of originID: Int64, since: Int64, conflictID: Int64) throws(SQLiteError)
+    {
+        try addSilence.bind(originID, at: 1)
+        try addSilence.bind(since, at: 2)
+        try addSilence.bind(conflictID, at: 3)
+        try addSilence.run()
+    }
+
+    package func hasSilence(of originID: Int64, since: Int64) throws(SQLiteError) -> Bool {
+        try hasSilence.bind(originID, at: 1)
+        try hasSilence.bind(since, at: 2)
+        return try hasSilence.optionalInt64() != nil
+    }
+}

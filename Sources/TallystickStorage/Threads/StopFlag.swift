@@ -1,0 +1,11 @@
+import Synchronization
+
+/// A wish to stop, made on one thread and seen on another.
+package final class StopFlag: Sendable {
+    private let flag = Atomic<Bool>(false)
+
+    package init() {}
+
+    package var isSet: Bool { flag.load(ordering: .relaxed) }
+    package func set() { flag.store(true, ordering: .relaxed) }
+}

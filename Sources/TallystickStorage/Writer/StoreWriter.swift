@@ -1,0 +1,388 @@
+import Logging
+package import TallystickCore
+package import TallystickSQLite
+
+/// Everything that writes to a store: one connection, and what it knows about the ends of the logs.
+///
+/// The knowledge is checked at the beginning of each transaction, because other processes write too, and
+/// taken back when a transaction is rolled back.
+package final class StoreWriter {
+    /// Actor for automatic records.
+    package static let automaticActor = "local"
+
+    package let connection: Connection
+    package let merkle: MerkleRows
+    package let events: EventInsertion
+    package let reader: EventRowReader
+    package let copies: CopyRows
+    package let conflicts: ConflictRows
+    package let quarantine: QuarantineRows
+    package let resolutions: ResolutionRows
+    package let effective: EffectiveRows
+    package let counters: CounterRows
+    package let configurations: ConfigurationRows
+    package let keys: KeyRows
+    package let checksums: ChecksumRows
+    package let heads: HeadRows
+    /// Holds the keys that this process was given.
+    package let checksummer: Checksummer
+    private var knownKeys: RegisteredKeys?
+    private let audit: AuditInsertion
+    private let auditLeaves: AuditLeafReader
+    /// Keeps the write-ahead log small.
+    package let log: LogKeeper
+    private let path: String
+    /// The ends of the logs, those of the running transaction included but for what is `pending`; nil where they
+    /// have to be read.
+    private var logs: [LogName: MerkleLog] = [:]
+    private var pending: [LogName: [SHA256Digest]] = [:]
+    /// SQLite's number for what others have committed, as of when `logs` were last known to be right.
+    private var dataVersion: Int64?
+    private var leaf: [UInt8] = []
+    /// Grows whenever something that a caller may have remembered is no longer sure.
+    package private(set) var generation = 0
+    /// How long the last transaction that was committed held the write lock.
+    package private(set) var transactionMicroseconds: Int64 = 0
+    private var observations = Observations()
+    private let logger: Logger
+    private var follower: SettingsFollower
+    /// What `follower` was before the running transaction changed it.
+    private var followerBefore: SettingsFollower?
+    /// Whether another process may have recorded settings.
+    private var mayHaveNewSettings = true
+    /// Told of settings once they count.
+    package var onSettings: @Sendable (SettingsInForce, IngestConfiguration) -> Void = { _, _ in }
+    /// Why nothing can be written any more through this handle.
+    private var poison: StoreError?
+    package let clock: @Sendable () -> Int64
+    package let limits: WriterLimits
+
+    package init(path: String, connection: Connection, guardian: Connection, options: StoreOptions)
+        throws
+    {
+        self.path = path
+        self.connection = connection
+        log = LogKeeper(path, connection, guardian: guardian, options)
+        clock = options.clock
+        limits = options.writerLimits
+        logger = options.logger
+        merkle = try MerkleRows(in: connection)
+        events = try EventInsertion(in: connection)
+        reader = try EventRowReader(in: connection)
+        copies = try CopyRows(in: connection)
+        conflicts = try ConflictRows(in: connection)
+        quarantine = try QuarantineRows(in: connection)
+        resolutions = try ResolutionRows(in: connection)
+        effective = try EffectiveRows(in: connection)
+        counters = try CounterRows(in: connection)
+        configurations = try ConfigurationRows(in: connection)
+        keys = try KeyRows(in: connection)
+        checksums = try ChecksumRows(in: connection)
+        heads = try HeadRows(in: connection)
+        checksummer = options.checksummer
+        follower = SettingsFollower(configurations, connection, options)
+        try connection.prepareRollback()
+        audit = try AuditInsertion(in: connection)
+        auditLeaves = try AuditLeafReader(in: connection)
+    }
+
+    // MARK: Transactions
+
+    /// Runs `body` in one transaction that holds the write lock from its beginning, and commits.
+    ///
+    /// - throws: `StoreError`; nothing of the transaction is stored, unless the code is
+    ///   `outcomeUnknown`, after which the handle writes no more.
+    ///
+    /// - parameter recordingOverrides: whether overrides of this process that were not recorded yet are
+    ///   recorded first.
+    package func transaction<Result>(
+        _ operation: String,
+        recordingOverrides: Bool = true,
+        _ body: () throws -> Result
+    ) throws(StoreError) -> Result {
+        let result = try attempt(operation, recordingOverrides: recordingOverrides) { try body() }
+        guard let result else {
+            throw StoreError(.bug, during: operation, on: path, "a transaction had no result")
+        }
+        return result
+    }
+
+    /// Like `transaction`, but takes everything back, and returns nil, where `body` returns nil.
+    package func attempt<Result>(
+        _ operation: String,
+        recordingOverrides: Bool = true,
+        _ body: () throws -> Result?
+    ) throws(StoreError) -> Result? {
+        if let poison { throw poison }
+        do {
+            try connection.begin(immediate: true)
+        } catch {
+            throw poisoned(by: StoreError(error, during: operation, on: path))
+        }
+        let started = SystemClock.monotonicMicroseconds()
+        do {
+            try refresh()
+            if recordingOverrides, mayHaveNewSettings { try followSettings() }
+            guard let result = try body() else {
+                forget()
+                try connection.execute("ROLLBACK")
+                return nil
+            }
+            try storeLeaves()
+            // The log is about to be written back: a moment that a holder of the key vouches for.
+            if log.isLarge { try addHeadIfKeyed() }
+            try connection.commit()
+            transactionMicroseconds = SystemClock.monotonicMicroseconds() - started
+            if let before = followerBefore.take() { publishSettings(unless: before.inForce) }
+            observations.tell(logger)
+            observations = Observations()
+            log.committed()
+            return result
+        } catch {
+            forget()
+            throw rolledBack(after: error, during: operation)
+        }
+    }
+
+    /// Runs `body` as a part of a transaction that somebody else has begun on this connection, and ends.
+    ///
+    /// Where the transaction is rolled back, the writer remembers rows that are not there: make one for each.
+    package func joinTransaction(_ body: () throws -> Void) throws {
+        try refresh()
+        try body()
+        try storeLeaves()
+    }
+
+    /// Forgets what the transaction that was taken back had made of what this writer knows.
+    private func forget() {
+        logs.removeAll(keepingCapacity: true)
+        dataVersion = nil
+        if let before = followerBefore.take() { follower = before }
+        mayHaveNewSettings = true
+        knownKeys = nil
+        pending.removeAll()
+        observations = Observations()
+        generation += 1
+    }
+
+    private func rolledBack(after error: any Error, during operation: String) -> StoreError {
+        let failure = StoreError(error, during: operation, on: path)
+        // Where the disk or the memory fails while frames are written, the last of them may be there. A disk that is
+        // full, or a lock that is not granted, is found before.
+        let isCommitFailure =
+            (error as? SQLiteError).map {
+                $0.sql == "COMMIT" && $0.operation != "prepare" && !$0.isBusy && !$0.isFull
+            } ?? false
+        if !connection.isAutocommit {
+            do {
+                try connection.rollBack()
+            } catch {
+                poison = StoreError(
+                    .outcomeUnknown,
+                    during: operation,
+                    on: path,
+                    "the transaction could not be taken back: \(error.message)",
+                    hint: "Open the store again and repeat the call",
+                    isRetryable: true
+                )
+                return poison ?? failure
+            }
+        }
+        guard isCommitFailure else { return poisoned(by: failure) }
+        // A failed fsync is never tried again: what reached the disk is not known.
+        let unknown = StoreError(
+            .outcomeUnknown,
+            during: operation,
+            on: path,
+            "the transaction failed while it was committed (\(failure.message))",
+            hint: "Open the store again and repeat the call: what was stored is recognised",
+            isRetryable: true
+        )
+        poison = unknown
+        return unknown
+    }
+
+    /// Nothing is written any more through a handle whose files are not the store's.
+    private func poisoned(by failure: StoreError) -> StoreError {
+        if failure.code == .outcomeUnknown { poison = failure }
+        return failure
+    }
+
+    /// Reads the ends of the logs again where another process has written since.
+    private func refresh() throws {
+        let version = try connection.dataVersion()
+        if version == dataVersion { return }
+        for name in LogName.allCases {
+            if let log = logs[name], try merkle.size(of: name) == log.size { continue }
+            generation += 1
+            if name == .audit { mayHaveNewSettings = true }
+            guard let log = try merkle.log(name) else {
+                throw StoreError(
+                    .integrity,
+                    during: "read the end of the log",
+                    on: "log \(name.rawValue)",
+                    "the Merkle tiles do not fit the log's rows",
+                    hint: "Run 'tally verify' to see what differs"
+                )
+            }
+            logs[name] = log
+        }
+        dataVersion = version
+    }
+
+    // MARK: Keys
+
+    /// The keys of the store, in the transaction that is open.
+    package func registeredKeys() throws -> RegisteredKeys {
+        if let knownKeys, try keys.lastRow() == knownKeys.lastRow { return knownKeys }
+        let registered = try keys.read()
+        knownKeys = registered
+        return registered
+    }
+
+    /// Whether an event of a category gets an HMAC, and by which key.
+    ///
+    /// - returns: nil where no HMAC is demanded.
+    /// - throws: `StoreError` with `keyMissing` where one is, and the key was not given.
+    package func demandedKey(
+        for category: String,
+        during operation: String
+    ) throws -> KeyRing.Key? {
+        guard configuration?.demandsHMAC(category) == true else { return nil }
+        let registered = try registeredKeys()
+        guard registered.demandsHMAC else { return nil }
+        return try registered.required(
+            from: checksummer.ring,
+            during: operation,
+            for: "category '\(category)'"
+        )
+    }
+
+    // MARK: Settings
+
+    /// The settings in force, in the transaction that is open; nil while the store is created.
+    package var settings: SettingsInForce? { follower.inForce }
+    /// What ingest needs of them.
+    package var configuration: IngestConfiguration? { follower.configuration }
+
+    /// Reads the settings again where another process recorded some, and records this process's
+    /// overrides before they are used for the first time.
+    package func followSettings() throws {
+        mayHaveNewSettings = false
+        followerBefore = followerBefore ?? follower
+        guard let unrecorded = try follower.refresh() else { return }
+        let names = unrecorded.overrides.joined(separator: ", ")
+        let version = try addConfiguration(
+            unrecorded.settings,
+            actor: StoredConfiguration.environment,
+            reason: names.isEmpty ? "no overrides" : names
+        )
+        try follower.recorded(as: version)
+    }
+
+    /// Adds a version of the settings.
+    package func addConfiguration(
+        _ settings: StoreSettings,
+        actor: String,
+        reason: String
+    ) throws -> Int64 {
+        let version = try configurations.newestVersion() + 1
+        let row = AuditRow(
+            kind: .configuration,
+            recordedAt: clock(),
+            actor: actor,
+            reason: reason,
+            detail: "{\"after_position\":\(size(of: .events))}"
+        )
+        try addAudit(row, tables: [.configurations]) { sequence in
+            try configurations.add(settings.canonical, version: version, auditSequence: sequence)
+        }
+        return version
+    }
+
+    private func publishSettings(unless known: SettingsInForce?) {
+        guard let inForce = follower.inForce, let configuration = follower.configuration,
+            inForce.version != known?.version || inForce.newest != known?.newest
+        else { return }
+        onSettings(inForce, configuration)
+    }
+
+    // MARK: Logs
+
+    /// Rows of a log, those of the running transaction included.
+    package func size(of log: LogName) -> Int64 {
+        (logs[log]?.size ?? 0) + Int64(pending[log]?.count ?? 0)
+    }
+
+    /// Adds the leaves of rows that were added to a log's table.
+    package func append(_ hashes: some Sequence<SHA256Digest>, to log: LogName) {
+        pending[log, default: []].append(contentsOf: hashes)
+    }
+
+    /// Size and root of the three logs, rows of the running transaction included.
+    package func treeHead() throws -> TreeHead {
+        try storeLeaves()
+        func log(_ name: LogName) -> TreeHead.Log {
+            let log = logs[name] ?? MerkleLog()
+            return TreeHead.Log(size: log.size, root: log.root)
+        }
+        return TreeHead(
+            storeID: try StoreIdentity.read(from: connection).storeID,
+            events: log(.events),
+            copies: log(.copies),
+            audit: log(.audit)
+        )
+    }
+
+    private func storeLeaves() throws {
+        for name in LogName.allCases {
+            guard let hashes = pending.removeValue(forKey: name), !hashes.isEmpty else { continue }
+            if let changes = logs[name]?.append(hashes) { try merkle.store(changes, in: name) }
+        }
+    }
+
+    /// Adds a row to the audit trail. `details` adds the rows of detail tables that belong to it.
+    @discardableResult
+    package func addAudit(
+        _ row: AuditRow,
+        tables: [DetailTable] = [],
+        details: (Int64) throws -> Void = { _ in }
+    ) throws -> Int64 {
+        let sequence = size(of: .audit) + 1
+        try audit.add(row, sequence: sequence)
+        try details(sequence)
+        guard try auditLeaves.write(sequence: sequence, tables: tables, to: &leaf) else {
+            throw StoreError(.bug, during: "write the audit trail", "a row just added is not there")
+        }
+        append(CollectionOfOne(MerkleHash.leaf(leaf)), to: .audit)
+        return sequence
+    }
+
+    /// Adds a mismatch to the audit row that is being written; it is told once it is on disk.
+    package func add(_ mismatch: NewMismatch, auditSequence: Int64) throws {
+        try conflicts.add(mismatch, auditSequence: auditSequence)
+        observations.add(mismatch)
+    }
+
+    /// Adds a conflict to the audit row that is being written; it is told once it is on disk.
+    package func add(_ conflict: ConflictRecord, auditSequence: Int64) throws {
+        try conflicts.add(conflict, auditSequence: auditSequence)
+        observations.add(conflict)
+    }
+
+    /// Adds a resolution to the audit row that is being written; it is told once it is on disk.
+    package func add(_ resolution: NewResolution, auditSequence: Int64) throws {
+        try resolutions.add(resolution, auditSequence: auditSequence)
+        observations.add(resolution)
+    }
+}
+
+/// Limits of the store's writing side.
+package enum StoreLimits {
+    /// Bytes to which SQLite cuts the log's file back.
+    package static let logBytes = 64 << 20
+    /// Bytes of a database page.
+    package static let pageBytes = 4096
+    /// KiB of page cache of a writing connection.
+    package static let cacheKibibytes = 32_768
+}
