@@ -137,6 +137,8 @@ let package = Package(
             exclude: [
                 "full-run.sh", "failing-sync.c", "failing-calls.c", "failing-calls-run.sh",
                 "concurrency-run.sh", "PowerLoss/disk-trace.c", "power-loss-run.sh",
+                "canary-run.sh",
+                "Canaries",
             ],
             swiftSettings: strict
         ),

@@ -32,8 +32,11 @@ struct MutationTests {
 
     @Test("What is read traps on nothing, and is the same when it is written and read again")
     func mutations() throws {
-        let asked = ProcessInfo.processInfo.environment["TALLY_MUTATIONS"].flatMap { Int($0) }
-        let seed = UInt64.random(in: .min ... .max)
+        let environment = ProcessInfo.processInfo.environment
+        let asked = environment["TALLY_MUTATIONS"].flatMap { Int($0) }
+        let seed =
+            environment["TALLY_MUTATION_SEED"].flatMap { UInt64($0) }
+            ?? UInt64.random(in: .min ... .max)
         var mutator = Mutator(seed: seed)
         let seeds = try Self.seeds()
         for bytes in seeds {
