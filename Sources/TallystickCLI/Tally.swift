@@ -28,10 +28,12 @@ enum Process {
         guard result != 0 else { return }
         let reason = String(cString: strerror(result))
         Terminal.note(
-            "tally: start a thread: the operating system refuses another thread: \(reason) [busy]"
+            "tally: start a thread: the operating system refuses another thread: \(reason) [input_output]"
         )
-        Terminal.note("hint: let the process have more threads and memory, or run fewer processes")
-        exit(Exit.busy)
+        Terminal.note(
+            "hint: let the process have more threads ('ulimit -u') and memory, or run fewer processes"
+        )
+        exit(Exit.inputOutput)
     }
 }
 

@@ -75,11 +75,11 @@ extension StoreError.Code {
     public static let keyMissing = Self(rawValue: "key_missing")
     /// A file of keys can be reached by others, or changed while it was read.
     public static let keyRefused = Self(rawValue: "key_refused")
-    /// Another writer holds the store, another process owns the work, or the operating system has no thread to spare.
+    /// Another writer holds the store, or another process owns the work.
     public static let busy = Self(rawValue: "busy")
     /// No space left on the device.
     public static let diskFull = Self(rawValue: "disk_full")
-    /// The operating system failed to read or write, or the process may have no more files open.
+    /// The operating system failed to read or write, or the process may have no more open files or threads.
     public static let inputOutput = Self(rawValue: "input_output")
     /// The memory is used up. Nothing of the call is stored, and it can be repeated.
     public static let outOfMemory = Self(rawValue: "out_of_memory")

@@ -8,7 +8,7 @@ package enum ThreadLimits {
 
 /// Starts a thread that runs `body` once and is never joined.
 ///
-/// - throws: `StoreError` with `busy` where the operating system refuses another thread.
+/// - throws: `StoreError` with `inputOutput` where the operating system refuses another thread.
 package func startThread(_ body: @escaping @Sendable () -> Void) throws(StoreError) {
     let start = Unmanaged.passRetained(ThreadStart(body: body))
     var attributes = pthread_attr_t()
@@ -41,10 +41,12 @@ package func startThread(_ body: @escaping @Sendable () -> Void) throws(StoreErr
     guard result == 0 else {
         start.release()
         throw StoreError(
-            .busy,
+            .inputOutput,
             during: "start a thread",
             "the operating system refuses another thread: \(String(cString: strerror(result)))",
-            hint: "Let the process have more threads and memory, or repeat the call when fewer run",
+            hint:
+                "Let the process have more threads ('ulimit -u') and memory, or run fewer processes; "
+                + "then run the command again",
             isRetryable: true
         )
     }

@@ -59,4 +59,19 @@ struct FailingCallTests {
             "seed \(seed)\n\(result.complaints.prefix(20).joined(separator: "\n"))"
         )
     }
+
+    @Test(
+        "A thread that the system refuses is a limit of the system: exit 74, and nothing is changed"
+    )
+    func threads() throws {
+        let campaign = try Self.campaign(["ingest", "verify"])
+        for workload in campaign.workloads {
+            let faults = campaign.all(of: workload).filter { $0.callClass == "thread" }
+            #expect(faults.count > 2, "\(workload.name) starts threads")
+            let result = campaign.run(faults)
+            #expect(result.failed == faults.count)
+            #expect(result.codes == [74: faults.count], "\(result.summary)")
+            #expect(result.complaints.isEmpty, "\(result.complaints)")
+        }
+    }
 }

@@ -106,6 +106,11 @@ struct JudgementTests {
             $0.traces.outputs["e.ndjson"] = "{\"event\":1}\n"
         },
         Breach(
+            testDescription: "calls a thread that it did not get a busy store",
+            complaint: "told as a busy store",
+            fault: "export/thread/1/EAGAIN"
+        ) { $0.code = 75 },
+        Breach(
             testDescription: "gives up for an interrupted call",
             complaint: "EINTR ended it",
             fault: "export/write/12/EINTR"

@@ -99,6 +99,10 @@ struct Judgement {
         if !Self.refusals.contains(seen.code) && !isForgotten(seen, fault) {
             found.append("exit \(seen.code) for \(fault.answer.name): \(seen.errors.prefix(300))")
         }
+        // Only another process can be waited for.
+        if fault.callClass == "thread" && seen.code == 75 {
+            found.append("a limit of the system is told as a busy store")
+        }
         if fault.isHarmless { found.append("\(fault.answer.name) ended it, exit \(seen.code)") }
         // Where messages cannot be written, there are none; a halted replay has said how it goes on.
         let isSilent = seen.fired.contains(".err") || fault.answer.isSticky
