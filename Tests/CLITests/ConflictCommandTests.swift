@@ -42,6 +42,32 @@ struct ConflictCommandTests {
         #expect(tally.run("audit", "verify", "s.db").code == 0)
     }
 
+    @Test("Of a conflict with many candidates a page is compared, and the next one goes on")
+    func pages() {
+        let lines = (0..<130).map {
+            #"{"specversion":"1.0","id":"a","source":"/s","type":"t","data":{"n":\#($0 + 10)}}"#
+        }
+        let input = lines.joined(separator: "\n")
+        #expect(tally.run("ingest", "s.db", "-", "--origin", "left", input: input).code == 0)
+        func diff(_ words: String...) -> (code: Int32, columns: [Substring], errors: String) {
+            let result = tally.run(["conflicts", "diff", "s.db", "1", "--csv"] + words)
+            let header = result.output.split(separator: "\r\n").first ?? ""
+            return (result.code, header.split(separator: ","), result.errors)
+        }
+        let first = diff()
+        #expect(first.code == 3 && first.errors.contains("--after 100"))
+        #expect(first.columns.count == 101 && first.columns.last == "100 left")
+        let second = diff("--after", "100")
+        #expect(second.code == 0 && second.errors == "")
+        #expect(second.columns.prefix(3) == ["place", "1 left", "101 left"])
+        #expect(second.columns.count == 34 && second.columns.last == "132 left")
+        let few = diff("--after", "7", "--limit", "2")
+        #expect(few.code == 0 && few.columns == ["place", "1 left", "8 left", "9 left"])
+        #expect(diff("--limit", "0").code == 64 && diff("--after", "-1").code == 64)
+        let shown = tally.run("conflicts", "show", "s.db", "1")
+        #expect(shown.code == 0 && shown.output.split(separator: "\n").count == 132)
+    }
+
     @Test("What cannot be meant is refused as usage; what somebody else decided, with code 4")
     func refusals() {
         func resolve(_ words: String...) -> Int32 {

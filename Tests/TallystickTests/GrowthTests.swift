@@ -8,9 +8,9 @@ import Testing
 @Suite("Growth of work")
 struct GrowthTests {
     /// Twice the size may take this many times the work; with the square of the size it would be four times.
-    private static let mostGrowth = 2.8
+    static let mostGrowth = 2.8
 
-    private static let settings = """
+    static let settings = """
         {"origins": {"a": {"priority": 2}, "b": {"priority": 1}},
          "categories": {"critical": {"policy": "p"}, "performance": {"policy": "p"},
           "system": {"policy": "p"}, "user_activity": {"policy": "p"}, "debug": {"policy": "p"}},
@@ -18,14 +18,18 @@ struct GrowthTests {
         """
 
     /// The work of each step of a test, in order.
-    private struct Work {
+    struct Work {
         var steps: [(name: String, work: Int64)] = []
     }
 
     /// Runs a test's steps over a store of two sizes, and holds the work of each step against the other.
-    private func compare(
+    ///
+    /// - parameter growth: what the work of twice the size must stay below, as a multiple.
+    func compare(
         _ size: Int,
         settings: String = Self.settings,
+        options: StoreOptions = StoreOptions(),
+        growth: Double = Self.mostGrowth,
         _ run: (EventStore, Int, _ step: (String, () async throws -> Void) async throws -> Void)
             async throws -> Void
     ) async throws {
@@ -36,7 +40,7 @@ struct GrowthTests {
             let counter = try #require(WorkCounter(path))
             var creation = StoreCreation()
             creation.configuration = Array(settings.utf8)
-            let store = try await EventStore.create(at: path, creation)
+            let store = try await EventStore.create(at: path, creation, options: options)
             var work = Work()
             try await run(store, size) { name, body in
                 _ = counter.take()
@@ -49,18 +53,18 @@ struct GrowthTests {
         for (small, large) in zip(works[0].steps, works[1].steps) {
             #expect(small.work > 0, "\(small.name) was not counted")
             #expect(
-                Double(large.work) < Self.mostGrowth * Double(small.work),
+                Double(large.work) < growth * Double(small.work),
                 "\(small.name): \(small.work) steps for \(size), \(large.work) for twice as many"
             )
         }
     }
 
-    private static func lines(_ numbers: Range<Int>, _ line: (Int) -> String) -> [UInt8] {
+    static func lines(_ numbers: Range<Int>, _ line: (Int) -> String) -> [UInt8] {
         Array(numbers.map(line).joined(separator: "\n").utf8)
     }
 
     /// Different contents of one event.
-    private static func contents(_ count: Int) -> [UInt8] {
+    static func contents(_ count: Int) -> [UInt8] {
         lines(0..<count) {
             #"{"specversion":"1.0","id":"one","source":"/s","type":"t","data":{"v":\#($0)}}"#
         }

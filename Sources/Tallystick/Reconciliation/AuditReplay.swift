@@ -27,9 +27,23 @@ public struct AuditReplayReport: Sendable, Equatable {
     /// All drifts; ``drifts`` holds the first 1000.
     public var driftCount = 0
 
+    private static let listed = 1000
+
+    /// Drifts of decisions come in any order; the first of them are kept.
     mutating func add(_ drift: Drift) {
         driftCount += 1
-        if drifts.count < 1000 { drifts.append(drift) }
+        drifts.append(drift)
+        if drifts.count >= 2 * Self.listed { shorten() }
+    }
+
+    /// Puts drifts in the order of their decisions, those last whose decision is missing, and drops what is too many.
+    mutating func shorten() {
+        func key(_ index: Int) -> (Int64, Int) {
+            let id = drifts[index].resolutionID
+            return (id == 0 ? .max : id, index)
+        }
+        let order = drifts.indices.sorted { key($0) < key($1) }
+        drifts = order.prefix(Self.listed).map { drifts[$0] }
     }
 }
 
@@ -54,14 +68,14 @@ extension EventStore {
     }
 }
 
-/// Derives decisions again, one after the other.
+/// Derives decisions again, those over one conflict one after the other: most of them were made from the same candidates.
 final class AuditReplay {
     private static let chunk = 1000
     /// Rows of the trail that one read transaction looks at.
     private static let missingChunk = 10_000
 
     /// A stored decision.
-    private struct Stored {
+    fileprivate struct Stored {
         var resolutionID: Int64
         var auditSequence: Int64
         var conflictID: Int64
@@ -79,42 +93,55 @@ final class AuditReplay {
         var moment: DecisionMoment?
     }
 
-    private let rows: Statement
+    /// Further decisions over a conflict.
+    private let same: Statement
+    /// Decisions over the conflicts after one.
+    private let others: Statement
     private let total: Statement
     private let lost: RecordedDecision.LostRows
     private let lastSequence: Statement
     private let candidates: CandidateReader
+    private let decided: DecidedCandidates
     private let history: ConfigurationHistory
     private let stop: StopFlag
     private var engines: [Int64: PolicyEngine] = [:]
     private var report = AuditReplayReport()
 
     init(_ connection: Connection, _ stop: StopFlag) throws {
-        rows = try connection.prepare(
-            """
-            SELECT r.resolution_id, r.audit_sequence, r.conflict_id, r.policy, r.policy_version,
-                r.configuration_version, r.decision, r.winner_origin, r.tie_break, r.candidates_digest,
-                r.content, r.content_sha256, r.provenance, a.detail
-            FROM resolutions AS r
-            LEFT JOIN audit_trail AS a ON a.audit_sequence = r.audit_sequence
-            WHERE r.resolution_id > ?1
-            ORDER BY r.resolution_id
-            LIMIT ?2
-            """
+        func decisions(_ condition: String) throws(SQLiteError) -> Statement {
+            try connection.prepare(
+                """
+                SELECT r.resolution_id, r.audit_sequence, r.conflict_id, r.policy, r.policy_version,
+                    r.configuration_version, r.decision, r.winner_origin, r.tie_break, r.candidates_digest,
+                    r.content, r.content_sha256, r.provenance, a.detail
+                FROM resolutions AS r
+                LEFT JOIN audit_trail AS a ON a.audit_sequence = r.audit_sequence
+                WHERE \(condition) AND r.resolution_id <= ?3
+                ORDER BY r.conflict_id, r.resolution_id
+                LIMIT ?4
+                """
+            )
+        }
+        same = try decisions("r.conflict_id = ?1 AND r.resolution_id > ?2")
+        others = try decisions("r.conflict_id > ?1")
+        // Not by an index: where one lacks rows, what was read does not add up.
+        total = try connection.prepare(
+            "SELECT count(*), coalesce(max(resolution_id), 0) FROM resolutions NOT INDEXED"
         )
-        total = try connection.prepare("SELECT count(*) FROM resolutions")
         lost = try RecordedDecision.LostRows(in: connection)
         lastSequence = try connection.prepare(
             "SELECT coalesce(max(audit_sequence), 0) FROM audit_trail"
         )
         candidates = try CandidateReader(in: connection)
+        decided = DecidedCandidates(candidates)
         history = try ConfigurationHistory(in: connection)
         self.stop = stop
     }
 
     func run(_ onProgress: ((Int64, Int64) -> Void)?) throws -> AuditReplayReport {
-        let count = try total.optionalInt64() ?? 0
-        var last: Int64 = 0
+        let (count, end) =
+            try total.first { ($0.int64(at: 0), $0.int64(at: 1)) } ?? (0, 0)
+        var last: (conflict: Int64, resolution: Int64) = (.min, 0)
         var done: Int64 = 0
         while true {
             if stop.isSet {
@@ -124,16 +151,25 @@ final class AuditReplay {
                     "it was stopped"
                 )
             }
-            let batch = try read(after: last)
-            guard let end = batch.last else {
-                try addMissing()
-                return report
-            }
+            let batch = try read(after: last, through: end)
+            guard let newest = batch.last else { break }
             for stored in batch { try check(stored) }
-            last = end.resolutionID
+            last = (newest.conflictID, newest.resolutionID)
             done += Int64(batch.count)
             onProgress?(done, max(done, count))
         }
+        guard done == count else {
+            throw StoreError(
+                .corrupt,
+                during: "derive the decisions again",
+                on: "index resolutions_by_conflict",
+                "it has \(done) of \(count) decisions",
+                hint: "Run 'tally doctor', and restore a backup"
+            )
+        }
+        try addMissing()
+        report.shorten()
+        return report
     }
 
     /// Decisions of which only the trail knows.
@@ -155,32 +191,20 @@ final class AuditReplay {
         }
     }
 
-    private func read(after resolutionID: Int64) throws(SQLiteError) -> [Stored] {
-        try rows.bind(resolutionID, at: 1)
-        try rows.bind(Int64(Self.chunk), at: 2)
+    /// The decisions that come next, in order of their conflicts, then of their ids.
+    private func read(
+        after last: (conflict: Int64, resolution: Int64),
+        through end: Int64
+    ) throws(SQLiteError) -> [Stored] {
         var found: [Stored] = []
-        while try rows.step() {
-            found.append(
-                Stored(
-                    resolutionID: rows.int64(at: 0),
-                    auditSequence: rows.int64(at: 1),
-                    conflictID: rows.int64(at: 2),
-                    policy: rows.text(at: 3),
-                    policyVersion: rows.text(at: 4),
-                    configurationVersion: rows.int64(at: 5),
-                    decision: rows.text(at: 6),
-                    winnerOrigin: rows.textIfPresent(at: 7),
-                    tieBreak: rows.textIfPresent(at: 8),
-                    candidates: rows.text(at: 9),
-                    content: rows.isNull(at: 10)
-                        ? nil : rows.withBytes(at: 10) { SHA256Digest(hashing: $0) },
-                    contentDigest: rows.textIfPresent(at: 11),
-                    provenance: rows.textIfPresent(at: 12),
-                    moment: DecisionMoment(detail: rows.textIfPresent(at: 13))
-                )
-            )
+        for rows in [same, others] where found.count < Self.chunk {
+            try rows.bind(last.conflict, at: 1)
+            try rows.bind(last.resolution, at: 2)
+            try rows.bind(end, at: 3)
+            try rows.bind(Int64(Self.chunk - found.count), at: 4)
+            while try rows.step() { found.append(Stored(rows)) }
+            try rows.reset()
         }
-        try rows.reset()
         return found
     }
 
@@ -196,7 +220,7 @@ final class AuditReplay {
             auditSequence: stored.auditSequence,
             copies: made.copies ?? .max
         )
-        guard let set = try candidates.read(stored.conflictID, at: moment) else {
+        guard let set = try decided.candidates(of: stored.conflictID, at: moment) else {
             return add(stored, "evidence", "conflict \(stored.conflictID)", nil)
         }
         if !set.isMeant(by: stored.candidates, isDated: made.copies != nil) {
@@ -210,7 +234,7 @@ final class AuditReplay {
         guard let settings = history.settings(of: stored.configurationVersion) else {
             return add(stored, "configuration", "\(stored.configurationVersion)", nil)
         }
-        try derive(stored, set, settings, moment, asOf: made.asOf)
+        try derive(stored, settings, asOf: made.asOf)
     }
 
     /// A copy that was missing must be there.
@@ -228,18 +252,12 @@ final class AuditReplay {
 
     private func derive(
         _ stored: Stored,
-        _ set: CandidateSet,
         _ settings: StoreSettings,
-        _ moment: CandidateReader.Moment,
         asOf: Int64
     ) throws {
         let policyCase: ConflictCase
         do {
-            policyCase = try CaseReader(candidates, asOf: asOf).conflictCase(
-                set,
-                rules: settings.comparison,
-                through: moment.copies
-            )
+            policyCase = try decided.policyCase(rules: settings.comparison, asOf: asOf)
         } catch let error as StoreError where error.code == .integrity {
             return add(stored, "evidence", "the content of its candidates", error.message)
         }
@@ -290,6 +308,29 @@ final class AuditReplay {
                 expected: expected ?? "nothing",
                 actual: actual ?? "nothing"
             )
+        )
+    }
+}
+
+extension AuditReplay.Stored {
+    /// The current row of a statement.
+    fileprivate init(_ row: Statement) {
+        self.init(
+            resolutionID: row.int64(at: 0),
+            auditSequence: row.int64(at: 1),
+            conflictID: row.int64(at: 2),
+            policy: row.text(at: 3),
+            policyVersion: row.text(at: 4),
+            configurationVersion: row.int64(at: 5),
+            decision: row.text(at: 6),
+            winnerOrigin: row.textIfPresent(at: 7),
+            tieBreak: row.textIfPresent(at: 8),
+            candidates: row.text(at: 9),
+            content: row.isNull(at: 10)
+                ? nil : row.withBytes(at: 10) { SHA256Digest(hashing: $0) },
+            contentDigest: row.textIfPresent(at: 11),
+            provenance: row.textIfPresent(at: 12),
+            moment: DecisionMoment(detail: row.textIfPresent(at: 13))
         )
     }
 }

@@ -66,6 +66,55 @@ struct CandidateReader {
         )
     }
 
+    /// What a conflict is about; nil where there is no such conflict.
+    func conflict(_ conflictID: Int64) throws -> ConflictRecord? {
+        guard let conflict = try conflicts.record(of: conflictID),
+            try conflicts.state(of: conflictID) != nil
+        else { return nil }
+        return conflict
+    }
+
+    /// Hands over the candidates of a conflict after one, each with its content, without keeping them: a conflict may be
+    /// as large as the store.
+    ///
+    /// - parameter body: called for each candidate; false ends the reading.
+    /// - throws: as ``content(of:in:)``, and what `body` throws.
+    func forEachCandidate(
+        of conflict: ConflictRecord,
+        after candidate: Int64 = 0,
+        _ body: (StoredCandidate, [UInt8]) throws -> Bool
+    ) throws {
+        var last = candidate
+        while true {
+            let page = try conflicts.candidates(
+                of: conflict.conflictID,
+                after: last,
+                limit: ConflictLimits.candidatePage
+            )
+            guard let end = page.last else { return }
+            for candidate in page {
+                guard try body(candidate, content(of: candidate, in: conflict)) else { return }
+            }
+            last = end.candidate
+        }
+    }
+
+    /// The last moment at which a conflict has the same candidates as at another one.
+    func lastMoment(
+        like moment: Moment,
+        of conflictID: Int64,
+        _ position: Int64?
+    ) throws -> Moment {
+        var last = Moment()
+        if let next = try conflicts.nextCandidate(of: conflictID, from: moment.auditSequence) {
+            last.auditSequence = next
+        }
+        if let position, let next = try copies.nextCopy(of: position, after: moment.copies) {
+            last.copies = next - 1
+        }
+        return last
+    }
+
     /// The content of a candidate, in canonical form.
     ///
     /// - throws: `StoreError` with `integrity` where it does not have the digest that the conflict names.

@@ -13,23 +13,39 @@ public struct ConflictCandidate: Sendable, Equatable {
 extension EventStore {
     /// The candidates of a conflict over an event's content, in order of arrival; empty when there is no such
     /// conflict.
-    public func candidates(of conflictID: Int64) async throws(StoreError) -> [ConflictCandidate] {
+    ///
+    /// A conflict may have as many candidates as the store has copies: read them in pages where that may be.
+    ///
+    /// - parameters:
+    ///   - candidate: the number of the candidate after which the page begins.
+    ///   - limit: how many candidates there are at most.
+    /// - throws: `StoreError` with `integrity` where a content differs from its proof.
+    public func candidates(
+        of conflictID: Int64,
+        after candidate: Int64 = 0,
+        limit: Int = .max
+    ) async throws(StoreError) -> [ConflictCandidate] {
         let (path, options) = (path, options)
         return try await Self.attempt("read the conflict", path) {
             try await runOnThread {
                 let connection = try StoreFile.openForReading(path, options)
                 try connection.execute("BEGIN")
                 let reader = try CandidateReader(in: connection)
-                guard let set = try reader.read(conflictID), set.conflict.position != nil else {
-                    return []
-                }
-                return try set.candidates.map { candidate in
-                    ConflictCandidate(
-                        candidate: candidate.candidate,
-                        origin: candidate.origin,
-                        content: try reader.content(of: candidate, in: set.conflict)
+                guard limit > 0, let conflict = try reader.conflict(conflictID),
+                    conflict.position != nil
+                else { return [] }
+                var found: [ConflictCandidate] = []
+                try reader.forEachCandidate(of: conflict, after: candidate) { candidate, content in
+                    found.append(
+                        ConflictCandidate(
+                            candidate: candidate.candidate,
+                            origin: candidate.origin,
+                            content: content
+                        )
                     )
+                    return found.count < limit
                 }
+                return found
             }
         }
     }

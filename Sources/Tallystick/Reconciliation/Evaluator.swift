@@ -18,6 +18,8 @@ final class Evaluator {
     private let expected: ExpectedCopies
     private let standing: Statement
     private var engine: (version: Int64, engine: PolicyEngine)?
+    /// Conflicts over silences that are filled; nil before one was evaluated.
+    private var filled: Set<Int64>?
 
     init(
         _ store: StoreWriter,
@@ -139,8 +141,9 @@ final class Evaluator {
                 })
             else { return nil }
         case .originSilent:
-            guard conflict.conflictID > 0, try expected.hasFilled(silence: conflict.conflictID)
-            else { return nil }
+            guard conflict.conflictID > 0, try isFilled(silence: conflict.conflictID) else {
+                return nil
+            }
         case .sequenceGap:
             guard conflict.conflictID > 0, try !sequences.hasGap(under: conflict.conflictID) else {
                 return nil
@@ -155,6 +158,12 @@ final class Evaluator {
             winnerOrigin: conflict.origin,
             provenance: []
         )
+    }
+
+    private func isFilled(silence conflictID: Int64) throws -> Bool {
+        let filled = try self.filled ?? expected.filledSilences()
+        self.filled = filled
+        return filled.contains(conflictID)
     }
 
     private func engine(_ settings: StoreSettings, _ version: Int64) -> PolicyEngine {

@@ -128,30 +128,57 @@ final class ExpectedCopies {
         return result
     }
 
-    /// Whether an origin brought, after all, every copy that was expected of it in a span in which it was silent.
+    /// The conflicts that wait over silences in which the origin brought, after all, every copy that was expected.
     ///
-    /// It looks from the end of the log to its beginning: copies that are brought late mostly come in order.
-    func hasFilled(silence conflictID: Int64) throws -> Bool {
-        guard let silence = try scans.silence(of: conflictID), let until = silence.until else {
-            return false
-        }
+    /// One pass over the log for each origin, whatever the number of its silences. It goes from the end to the beginning
+    /// and stops once each silence lacks a copy: copies that are brought late mostly come in order.
+    func filledSilences() throws -> Set<Int64> {
         deliveries.removeAll(keepingCapacity: true)
         plans.removeAll(keepingCapacity: true)
-        try lacking.bind(silence.since, at: 3)
-        try lacking.bind(until, at: 4)
-        try lacking.bind(silence.originID, at: 5)
+        var all: Set<Int64> = []
+        for silences in try scans.endedSilences() { all.formUnion(try filled(of: silences)) }
+        return all
+    }
+
+    /// - parameter silences: one origin's, in order of time. They do not overlap.
+    private func filled(of silences: [ScanRows.Silence]) throws -> Set<Int64> {
+        guard let first = silences.first, let last = silences.last else { return [] }
+        try lacking.bind(first.since, at: 3)
+        try lacking.bind(last.until, at: 4)
+        try lacking.bind(first.originID, at: 5)
+        var filled = Set(silences.map(\.conflictID))
         var end = store.size(of: .events)
-        while end > 0 {
-            let first = max(0, end - Comparer.chunk)
-            try lacking.bind(first, at: 1)
+        while end > 0, !filled.isEmpty {
+            let start = max(0, end - Comparer.chunk)
+            try lacking.bind(start, at: 1)
             try lacking.bind(end, at: 2)
             var found: [Row] = []
             while try lacking.step() { found.append(Self.read(lacking)) }
             try lacking.reset()
-            for event in found where try isExpected(event, from: silence.originID) { return false }
-            end = first
+            for event in found {
+                guard let silence = Self.silence(at: event.recordedAt, in: silences),
+                    filled.contains(silence.conflictID),
+                    try isExpected(event, from: first.originID)
+                else { continue }
+                filled.remove(silence.conflictID)
+            }
+            end = start
         }
-        return true
+        return filled
+    }
+
+    /// The silence in which a time lies.
+    private static func silence(
+        at time: Int64,
+        in silences: [ScanRows.Silence]
+    ) -> ScanRows.Silence? {
+        var (low, high) = (0, silences.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if silences[middle].since < time { low = middle + 1 } else { high = middle }
+        }
+        guard low > 0, time <= silences[low - 1].until else { return nil }
+        return silences[low - 1]
     }
 
     /// Whether an origin that was silent when an event came should have brought a copy.

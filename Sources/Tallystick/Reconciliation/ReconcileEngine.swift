@@ -216,6 +216,7 @@ final class ReconcileEngine {
             var pending: [Finding] = []
             isDone = try transaction {
                 guard let step = try comparer.step() else {
+                    if scope.isWhole && !run.isDryRun { try findings.finishPass(asOf: run.asOf) }
                     try countNew()
                     try move(.compared, cause: nil)
                     return true

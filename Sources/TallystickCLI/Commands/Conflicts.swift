@@ -70,10 +70,10 @@ struct Conflicts: AsyncParsableCommand {
 
         func execute() async throws -> Int32 {
             let opened = try await EventStore.open(at: store, options: .readOnly)
-            guard let comparison = try await opened.comparison(of: conflict) else {
+            guard let candidates = try await opened.checkCandidates(of: conflict) else {
                 throw Conflicts.unknown(conflict)
             }
-            let hasCandidates = comparison.candidates > 0
+            let hasCandidates = candidates > 0
             _ = try await Lists.print(
                 hasCandidates ? .candidates(of: conflict) : .conflict(conflict),
                 of: store,

@@ -11,10 +11,13 @@ extension Conflicts {
                 On a terminal what differs from the event as appended is coloured; not with NO_COLOR.
                 An origin that lacks the event has an empty column. Two events with one sequence number are shown
                 side by side; of a conflict without contents its own columns are shown.
+                Of many candidates the first 100 are shown (exit 3), less where they are larger than 64 MiB together;
+                --after and --limit show others, beside the event as appended.
 
                 EXAMPLES
                   tally conflicts diff events.db 1
                   tally conflicts diff events.db 1 --full
+                  tally conflicts diff events.db 1 --after 100 --limit 20
                 """
         )
         @Argument(help: "The store.", completion: .file())
@@ -23,13 +26,25 @@ extension Conflicts {
         var conflict: Int64
         @Flag(help: "Show places where the candidates are equal too.")
         var full = false
+        @Option(help: "Show the candidates after this one.")
+        var after: Int64 = 0
+        @Option(help: "Show so many candidates at most.")
+        var limit: Int?
         @OptionGroup var rows: RowOptions
+
+        func validate() throws {
+            guard after >= 0 else { throw ValidationError("--after is the number of a candidate.") }
+            guard limit ?? 1 > 0 else { throw ValidationError("--limit must be at least 1.") }
+        }
 
         func execute() async throws -> Int32 {
             let opened = try await EventStore.open(at: store, options: .readOnly)
-            guard let comparison = try await opened.comparison(of: conflict) else {
-                throw Conflicts.unknown(conflict)
-            }
+            let comparison = try await opened.comparison(
+                of: conflict,
+                after: after,
+                limit: limit ?? ConflictComparison.standardLimit
+            )
+            guard let comparison else { throw Conflicts.unknown(conflict) }
             guard !comparison.columns.isEmpty else {
                 return try await printFacts(of: opened)
             }
@@ -38,7 +53,19 @@ extension Conflicts {
             let table = try CandidateTable.rows(comparison.columns.map(\.content), full: full)
             for row in table { try writer.add(row) }
             try writer.end()
-            return Exit.done
+            return say(whatIsLeftOf: comparison)
+        }
+
+        /// Says which candidates are not shown; where nobody asked for less, the answer is incomplete.
+        private func say(whatIsLeftOf comparison: ConflictComparison) -> Int32 {
+            guard let next = comparison.next else { return Exit.done }
+            let count = comparison.candidates
+            Terminal.note(
+                "tally conflicts diff: candidates after \(next) of \(count) are not shown"
+            )
+            Terminal.note("hint: go on with --after \(next), or say how many with --limit")
+            let shown = comparison.columns.count - (after > 0 ? 1 : 0)
+            return shown == limit ? Exit.done : Exit.incomplete
         }
 
         /// What the conflict says of itself, a row for each column that has a value.

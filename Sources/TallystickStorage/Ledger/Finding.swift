@@ -44,8 +44,8 @@ package final class FindingWriter {
     private let scans: ScanRows
     private let sequences: SequenceRows
     private let waiting: WaitingRows
-    /// Conflicts that are over no single event; nil before they were read.
-    private var spans: [ConflictSpan: Int64]?
+    /// Conflicts that are over no single event, and of which the derived tables may not know; nil before they were read.
+    private var spans: [ConflictSpan: (conflictID: Int64, openedAt: Int64)]?
 
     package init(_ store: StoreWriter, _ waiting: WaitingRows) throws(SQLiteError) {
         self.store = store
@@ -60,8 +60,8 @@ package final class FindingWriter {
         if let position = conflict.position {
             return try store.conflicts.conflict(at: position, conflict.kind, conflict.origin)
         }
-        if spans == nil { spans = try store.conflicts.spans() }
-        return spans?[ConflictSpan(conflict)]
+        if spans == nil { spans = try store.conflicts.spans(after: scans.last(.spans)) }
+        return spans?[ConflictSpan(conflict)]?.conflictID
     }
 
     /// Opens a conflict, in the transaction that is open; nil where there is one already.
@@ -69,6 +69,7 @@ package final class FindingWriter {
     package func write(_ finding: Finding, actor: String, waits: Bool = true) throws -> Int64? {
         if let known = try known(finding) {
             try mark(finding, known)
+            if finding.conflict.position == nil { spans?[ConflictSpan(finding.conflict)] = nil }
             return nil
         }
         var conflict = finding.conflict
@@ -97,9 +98,18 @@ package final class FindingWriter {
         }
         try store.conflicts.setState(finding.state, of: conflictID)
         try mark(finding, conflictID)
-        if conflict.position == nil { spans?[ConflictSpan(conflict)] = conflictID }
         if waits { try waiting.add(conflictID, isNew: true) }
         return conflictID
+    }
+
+    /// Takes note that a pass has compared everything, in the transaction that is open.
+    ///
+    /// From then on the derived tables know of each silence and gap that has a conflict, and later passes need not read
+    /// these conflicts. Those that a later clock than this pass's saw may still be found again.
+    func finishPass(asOf: Int64) throws {
+        guard let spans else { return }
+        let unseen = spans.values.filter { $0.openedAt > asOf }.map(\.conflictID).min()
+        try scans.setLast(.spans, try unseen.map { $0 - 1 } ?? store.conflicts.nextConflictID() - 1)
     }
 
     /// Says in the derived tables that a conflict is written.

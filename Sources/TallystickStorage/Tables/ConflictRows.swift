@@ -124,6 +124,8 @@ package struct ConflictRows {
     private let markNewEvidence: Statement
     private let selectByPosition: Statement
     private let selectCandidates: Statement
+    private let selectNextCandidate: Statement
+    private let countCandidates: Statement
     private let selectState: Statement
     private let selectRecord: Statement
     private let selectMismatch: Statement
@@ -195,8 +197,19 @@ package struct ConflictRows {
             """
             SELECT candidate, origin, copy_id, content_sha256
             FROM conflict_candidates
-            WHERE conflict_id = ?1 AND audit_sequence < ?2
+            WHERE conflict_id = ?1 AND audit_sequence < ?2 AND candidate > ?3
             ORDER BY candidate
+            LIMIT ?4
+            """
+        )
+        countCandidates = try connection.prepare(
+            "SELECT count(*) FROM conflict_candidates WHERE conflict_id = ?1"
+        )
+        selectNextCandidate = try connection.prepare(
+            """
+            SELECT min(audit_sequence)
+            FROM conflict_candidates
+            WHERE conflict_id = ?1 AND audit_sequence >= ?2
             """
         )
         selectState = try connection.prepare(
@@ -243,9 +256,9 @@ package struct ConflictRows {
         )
         selectSpans = try connection.prepare(
             """
-            SELECT conflict_id, kind, coalesce(origin, ''), coalesce(source, ''), coalesce(detail, '')
+            SELECT conflict_id, kind, coalesce(origin, ''), coalesce(source, ''), coalesce(detail, ''), opened_at
             FROM conflicts
-            WHERE position IS NULL
+            WHERE conflict_id > ?1 AND position IS NULL
             """
         )
     }
@@ -266,12 +279,17 @@ package struct ConflictRows {
         return try selectKind.optionalInt64()
     }
 
-    /// All conflicts that are over no single event.
-    package func spans() throws(SQLiteError) -> [ConflictSpan: Int64] {
-        var spans: [ConflictSpan: Int64] = [:]
+    /// The conflicts after one that are over no single event.
+    package func spans(
+        after conflictID: Int64
+    ) throws(SQLiteError) -> [ConflictSpan: (conflictID: Int64, openedAt: Int64)] {
+        try selectSpans.bind(conflictID, at: 1)
+        var spans: [ConflictSpan: (conflictID: Int64, openedAt: Int64)] = [:]
         while try selectSpans.step() {
             let texts = (1...4).map { selectSpans.text(at: $0) }
-            spans[ConflictSpan(texts[0], texts[1], texts[2], texts[3])] = selectSpans.int64(at: 0)
+            spans[ConflictSpan(texts[0], texts[1], texts[2], texts[3])] = (
+                selectSpans.int64(at: 0), selectSpans.int64(at: 5)
+            )
         }
         try selectSpans.reset()
         return spans
@@ -389,13 +407,19 @@ package struct ConflictRows {
         return record ?? nil
     }
 
-    /// - parameter sequence: candidates of this audit row and later ones are left out.
+    /// - parameters:
+    ///   - sequence: candidates of this audit row and later ones are left out.
+    ///   - last: so are candidates up to this one.
     package func candidates(
         of conflictID: Int64,
-        before sequence: Int64 = .max
+        before sequence: Int64 = .max,
+        after last: Int64 = 0,
+        limit: Int = .max
     ) throws(SQLiteError) -> [StoredCandidate] {
         try selectCandidates.bind(conflictID, at: 1)
         try selectCandidates.bind(sequence, at: 2)
+        try selectCandidates.bind(last, at: 3)
+        try selectCandidates.bind(Int64(limit), at: 4)
         var candidates: [StoredCandidate] = []
         while try selectCandidates.step() {
             candidates.append(
@@ -409,6 +433,22 @@ package struct ConflictRows {
         }
         try selectCandidates.reset()
         return candidates
+    }
+
+    /// How many candidates a conflict has.
+    package func countCandidates(of conflictID: Int64) throws(SQLiteError) -> Int64 {
+        try countCandidates.bind(conflictID, at: 1)
+        return try countCandidates.optionalInt64() ?? 0
+    }
+
+    /// The first audit row, from one on, by which a conflict got another candidate; nil where there is none.
+    package func nextCandidate(
+        of conflictID: Int64,
+        from sequence: Int64
+    ) throws(SQLiteError) -> Int64? {
+        try selectNextCandidate.bind(conflictID, at: 1)
+        try selectNextCandidate.bind(sequence, at: 2)
+        return try selectNextCandidate.first { $0.int64IfPresent(at: 0) } ?? nil
     }
 
     package func state(of conflictID: Int64) throws(SQLiteError) -> ConflictState? {

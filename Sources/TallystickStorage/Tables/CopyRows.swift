@@ -45,6 +45,7 @@ package struct CopyRows {
     private let selectByPosition: Statement
     private let selectContent: Statement
     private let selectDeliveries: Statement
+    private let selectNext: Statement
 
     package init(in connection: Connection) throws(SQLiteError) {
         insert = try connection.prepare(
@@ -74,6 +75,16 @@ package struct CopyRows {
             ORDER BY c.copy_id
             """
         )
+        selectNext = try connection.prepare(
+            "SELECT min(copy_id) FROM copies WHERE position = ?1 AND copy_id > ?2"
+        )
+    }
+
+    /// The first further copy of the event at a position after another copy; nil where there is none.
+    func nextCopy(of position: Int64, after copyID: Int64) throws(SQLiteError) -> Int64? {
+        try selectNext.bind(position, at: 1)
+        try selectNext.bind(copyID, at: 2)
+        return try selectNext.first { $0.int64IfPresent(at: 0) } ?? nil
     }
 
     package func add(

@@ -38,4 +38,10 @@ package struct DifferingPlaces {
 package enum ConflictLimits {
     /// Places in `differs_in` of a conflict.
     package static let listedPlaces = 1000
+    /// Candidates that are read at a time.
+    package static let candidatePage = 1000
+    /// Candidates that are compared side by side, unless more are asked for.
+    package static let comparedCandidates = 100
+    /// Bytes of the contents that are compared side by side; two are compared whatever their size.
+    package static let comparedBytes = 64 << 20
 }

@@ -14,6 +14,8 @@ package enum Scan: String {
     case presence
     /// The configuration under which open conflicts were last put to their policies.
     case configuration
+    /// `conflicts`, for those over silences and gaps: of later ones the derived tables may not know.
+    case spans
 }
 
 /// Reads and writes the derived tables of reconciliation that are about deliveries, and `tally_scans`.
@@ -29,7 +31,7 @@ package struct ScanRows {
     private let selectAwaited: Statement
     private let addSilence: Statement
     private let hasSilence: Statement
-    private let selectSilence: Statement
+    private let selectEnded: Statement
 
     package init(in connection: Connection) throws(SQLiteError) {
         self.connection = connection
@@ -84,36 +86,44 @@ package struct ScanRows {
         hasSilence = try connection.prepare(
             "SELECT 1 FROM tally_silences WHERE origin_id = ?1 AND since = ?2"
         )
-        selectSilence = try connection.prepare(
+        selectEnded = try connection.prepare(
             """
-            SELECT s.origin_id, s.since,
+            SELECT s.conflict_id, s.origin_id, s.since,
                 (SELECT min(d.recorded_at) FROM tally_deliveries AS d
-                    WHERE d.origin_id = s.origin_id AND d.recorded_at > s.since)
+                    WHERE d.origin_id = s.origin_id AND d.recorded_at > s.since) AS until
             FROM tally_silences AS s
-            WHERE s.conflict_id = ?1
+            CROSS JOIN tally_waiting AS w
+            WHERE w.conflict_id = s.conflict_id AND until IS NOT NULL
+            ORDER BY s.origin_id, s.since
             """
         )
     }
 
-    /// A span in which an origin delivered nothing.
+    /// A span in which an origin delivered nothing, and which is over.
     package struct Silence {
+        package var conflictID: Int64
         package var originID: Int64
         /// Its delivery before.
         package var since: Int64
-        /// Its delivery after; nil while it is silent.
-        package var until: Int64?
+        /// Its delivery after.
+        package var until: Int64
     }
 
-    /// The silence behind a conflict.
-    package func silence(of conflictID: Int64) throws(SQLiteError) -> Silence? {
-        try selectSilence.bind(conflictID, at: 1)
-        return try selectSilence.first { row in
-            Silence(
-                originID: row.int64(at: 0),
-                since: row.int64(at: 1),
-                until: row.int64IfPresent(at: 2)
+    /// The silences behind conflicts that wait, as far as they are over: those of each origin, in order of time.
+    package func endedSilences() throws(SQLiteError) -> [[Silence]] {
+        var origins: [[Silence]] = []
+        while try selectEnded.step() {
+            let silence = Silence(
+                conflictID: selectEnded.int64(at: 0),
+                originID: selectEnded.int64(at: 1),
+                since: selectEnded.int64(at: 2),
+                until: selectEnded.int64(at: 3)
             )
+            if origins.last?.last?.originID != silence.originID { origins.append([]) }
+            origins[origins.count - 1].append(silence)
         }
+        try selectEnded.reset()
+        return origins
     }
 
     package func last(_ scan: Scan) throws(SQLiteError) -> Int64 {
