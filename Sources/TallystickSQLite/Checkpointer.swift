@@ -24,20 +24,22 @@ public struct Checkpointer {
     /// - returns: nil where there is no log.
     /// - throws: `SQLiteError`: busy, or what the disk says. Nothing is lost: the log is complete.
     public func run() throws -> Progress? {
-        try lockConnection.begin(immediate: true)
-        do {
-            let checkpoint = try connection.cached("PRAGMA wal_checkpoint(PASSIVE)")
-            let progress =
-                try checkpoint.step()
-                ? Progress(frames: checkpoint.int64(at: 1), written: checkpoint.int64(at: 2)) : nil
-            try checkpoint.reset()
-            try lockConnection.execute("ROLLBACK")
-            return progress.flatMap { $0.frames < 0 ? nil : $0 }
-        } catch {
-            // The sync may have been the log's.
-            connection.distrustLog()
-            if !lockConnection.isAutocommit { try lockConnection.execute("ROLLBACK") }
-            throw error
+        try lockConnection.holdWriteLock {
+            do {
+                let checkpoint = try connection.cached("PRAGMA wal_checkpoint(PASSIVE)")
+                let progress =
+                    try checkpoint.step()
+                    ? Progress(
+                        frames: checkpoint.int64(at: 1),
+                        written: checkpoint.int64(at: 2)
+                    ) : nil
+                try checkpoint.reset()
+                return progress.flatMap { $0.frames < 0 ? nil : $0 }
+            } catch {
+                // The sync may have been the log's.
+                connection.distrustLog()
+                throw error
+            }
         }
     }
 }

@@ -16,29 +16,29 @@ public final class Connection {
     private var cache: [String: Statement] = [:]
     /// Pages in the write-ahead log after this connection's last commit.
     public var walFrames: Int32 { frames.count }
-    private let frames = FrameCount()
-    private var schemaWatch: SchemaWatch?
+    let frames = FrameCount()
+    var schemaWatch: SchemaWatch?
     /// Asked while statements run; set once.
     var guardian: ProgressGuard?
     /// Objects that SQLite holds pointers to.
     private var kept: [AnyObject] = []
 
-    private final class FrameCount {
+    final class FrameCount {
         var count: Int32 = 0
         /// Whether the running transaction has added frames.
         var hasGrown = false
     }
 
     /// What a connection that writes to a database in WAL mode watches over.
-    private struct LogProtection {
+    struct LogProtection {
         let files: HeldFiles
         let durability: WALDurability
         let knowledge: WALDurability.Knowledge
     }
 
-    private var protection: LogProtection?
+    var protection: LogProtection?
     private var fileLock: SharedFileLock?
-    private var isWriting = false
+    var isWriting = false
 
     /// Opens a database with the settings that every connection of ours has.
     ///
@@ -118,48 +118,6 @@ public final class Connection {
         guard code == SQLITE_OK else { throw failure(code, "execute", sql: sql) }
     }
 
-    /// Begins a transaction; one that is immediate holds the write lock.
-    ///
-    /// Where the schema is watched and was changed since it was checked last, it is checked again, in this
-    /// transaction: what follows sees the schema that was accepted. Where the log is protected, an immediate
-    /// transaction begins only on top of a log that will be on the disk when it is acknowledged.
-    ///
-    /// - throws: `SQLiteError`, `databaseMoved` among them, or what the check throws; no transaction is open then.
-    public func begin(immediate: Bool = false) throws {
-        try cached(immediate ? "BEGIN IMMEDIATE" : "BEGIN").run()
-        do {
-            isWriting = immediate
-            if immediate, let protection {
-                frames.hasGrown = false
-                try protection.files.check(self)
-                try protection.durability.prepare(self)
-            }
-            try schemaWatch?.check(self)
-        } catch {
-            if !isAutocommit { try execute("ROLLBACK") }
-            throw error
-        }
-    }
-
-    /// Ends a transaction; all of it is stored.
-    ///
-    /// - throws: `SQLiteError`; the transaction may still be open then (`isAutocommit`). With `databaseMoved` the
-    ///   transaction was committed into files that are not at their paths any more.
-    public func commit() throws(SQLiteError) {
-        do throws(SQLiteError) {
-            try cached("COMMIT").run()
-        } catch {
-            if error.isInputOutput { distrustLog() }
-            throw error
-        }
-        guard isWriting, let protection else { return }
-        isWriting = false
-        if frames.hasGrown {
-            try protection.durability.committed(self, frames: UInt32(frames.count))
-        }
-        try protection.files.check(self)
-    }
-
     // MARK: The log
 
     /// Keeps other processes from deleting the log of this database, which is in WAL mode, as long as the
@@ -187,21 +145,16 @@ public final class Connection {
     ///   knows of the log.
     public func protectLog(with other: Connection? = nil) throws {
         try holdFile()
-        try begin()
-        do {
+        protection = try read {
             // The first row that is read opens the log.
             try prepare("SELECT count(*) FROM sqlite_schema").run()
             let knowledge = other?.protection?.knowledge ?? WALDurability.Knowledge()
-            protection = LogProtection(
+            return LogProtection(
                 files: try HeldFiles(of: self),
                 durability: WALDurability(knowledge),
                 knowledge: knowledge
             )
-        } catch {
-            try execute("ROLLBACK")
-            throw error
         }
-        try execute("ROLLBACK")
     }
 
     /// Has the next transaction write the log's pages again: a sync of the log has failed.
@@ -209,14 +162,6 @@ public final class Connection {
 
     /// The database's path from the root on, as SQLite opened it.
     var fullPath: String { sqlite3_db_filename(handle, "main").map { String(cString: $0) } ?? path }
-
-    /// Takes the open transaction back.
-    public func rollBack() throws(SQLiteError) { try cached(Self.rollback).run() }
-
-    /// Prepares what `rollBack` runs, so that a transaction can be taken back where the memory is used up.
-    public func prepareRollback() throws(SQLiteError) { _ = try cached(Self.rollback) }
-
-    private static let rollback = "ROLLBACK"
 
     /// Has the schema checked now, and whenever `begin` finds it changed.
     public func watchSchema(_ judge: @escaping (Connection) throws -> Void) throws {

@@ -19,16 +19,7 @@ final class HeldFiles {
 
     /// - throws: `SQLiteError` with code `databaseMoved`.
     func check(_ connection: Connection) throws(SQLiteError) {
-        var hasMoved: Int32 = 0
-        let code = sqlite3_file_control(
-            connection.handle,
-            "main",
-            SQLITE_FCNTL_HAS_MOVED,
-            &hasMoved
-        )
-        guard code == SQLITE_OK || code == SQLITE_NOTFOUND, hasMoved == 0 else {
-            throw Self.replaced(connection.fullPath)
-        }
+        guard !connection.hasMoved else { throw Self.replaced(connection.fullPath) }
         guard let file = Self.identity(log), file == (device, inode) else {
             throw Self.replaced(log)
         }
@@ -47,5 +38,14 @@ final class HeldFiles {
                 "the file at \(path) is not the one that was opened: it was deleted or replaced",
             operation: "hold the files"
         )
+    }
+}
+
+extension Connection {
+    /// Whether the file at the database's path is not the one that this connection has open: it was deleted or replaced.
+    public var hasMoved: Bool {
+        var hasMoved: Int32 = 0
+        let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &hasMoved)
+        return code != SQLITE_OK && code != SQLITE_NOTFOUND || hasMoved != 0
     }
 }

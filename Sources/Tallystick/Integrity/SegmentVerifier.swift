@@ -47,8 +47,7 @@ struct SegmentVerifier {
         while let start = place {
             place = try rows.add(segment, after: start, to: &filter)
             // A complete segment does not change any more.
-            try connection.commit()
-            try connection.begin()
+            try connection.renewSnapshot()
         }
         return filter.bytes == bytes
     }

@@ -33,7 +33,8 @@ extension EventStore {
             try await withTaskCancellationHandler {
                 try await runOnThread {
                     do {
-                        return try Verification(path, storeID, storeOptions, options, stop).run()
+                        return try Verification.begin(path, storeID, storeOptions, options, stop)
+                            .run()
                     } catch  where UnreadablePages.isCause(of: error) {
                         // Not even the ends of the logs can be read.
                         return try UnreadableStore(path, storeOptions).report(after: error)
@@ -78,7 +79,22 @@ final class Verification: Sendable {
         var damage = VerifyDamage()
     }
 
-    init(
+    /// Begins a run: pins, in one read transaction, how far it goes. Rows up to there never change.
+    static func begin(
+        _ path: String,
+        _ storeID: String,
+        _ storeOptions: StoreOptions,
+        _ options: VerifyOptions,
+        _ stop: StopFlag
+    ) throws -> Verification {
+        let connection = try StoreFile.openForReading(path, storeOptions)
+        return try connection.read {
+            try Verification(connection, path, storeID, storeOptions, options, stop)
+        }
+    }
+
+    private init(
+        _ connection: Connection,
         _ path: String,
         _ storeID: String,
         _ storeOptions: StoreOptions,
@@ -94,9 +110,6 @@ final class Verification: Sendable {
         let cursor = try options.cursor.map {
             try VerifyCursor($0, storeID: storeID, storeOptions.checksummer.ring)
         }
-        let connection = try StoreFile.openForReading(path, storeOptions)
-        // One snapshot for the ends of the three logs; rows up to there never change.
-        try connection.begin()
         let merkle = try MerkleRows(in: connection)
         let current = try LogHeads(in: connection, merkle)
         heads = try cursor.map { try $0.heads(within: current, merkle) } ?? current
@@ -137,8 +150,6 @@ final class Verification: Sendable {
         if let cursor, !cursor.isComplete, !initial.lanes.resume(from: cursor.keys) {
             throw VerifyCursor.malformed
         }
-        // Not COMMIT: that reports damage once more which a statement of the transaction has met.
-        try connection.execute("ROLLBACK")
         state = Guarded(initial)
     }
 

@@ -54,10 +54,7 @@ final class VerifyWorker {
         _ report: inout VerifyReport,
         _ differences: inout [IndexTable: UInt64]
     ) throws -> [SQLValue]? {
-        try connection.begin()
-        let next = try check(chunk, &report, &differences)
-        try connection.commit()
-        return next
+        try connection.read { try check(chunk, &report, &differences) }
     }
 
     private func check(

@@ -4,22 +4,12 @@ import TallystickSQLite
 extension EventStore {
     /// The keys that the store knows, in order of registration.
     public func keys() async throws(StoreError) -> [RegisteredKey] {
-        let (path, options) = (path, options)
-        return try await Self.attempt("list the keys", path) {
-            try await runOnThread {
-                try KeyRows(in: StoreFile.openForReading(path, options)).read().keys
-            }
-        }
+        try await reading("list the keys") { try KeyRows(in: $0).read().keys }
     }
 
     /// The act that put a key on record.
     package func registration(of key: RegisteredKey) async throws(StoreError) -> DoneAct? {
-        let (path, options) = (path, options)
-        return try await Self.attempt("list the keys", path) {
-            try await runOnThread {
-                try DoneActRows(in: StoreFile.openForReading(path, options)).act(key.registration)
-            }
-        }
+        try await reading("list the keys") { try DoneActRows(in: $0).act(key.registration) }
     }
 
     /// Makes a key the one that makes HMACs from now on. Categories that ask for HMACs demand them from every

@@ -67,10 +67,11 @@ enum BackupFile {
             throw PendingFile.alreadyThere(destination, operation, .storeExists)
         }
         let file = try PendingFile(for: destination, permissions: 0o600, during: operation)
-        try source.begin()
-        let heads = try LogHeads(in: source, try MerkleRows(in: source))
-        try copy(source, to: file.temporaryPath)
-        try source.execute("ROLLBACK")
+        let heads = try source.read {
+            let heads = try LogHeads(in: source, try MerkleRows(in: source))
+            try copy(source, to: file.temporaryPath)
+            return heads
+        }
         let result = try check(file.temporaryPath, heads)
         try file.publish(replacing: false, ifThere: .storeExists)
         return result
@@ -92,7 +93,7 @@ enum BackupFile {
         _ heads: LogHeads,
         _ options: StoreOptions
     ) throws -> VerifyReport {
-        let run = try Verification(copy, storeID, options, VerifyOptions(), StopFlag())
+        let run = try Verification.begin(copy, storeID, options, VerifyOptions(), StopFlag())
         let report = try run.run()
         guard report.isIntact, run.heads.sizes == heads.sizes, run.heads.roots == heads.roots
         else {

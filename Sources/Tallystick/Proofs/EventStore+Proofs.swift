@@ -73,17 +73,9 @@ extension EventStore {
         _ operation: String,
         _ body: @escaping @Sendable (Prover) throws -> Result
     ) async throws(StoreError) -> Result {
-        let (path, options, storeID) = (path, options, storeID)
-        return try await Self.attempt(operation, path) {
-            try await runOnThread {
-                let connection = try StoreFile.openForReading(path, options)
-                // One snapshot: rows, tiles and sizes belong together.
-                try connection.execute("BEGIN")
-                let result = try body(try Prover(connection, storeID, operation))
-                try connection.commit()
-                return result
-            }
-        }
+        let storeID = storeID
+        // One snapshot: rows, tiles and sizes belong together.
+        return try await reading(operation) { try body(try Prover($0, storeID, operation)) }
     }
 }
 

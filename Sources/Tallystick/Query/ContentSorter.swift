@@ -12,7 +12,7 @@ final class ContentSorter {
 
     init(_ stop: StopFlag) throws(SQLiteError) {
         self.stop = stop
-        connection = try Connection(path: "", mode: .create)
+        connection = try Connection.scratch()
         try connection.execute("PRAGMA cache_size = -\(ContentSorterLimits.cacheKibibytes)")
         try connection.execute(
             "CREATE TABLE forms (source BLOB NOT NULL, id BLOB NOT NULL, sha256 BLOB NOT NULL) STRICT"
@@ -21,8 +21,6 @@ final class ContentSorter {
         let guardian = ProgressGuard()
         guardian.isCancelled = { stop.isSet }
         connection.install(guardian)
-        // Never committed: nothing of it is to last.
-        try connection.execute("BEGIN")
     }
 
     /// Takes in an event: the digest of its comparison form.

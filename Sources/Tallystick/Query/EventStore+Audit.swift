@@ -98,18 +98,13 @@ private final class AuditReader {
         let (sql, parameters) = filter.statement("a.audit_sequence", after: last, limit: Self.page)
         let rows = try connection.prepare(sql)
         try rows.bind(named: parameters)
-        try connection.execute("BEGIN")
-        do {
+        return try connection.read {
             var page: [AuditEntry] = []
             while try rows.step() {
                 if let entry = try entry(rows.int64(at: 0)) { page.append(entry) }
             }
             try rows.reset()
-            try connection.commit()
             return page
-        } catch {
-            try connection.execute("ROLLBACK")
-            throw error
         }
     }
 

@@ -90,16 +90,17 @@ final class QuerySession {
         let tables = tables
         do {
             // The schema that was accepted is the one that the statement sees.
-            try connection.begin()
-            try authorizer.during(.query(reads: tables.mayRead)) {
-                let statement = try connection.prepareOnly(sql)
-                // REINDEX of a table without indexes writes nothing, and is no question either.
-                guard statement.isReadOnly, statement.columnCount > 0 else {
-                    throw denied("a query only reads")
+            try connection.read {
+                try authorizer.during(.query(reads: tables.mayRead)) {
+                    let statement = try connection.prepareOnly(sql)
+                    // REINDEX of a table without indexes writes nothing, and is no question either.
+                    guard statement.isReadOnly, statement.columnCount > 0 else {
+                        throw denied("a query only reads")
+                    }
+                    try bind(parameters, to: statement)
+                    try onColumns((0..<statement.columnCount).map { statement.columnName(at: $0) })
+                    try readRows(statement, onRow)
                 }
-                try bind(parameters, to: statement)
-                try onColumns((0..<statement.columnCount).map { statement.columnName(at: $0) })
-                try readRows(statement, onRow)
             }
         } catch let error as SQLiteError {
             throw translate(error)

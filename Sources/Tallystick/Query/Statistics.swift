@@ -33,23 +33,18 @@ extension EventStore {
         window: Duration = EventStore.statisticsWindow
     ) async throws(StoreError) -> StoreStatistics {
         try settings.check()
-        let (path, options, settings) = (path, options, settings.inForce.settings)
-        let storeID = storeID
-        return try await Self.attempt("count", path) {
-            try await runOnThread {
-                let connection = try StoreFile.openForReading(path, options)
-                try connection.begin()
-                let now = options.clock()
-                let start = now.subtractingReportingOverflow(Self.microseconds(window))
-                let rates = MismatchRateRows(
-                    connection,
-                    since: start.overflow ? 0 : start.partialValue
-                )
-                return try StatisticsRows(connection, now: now).read(
-                    rates: try rates.read(settings),
-                    storeID: storeID
-                )
-            }
+        let (options, settings, storeID) = (options, settings.inForce.settings, storeID)
+        return try await reading("count") { connection in
+            let now = options.clock()
+            let start = now.subtractingReportingOverflow(Self.microseconds(window))
+            let rates = MismatchRateRows(
+                connection,
+                since: start.overflow ? 0 : start.partialValue
+            )
+            return try StatisticsRows(connection, now: now).read(
+                rates: try rates.read(settings),
+                storeID: storeID
+            )
         }
     }
 

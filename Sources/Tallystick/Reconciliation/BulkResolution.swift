@@ -90,15 +90,10 @@ extension EventStore {
         _ bulk: BulkResolution,
         after last: Int64
     ) async throws(StoreError) -> [BulkDecision] {
-        let (path, options) = (path, options)
-        return try await Self.attempt("preview the decisions", path) {
-            try await runOnThread {
-                let connection = try StoreFile.openForReading(path, options)
-                try connection.execute("BEGIN")
-                let reader = try CandidateReader(in: connection)
-                let work = BulkWork(connection, reader, bulk, configuration: 0)
-                return try work.page(after: last) { _ in nil }
-            }
+        return try await reading("preview the decisions") { connection in
+            let reader = try CandidateReader(in: connection)
+            let work = BulkWork(connection, reader, bulk, configuration: 0)
+            return try work.page(after: last) { _ in nil }
         }
     }
 }

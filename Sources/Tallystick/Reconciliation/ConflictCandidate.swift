@@ -25,28 +25,23 @@ extension EventStore {
         after candidate: Int64 = 0,
         limit: Int = .max
     ) async throws(StoreError) -> [ConflictCandidate] {
-        let (path, options) = (path, options)
-        return try await Self.attempt("read the conflict", path) {
-            try await runOnThread {
-                let connection = try StoreFile.openForReading(path, options)
-                try connection.execute("BEGIN")
-                let reader = try CandidateReader(in: connection)
-                guard limit > 0, let conflict = try reader.conflict(conflictID),
-                    conflict.position != nil
-                else { return [] }
-                var found: [ConflictCandidate] = []
-                try reader.forEachCandidate(of: conflict, after: candidate) { candidate, content in
-                    found.append(
-                        ConflictCandidate(
-                            candidate: candidate.candidate,
-                            origin: candidate.origin,
-                            content: content
-                        )
+        return try await reading("read the conflict") { connection in
+            let reader = try CandidateReader(in: connection)
+            guard limit > 0, let conflict = try reader.conflict(conflictID),
+                conflict.position != nil
+            else { return [] }
+            var found: [ConflictCandidate] = []
+            try reader.forEachCandidate(of: conflict, after: candidate) { candidate, content in
+                found.append(
+                    ConflictCandidate(
+                        candidate: candidate.candidate,
+                        origin: candidate.origin,
+                        content: content
                     )
-                    return found.count < limit
-                }
-                return found
+                )
+                return found.count < limit
             }
+            return found
         }
     }
 }

@@ -40,30 +40,26 @@ extension EventStore {
         after candidate: Int64 = 0,
         limit: Int = ConflictComparison.standardLimit
     ) async throws(StoreError) -> ConflictComparison? {
-        let (path, options) = (path, options)
-        return try await Self.attempt("read the conflict", path) {
-            try await runOnThread {
-                let connection = try StoreFile.openForReading(path, options)
-                try connection.execute("BEGIN")
-                let reader = try CandidateReader(in: connection)
-                guard let conflict = try reader.conflict(conflictID) else { return nil }
-                var comparison = ConflictComparison(
-                    kind: conflict.kind,
-                    candidates: Int(try reader.conflicts.countCandidates(of: conflictID))
-                )
-                try comparison.addPage(of: conflict, reader, after: candidate, limit)
-                switch conflict.kind {
-                case .missingAtOrigin:
-                    let title = "missing \(conflict.origin ?? "")"
-                    comparison.columns.append(.init(title: title, content: nil))
-                case .sequenceCollision:
-                    let source = try EventSource(connection, options.checksummer)
-                    source.beginTransaction()
-                    comparison.columns = try Self.colliding(conflict, source)
-                default: break
-                }
-                return comparison
+        let options = options
+        return try await reading("read the conflict") { connection in
+            let reader = try CandidateReader(in: connection)
+            guard let conflict = try reader.conflict(conflictID) else { return nil }
+            var comparison = ConflictComparison(
+                kind: conflict.kind,
+                candidates: Int(try reader.conflicts.countCandidates(of: conflictID))
+            )
+            try comparison.addPage(of: conflict, reader, after: candidate, limit)
+            switch conflict.kind {
+            case .missingAtOrigin:
+                let title = "missing \(conflict.origin ?? "")"
+                comparison.columns.append(.init(title: title, content: nil))
+            case .sequenceCollision:
+                let source = try EventSource(connection, options.checksummer)
+                source.beginTransaction()
+                comparison.columns = try Self.colliding(conflict, source)
+            default: break
             }
+            return comparison
         }
     }
 
@@ -72,19 +68,15 @@ extension EventStore {
     /// - returns: how many there are; nil where there is no such conflict.
     /// - throws: `StoreError` with `integrity` where a content differs from its proof.
     public func checkCandidates(of conflictID: Int64) async throws(StoreError) -> Int? {
-        let (path, options) = (path, options)
-        return try await Self.attempt("read the conflict", path) {
-            try await runOnThread { () -> Int? in
-                let connection = try StoreFile.openForReading(path, options)
-                let reader = try CandidateReader(in: connection)
-                guard let conflict = try reader.conflict(conflictID) else { return nil }
-                var count = 0
-                try reader.forEachCandidate(of: conflict) { _, _ in
-                    count += 1
-                    return true
-                }
-                return count
+        return try await reading("read the conflict") { (connection: Connection) -> Int? in
+            let reader = try CandidateReader(in: connection)
+            guard let conflict = try reader.conflict(conflictID) else { return nil }
+            var count = 0
+            try reader.forEachCandidate(of: conflict) { _, _ in
+                count += 1
+                return true
             }
+            return count
         }
     }
 

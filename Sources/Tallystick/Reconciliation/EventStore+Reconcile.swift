@@ -36,31 +36,23 @@ extension EventStore {
 
     /// Where the newest run stands; nil before the first one.
     public func reconciliationStatus() async throws(StoreError) -> ReconcileReport? {
-        let (path, storeOptions) = (path, self.options)
-        return try await Self.attempt("read the reconciliation", path) {
-            try await runOnThread {
-                let connection = try StoreFile.openForReading(path, storeOptions)
-                guard try StoreSchema.version(of: connection) >= 2,
-                    let run = try RunRows(in: connection).last(includingDryRuns: true)
-                else { return nil }
-                return ReconcileReport(run, open: try WaitingRows(in: connection).open())
-            }
+        return try await reading("read the reconciliation") { connection in
+            guard try StoreSchema.version(of: connection) >= 2,
+                let run = try RunRows(in: connection).last(includingDryRuns: true)
+            else { return nil }
+            return ReconcileReport(run, open: try WaitingRows(in: connection).open())
         }
     }
 
     /// A name that is neither configured nor known is a mistake.
     private func checkOrigins(_ origins: [String]?) async throws(StoreError) {
         guard let origins else { return }
-        let (path, storeOptions) = (path, self.options)
-        let unknown = try await Self.attempt("reconcile", path) {
-            try await runOnThread { () -> String? in
-                let connection = try StoreFile.openForReading(path, storeOptions)
-                let history = try ConfigurationHistory(in: connection)
-                var known = Set(history.newest.settings.origins.map(\.name))
-                let rows = try connection.prepare("SELECT name FROM origins")
-                while try rows.step() { known.insert(rows.text(at: 0)) }
-                return origins.first { !known.contains($0) }
-            }
+        let unknown = try await reading("reconcile") { (connection: Connection) -> String? in
+            let history = try ConfigurationHistory(in: connection)
+            var known = Set(history.newest.settings.origins.map(\.name))
+            let rows = try connection.prepare("SELECT name FROM origins")
+            while try rows.step() { known.insert(rows.text(at: 0)) }
+            return origins.first { !known.contains($0) }
         }
         guard let unknown else { return }
         throw StoreError(
@@ -87,28 +79,25 @@ extension EventStore {
 
     /// The breakers of which calls are known.
     public func breakers() async throws(StoreError) -> [BreakerStatus] {
-        let (path, storeOptions) = (path, self.options)
-        return try await Self.attempt("read the breakers", path) {
-            try await runOnThread {
-                let connection = try StoreFile.openForReading(path, storeOptions)
-                guard try StoreSchema.version(of: connection) >= 2 else { return [] }
-                let settings = try ConfigurationHistory(in: connection).newest.settings
-                let now = SystemClock.breakerTime(wall: storeOptions.clock())
-                return try BreakerRows(in: connection).all().map { kind, name, stored in
-                    let breaker = CircuitBreaker(
-                        BreakerBook.settings(of: name, in: settings.breakers),
-                        stored: stored
-                    )
-                    return BreakerStatus(
-                        kind: kind,
-                        name: name,
-                        state: breaker.state,
-                        calls: breaker.calls,
-                        failures: breaker.failures,
-                        failureRate: breaker.failureRate,
-                        until: breaker.remaining(at: now).map { now.wall + $0 }
-                    )
-                }
+        let storeOptions = self.options
+        return try await reading("read the breakers") { connection in
+            guard try StoreSchema.version(of: connection) >= 2 else { return [] }
+            let settings = try ConfigurationHistory(in: connection).newest.settings
+            let now = SystemClock.breakerTime(wall: storeOptions.clock())
+            return try BreakerRows(in: connection).all().map { kind, name, stored in
+                let breaker = CircuitBreaker(
+                    BreakerBook.settings(of: name, in: settings.breakers),
+                    stored: stored
+                )
+                return BreakerStatus(
+                    kind: kind,
+                    name: name,
+                    state: breaker.state,
+                    calls: breaker.calls,
+                    failures: breaker.failures,
+                    failureRate: breaker.failureRate,
+                    until: breaker.remaining(at: now).map { now.wall + $0 }
+                )
             }
         }
     }

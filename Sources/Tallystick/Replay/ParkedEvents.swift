@@ -6,21 +6,16 @@ extension EventStore {
     ///
     /// - throws: `StoreError`: `notFound` when the store knows no replay of that name, or its file is gone.
     public func parkedEvents(of replay: String) async throws(StoreError) -> [ParkedEvent] {
-        let (path, options) = (path, options)
-        return try await Self.attempt("list parked events", path) {
-            try await runOnThread { try ParkedEvents(path, options).all(of: replay) }
+        let options = options
+        return try await reading("list parked events") {
+            try ParkedEvents(store: $0, options: options).all(of: replay)
         }
     }
 }
 
 private struct ParkedEvents {
-    private let options: StoreOptions
-    private let store: Connection
-
-    init(_ path: String, _ options: StoreOptions) throws {
-        self.options = options
-        store = try StoreFile.openForReading(path, options)
-    }
+    let store: Connection
+    let options: StoreOptions
 
     func all(of replay: String) throws -> [ParkedEvent] {
         guard let known = try ReplayStatusRows(in: store).target(of: replay) else {

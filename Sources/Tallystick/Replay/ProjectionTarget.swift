@@ -46,20 +46,17 @@ enum ProjectionTarget {
         let count = try connection.prepare(
             "SELECT count(*) FROM sqlite_schema WHERE name IN ('replay_checkpoints', 'parked_events')"
         )
-        let isThere = try count.optionalInt64() == 2
-        do {
-            if !isThere {
-                try connection.begin(immediate: true)
-                try connection.execute(CheckpointRows.table)
-                try connection.execute(ReplayRows.parkedTable)
-            }
-            try refuseOtherTables(connection)
-            try ProjectionSchema.checkCheckpointTables(of: connection)
-            if !isThere { try connection.commit() }
-        } catch {
-            if !connection.isAutocommit { try connection.execute("ROLLBACK") }
-            throw error
+        if try count.optionalInt64() == 2 { return try check(connection) }
+        try connection.write {
+            try connection.execute(CheckpointRows.table)
+            try connection.execute(ReplayRows.parkedTable)
+            try check(connection)
         }
+    }
+
+    private static func check(_ connection: Connection) throws {
+        try refuseOtherTables(connection)
+        try ProjectionSchema.checkCheckpointTables(of: connection)
     }
 
     /// Makes an empty file, ours alone, where there is nothing.

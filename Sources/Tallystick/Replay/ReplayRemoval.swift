@@ -24,14 +24,14 @@ struct ReplayRemoval {
         if let other = known.path, access(other, F_OK) == 0 {
             let file = try ProjectionTarget.open(other, beside: path, options)
             let storeID = try StoreIdentity.read(from: store).storeID
-            try inTransaction(file) {
+            try file.write {
                 // A path that was written into the store by somebody else names no tables of ours.
                 guard try CheckpointRows(in: file).read(name)?.storeID == storeID else { return }
                 try removeProjection(name, in: file)
             }
         }
         ScratchFile.removeAbandoned(for: known.path ?? path, projection: name)
-        try inTransaction(store) {
+        try store.write {
             if known.target == ReplayDestination.store.columns.target {
                 try removeProjection(name, in: store)
                 try ReplayRows(in: store).forget(objectsOf: name)
@@ -48,16 +48,5 @@ struct ReplayRemoval {
         try rows.drop(objectsOf: name)
         try rows.removeParked(name)
         try CheckpointRows(in: connection).remove(name)
-    }
-
-    private func inTransaction(_ connection: Connection, _ body: () throws -> Void) throws {
-        try connection.begin(immediate: true)
-        do {
-            try body()
-            try connection.commit()
-        } catch {
-            if !connection.isAutocommit { try connection.execute("ROLLBACK") }
-            throw error
-        }
     }
 }

@@ -65,20 +65,9 @@ final class ReplayStorage {
 
     /// Runs `body` in one transaction of the projection's file, over one snapshot of the store.
     func transaction<Result>(_ body: () throws -> Result) throws -> Result {
-        try target.begin(immediate: true)
-        let isSeparate = source.connection !== target
-        do {
-            if isSeparate { try source.connection.begin() }
-            let result = try body()
-            if isSeparate { try source.connection.commit() }
-            try target.commit()
-            return result
-        } catch {
-            if isSeparate, !source.connection.isAutocommit {
-                try source.connection.execute("ROLLBACK")
-            }
-            if !target.isAutocommit { try target.execute("ROLLBACK") }
-            throw error
+        try target.write {
+            let store = source.connection
+            return store === target ? try body() : try store.read(body)
         }
     }
 
@@ -141,14 +130,9 @@ final class ReplayStorage {
         }
         let store = try hints ?? StoreFile.openForWriting(setting.path, setting.storeOptions)
         hints = store
-        try store.begin(immediate: true)
-        do {
+        try store.write {
             try ReplayStatusRows(in: store).set(row, at: time)
             try more(store)
-            try store.commit()
-        } catch {
-            if !store.isAutocommit { try store.execute("ROLLBACK") }
-            throw error
         }
     }
 

@@ -33,23 +33,19 @@ extension EventStore {
     /// - parameter version: an older version, or one with overrides; nil for the newest of the store's own.
     /// - throws: `StoreError`: `notFound`.
     public func settings(version: Int64? = nil) async throws(StoreError) -> SettingsVersion {
-        let (path, options) = (path, options)
-        return try await Self.attempt("read the settings", path) {
-            try await runOnThread {
-                let connection = try StoreFile.openForReading(path, options)
-                let rows = try ConfigurationRows(in: connection)
-                let stored = try version.map { try rows.configuration($0) } ?? rows.base()
-                guard let stored else {
-                    throw StoreError(
-                        .notFound,
-                        during: "read the settings",
-                        on: "version \(version ?? 0)",
-                        "there is no such version",
-                        hint: "See 'tally config history'"
-                    )
-                }
-                return try SettingsVersion(stored)
+        return try await reading("read the settings") { connection in
+            let rows = try ConfigurationRows(in: connection)
+            let stored = try version.map { try rows.configuration($0) } ?? rows.base()
+            guard let stored else {
+                throw StoreError(
+                    .notFound,
+                    during: "read the settings",
+                    on: "version \(version ?? 0)",
+                    "there is no such version",
+                    hint: "See 'tally config history'"
+                )
             }
+            return try SettingsVersion(stored)
         }
     }
 
@@ -87,7 +83,7 @@ extension EventStore {
     /// each that follows, about a second after it was recorded at the latest. Ends when the store is closed
     /// or the task is cancelled.
     public var settingsChanges: SettingsChanges {
-        SettingsChanges(path: path, options: options, isClosed: isClosed)
+        SettingsChanges(store: self)
     }
 }
 

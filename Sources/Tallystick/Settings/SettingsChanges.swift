@@ -14,25 +14,17 @@ public struct SettingsChanges: AsyncSequence, Sendable {
     /// How long a version may go unnoticed.
     static let interval = Duration.seconds(1)
 
-    let path: String
-    let options: StoreOptions
-    let isClosed: StopFlag
+    let store: EventStore
 
     public func makeAsyncIterator() -> Iterator {
-        Iterator(path: path, options: options, isClosed: isClosed)
+        Iterator(store: store)
     }
 
     public struct Iterator: AsyncIteratorProtocol {
-        let path: String
-        let options: StoreOptions
-        let isClosed: StopFlag
+        let store: EventStore
         private var last: Int64?
 
-        init(path: String, options: StoreOptions, isClosed: StopFlag) {
-            self.path = path
-            self.options = options
-            self.isClosed = isClosed
-        }
+        init(store: EventStore) { self.store = store }
 
         public mutating func next() async throws(StoreError) -> SettingsVersion? {
             try await next(isolation: nil)
@@ -41,8 +33,8 @@ public struct SettingsChanges: AsyncSequence, Sendable {
         public mutating func next(
             isolation actor: isolated (any Actor)?
         ) async throws(StoreError) -> SettingsVersion? {
-            while !isClosed.isSet && !Task.isCancelled {
-                if let found = try await Self.read(path, options, after: last) {
+            while !store.isClosed.isSet && !Task.isCancelled {
+                if let found = try await Self.read(store, after: last) {
                     last = found.version
                     return found
                 }
@@ -57,18 +49,13 @@ public struct SettingsChanges: AsyncSequence, Sendable {
         }
 
         private static func read(
-            _ path: String,
-            _ options: StoreOptions,
+            _ store: EventStore,
             after last: Int64?
         ) async throws(StoreError) -> SettingsVersion? {
-            try await EventStore.attempt("read the settings", path) {
-                try await runOnThread {
-                    let rows = try ConfigurationRows(
-                        in: StoreFile.openForReading(path, options)
-                    )
-                    let stored = try last.map { try rows.next(after: $0) } ?? rows.newest()
-                    return try stored.map { try SettingsVersion($0) }
-                }
+            try await store.reading("read the settings") { connection in
+                let rows = try ConfigurationRows(in: connection)
+                let stored = try last.map { try rows.next(after: $0) } ?? rows.newest()
+                return try stored.map { try SettingsVersion($0) }
             }
         }
     }

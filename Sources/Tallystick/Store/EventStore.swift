@@ -20,6 +20,7 @@ public final class EventStore: Sendable {
     let owner: StoreOwner
     let settings: SettingsBox
     let isClosed = StopFlag()
+    private let readers: ReadingConnections
 
     private init(
         path: String,
@@ -33,6 +34,7 @@ public final class EventStore: Sendable {
         self.options = options
         self.owner = owner
         self.settings = settings
+        readers = ReadingConnections(path, options)
     }
 
     /// Creates an empty store and opens it.
@@ -89,7 +91,19 @@ public final class EventStore: Sendable {
     /// Writes the log back and lets the file go. Further calls throw `closed`.
     public func close() async {
         isClosed.set()
+        readers.close()
         await owner.close()
+    }
+
+    /// Reads in one transaction, on a thread of its own.
+    func reading<Result: Sendable>(
+        _ operation: String,
+        _ body: @escaping @Sendable (Connection) throws -> Result
+    ) async throws(StoreError) -> Result {
+        let readers = readers
+        return try await Self.attempt(operation, path) {
+            try await runOnThread { try readers.read(body) }
+        }
     }
 
     static func attempt<Result>(

@@ -38,10 +38,10 @@ package final class EventReadAhead {
                 while next < last {
                     let block = spare.nextIfAny() ?? EventBlock()
                     let end = min(last, next + ReadAheadLimits.rows)
-                    try connection.execute("BEGIN")
-                    reader.beginTransaction()
-                    reader.fill(block, after: next, through: end, &frontier)
-                    try connection.commit()
+                    try connection.read {
+                        reader.beginTransaction()
+                        reader.fill(block, after: next, through: end, &frontier)
+                    }
                     next += Int64(block.count)
                     let isLast = block.failure != nil
                     if !blocks.put(block) || isLast { return }

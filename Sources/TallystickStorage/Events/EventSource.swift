@@ -112,15 +112,9 @@ package final class EventSource {
 
     /// Runs a body in a read transaction of its own.
     package func inTransaction<Result>(_ body: () throws -> Result) throws -> Result {
-        try connection.begin()
-        do {
+        try connection.read {
             beginTransaction()
-            let result = try body()
-            try connection.commit()
-            return result
-        } catch {
-            if !connection.isAutocommit { try connection.execute("ROLLBACK") }
-            throw error
+            return try body()
         }
     }
 

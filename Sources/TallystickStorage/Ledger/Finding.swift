@@ -106,7 +106,7 @@ package final class FindingWriter {
     ///
     /// From then on the derived tables know of each silence and gap that has a conflict, and later passes need not read
     /// these conflicts. Those that a later clock than this pass's saw may still be found again.
-    func finishPass(asOf: Int64) throws {
+    package func finishPass(asOf: Int64) throws {
         guard let spans else { return }
         let unseen = spans.values.filter { $0.openedAt > asOf }.map(\.conflictID).min()
         try scans.setLast(.spans, try unseen.map { $0 - 1 } ?? store.conflicts.nextConflictID() - 1)

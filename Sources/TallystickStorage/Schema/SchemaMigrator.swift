@@ -6,8 +6,7 @@ package import TallystickSQLite
 package enum SchemaMigrator {
     /// Applies the migrations that a store lacks, in one transaction.
     package static func migrate(_ connection: Connection, clock: () -> Int64) throws {
-        try connection.begin(immediate: true)
-        do {
+        try connection.write {
             let present = try StoreSchema.version(of: connection)
             for migration in Migrations.all.dropFirst(present) {
                 try connection.execute(migration.sql)
@@ -25,10 +24,6 @@ package enum SchemaMigrator {
             }
             try connection.execute("PRAGMA user_version = \(Migrations.all.count)")
             try connection.execute("PRAGMA application_id = \(StoreSchema.applicationID)")
-            try connection.commit()
-        } catch {
-            if !connection.isAutocommit { try connection.execute("ROLLBACK") }
-            throw error
         }
     }
 

@@ -81,7 +81,7 @@ package struct CopyRows {
     }
 
     /// The first further copy of the event at a position after another copy; nil where there is none.
-    func nextCopy(of position: Int64, after copyID: Int64) throws(SQLiteError) -> Int64? {
+    package func nextCopy(of position: Int64, after copyID: Int64) throws(SQLiteError) -> Int64? {
         try selectNext.bind(position, at: 1)
         try selectNext.bind(copyID, at: 2)
         return try selectNext.first { $0.int64IfPresent(at: 0) } ?? nil

@@ -68,10 +68,8 @@ package final class LogKeeper {
         guard checkpoint(), connection.walFrames >= WriterLimits.longLogFrames else { return }
         do {
             let schema = try StoreSchema.version(of: connection)
-            try connection.begin(immediate: true)
             // The same value again: a commit of one page that changes nothing.
-            try connection.execute("PRAGMA user_version = \(schema)")
-            try connection.commit()
+            try connection.write { try connection.execute("PRAGMA user_version = \(schema)") }
         } catch {
             // The log is complete, and only longer than it need be; closing the connection ends the transaction.
             report(error, "the write-ahead log could not be made shorter")

@@ -114,24 +114,16 @@ package final class StoreWriter {
         _ body: () throws -> Result?
     ) throws(StoreError) -> Result? {
         if let poison { throw poison }
-        do {
-            try connection.begin(immediate: true)
-        } catch {
-            throw poisoned(by: StoreError(error, during: operation, on: path))
-        }
-        let started = SystemClock.monotonicMicroseconds()
-        do {
-            try refresh()
-            if recordingOverrides, mayHaveNewSettings { try followSettings() }
-            guard let result = try body() else {
+        var started: Int64 = 0
+        do throws(TransactionFailure) {
+            let result = try connection.attemptWrite {
+                started = SystemClock.monotonicMicroseconds()
+                return try fill(recordingOverrides: recordingOverrides, body)
+            }
+            guard let result else {
                 forget()
-                try connection.execute("ROLLBACK")
                 return nil
             }
-            try storeLeaves()
-            // The log is about to be written back: a moment that a holder of the key vouches for.
-            if log.isLarge { try addHeadIfKeyed() }
-            try connection.commit()
             transactionMicroseconds = SystemClock.monotonicMicroseconds() - started
             if let before = followerBefore.take() { publishSettings(unless: before.inForce) }
             observations.tell(logger)
@@ -139,9 +131,23 @@ package final class StoreWriter {
             log.committed()
             return result
         } catch {
-            forget()
-            throw rolledBack(after: error, during: operation)
+            if error.phase != .begin { forget() }
+            throw failed(error, during: operation)
         }
+    }
+
+    /// What a transaction does, between its beginning and its commit.
+    private func fill<Result>(
+        recordingOverrides: Bool,
+        _ body: () throws -> Result?
+    ) throws -> Result? {
+        try refresh()
+        if recordingOverrides, mayHaveNewSettings { try followSettings() }
+        guard let result = try body() else { return nil }
+        try storeLeaves()
+        // The log is about to be written back: a moment that a holder of the key vouches for.
+        if log.isLarge { try addHeadIfKeyed() }
+        return result
     }
 
     /// Runs `body` as a part of a transaction that somebody else has begun on this connection, and ends.
@@ -165,29 +171,29 @@ package final class StoreWriter {
         generation += 1
     }
 
-    private func rolledBack(after error: any Error, during operation: String) -> StoreError {
-        let failure = StoreError(error, during: operation, on: path)
+    private func failed(
+        _ transaction: TransactionFailure,
+        during operation: String
+    ) -> StoreError {
+        let failure = StoreError(transaction.cause, during: operation, on: path)
+        if let rollback = transaction.rollbackFailure {
+            let unknown = StoreError(
+                .outcomeUnknown,
+                during: operation,
+                on: path,
+                "the transaction could not be taken back: \(rollback.message)",
+                hint: "Open the store again and repeat the call",
+                isRetryable: true
+            )
+            poison = unknown
+            return unknown
+        }
         // Where the disk or the memory fails while frames are written, the last of them may be there. A disk that is
         // full, or a lock that is not granted, is found before.
         let isCommitFailure =
-            (error as? SQLiteError).map {
+            (transaction.cause as? SQLiteError).map {
                 $0.sql == "COMMIT" && $0.operation != "prepare" && !$0.isBusy && !$0.isFull
             } ?? false
-        if !connection.isAutocommit {
-            do {
-                try connection.rollBack()
-            } catch {
-                poison = StoreError(
-                    .outcomeUnknown,
-                    during: operation,
-                    on: path,
-                    "the transaction could not be taken back: \(error.message)",
-                    hint: "Open the store again and repeat the call",
-                    isRetryable: true
-                )
-                return poison ?? failure
-            }
-        }
         guard isCommitFailure else { return poisoned(by: failure) }
         // A failed fsync is never tried again: what reached the disk is not known.
         let unknown = StoreError(

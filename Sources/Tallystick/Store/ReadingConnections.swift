@@ -1,0 +1,55 @@
+import TallystickSQLite
+import TallystickStorage
+
+/// A few open connections for short readings, so that not each of them opens the store anew.
+///
+final class ReadingConnections: Sendable {
+    /// Connections that are kept open while nothing is read.
+    private static let most = 2
+
+    private let path: String
+    private let options: StoreOptions
+    /// nil once they are closed.
+    private let idle = Guarded<[Idle]?>([])
+
+    /// Unchecked Sendable: a connection is used by the thread that took it out, and by no other.
+    private struct Idle: @unchecked Sendable {
+        let connection: Connection
+    }
+
+    init(_ path: String, _ options: StoreOptions) {
+        self.path = path
+        self.options = options
+    }
+
+    /// Runs `body` in one read transaction.
+    func read<Result>(_ body: (Connection) throws -> Result) throws -> Result {
+        let connection = try take() ?? StoreFile.openForReading(path, options)
+        // One that has failed is not used again.
+        let result = try connection.read { try body(connection) }
+        giveBack(connection)
+        return result
+    }
+
+    /// Closes them; those that are taken out are closed when their readings end.
+    func close() {
+        idle.withLock { $0 = nil }
+    }
+
+    private func take() -> Connection? {
+        while let idle = (idle.withLock { $0?.popLast() }) {
+            // The file may have been replaced since.
+            if !idle.connection.hasMoved { return idle.connection }
+        }
+        return nil
+    }
+
+    private func giveBack(_ connection: Connection) {
+        let returned = Idle(connection: connection)
+        idle.withLock { idle in
+            if let count = idle?.count, count < Self.most {
+                idle?.append(returned)
+            }
+        }
+    }
+}
