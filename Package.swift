@@ -135,7 +135,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: [
-                "full-run.sh", "failing-sync.c", "failing-calls.c", "failing-calls-run.sh",
+                "full-run.sh", "failing-calls.c", "failing-calls-run.sh",
                 "concurrency-run.sh", "PowerLoss/disk-trace.c", "power-loss-run.sh",
                 "canary-run.sh",
                 "Canaries",

@@ -84,25 +84,12 @@ struct FaultTests {
 
     // MARK: Failed syncs
 
-    private func failingSync(_ scene: CrashScene) throws -> String {
-        let source = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "failing-sync.c").path
-        let library = scene.folder.file("failing-sync.so")
-        let flags = ["-shared", "-fPIC", "-o", library, source, "-ldl"]
-        let isBuilt = ["clang", "cc", "gcc"].contains { compiler in
-            let process = Process()
-            process.executableURL = URL(filePath: "/usr/bin/env")
-            process.arguments = [compiler] + flags
-            do {
-                try process.run()
-            } catch {
-                return false
-            }
-            process.waitUntilExit()
-            return process.terminationStatus == 0
-        }
-        try #require(isBuilt, "a C compiler is needed")
-        return library
+    /// What goes before a command whose sync of a write-ahead log fails. Later syncs succeed, as they do on Linux, where
+    /// the kernel has dropped the pages meanwhile.
+    private func failingSync(_ number: Int, _ scene: CrashScene) throws -> [String] {
+        let library = try InterposedLibrary.build("failing-calls.c", in: scene.folder.path)
+        let fault = ["FAIL_CLASS=sync", "FAIL_PATH=-wal", "FAIL_AT=\(number)", "FAIL_ERRNO=\(EIO)"]
+        return ["env", "LD_PRELOAD=\(library)"] + fault
     }
 
     @Test(
@@ -110,11 +97,10 @@ struct FaultTests {
     )
     func failedSyncPoisons() throws {
         let scene = try scene()
-        let library = try failingSync(scene)
         let worker = TallyCommand(
             in: scene.folder.path,
             program: "TallystickCrashWorker",
-            under: ["env", "LD_PRELOAD=\(library)", "FAIL_SYNC_AT=1"]
+            under: try failingSync(1, scene)
         )
         let result = worker.run("fail", "killed.db")
         #expect(
@@ -132,15 +118,19 @@ struct FaultTests {
     )
     func failedSyncOfIngest(_ number: Int) throws {
         let scene = try scene()
-        let library = try failingSync(scene)
         let files = try scene.writeFiles(4, events: 100, seed: 2)
         let failing = TallyCommand(
             in: scene.folder.path,
-            under: ["env", "LD_PRELOAD=\(library)", "FAIL_SYNC_AT=\(number)"]
+            under: try failingSync(number, scene)
         )
         let failed = failing.run(["ingest", "killed.db"] + files + ["--origin", "a"])
-        #expect(failed.code == 74, "\(failed.errors)")
-        #expect(failed.errors.contains("[outcome_unknown]"))
+        if number > 1, failed.code == 0 {
+            // Batches share a commit where the disk is slow. What failed then is the sync of a checkpoint after the last one.
+            scene.expectNoGaps("killed.db", events: 600, "success, and every event is stored")
+        } else {
+            #expect(failed.code == 74, "\(failed.errors)")
+            #expect(failed.errors.contains("[outcome_unknown]"))
+        }
         #expect(scene.tally.run("verify", "killed.db").code == 0)
         #expect(scene.tally.run(["ingest", "killed.db"] + files + ["--origin", "a"]).code == 0)
         scene.expectNoGaps("killed.db", events: 600, "every event is stored once")

@@ -61,29 +61,24 @@ final class KnownCopies {
             return direct.contains { $0.originID == originID && $0.contentDigest == digest }
         }
         try indexContents(of: position)
-        let find = try store.connection.cached(
-            """
-            SELECT 1
-            FROM temp.tally_crowded_contents
-            WHERE position = ?1 AND content_sha256 = ?2 AND origin_id = ?3
-            """
-        )
-        try find.bind(position, at: 1)
-        try find.bindBlob(digest.bytes, at: 2)
-        try find.bind(originID, at: 3)
-        return try find.optionalInt64() != nil
+        return try isIndexed(
+            "tally_crowded_contents",
+            "position = ?1 AND content_sha256 = ?2 AND origin_id = ?3"
+        ) { find in
+            try find.bind(position, at: 1)
+            try find.bindBlob(digest.bytes, at: 2)
+            try find.bind(originID, at: 3)
+        }
     }
 
     /// Whether an origin has delivered any further copy of the event at a position.
     func hasCopy(from originID: Int64, at position: Int64) throws -> Bool {
         guard try isCrowded(position) else { return direct.contains { $0.originID == originID } }
         try indexContents(of: position)
-        let find = try store.connection.cached(
-            "SELECT 1 FROM temp.tally_crowded_origins WHERE position = ?1 AND origin_id = ?2"
-        )
-        try find.bind(position, at: 1)
-        try find.bind(originID, at: 2)
-        return try find.optionalInt64() != nil
+        return try isIndexed("tally_crowded_origins", "position = ?1 AND origin_id = ?2") { find in
+            try find.bind(position, at: 1)
+            try find.bind(originID, at: 2)
+        }
     }
 
     /// Whether a conflicting copy of the event at a position agrees with a content.
@@ -107,17 +102,14 @@ final class KnownCopies {
         }
         try indexForms(of: position, before: copyID)
         try form.read(content)
-        let find = try store.connection.cached(
-            """
-            SELECT 1
-            FROM temp.tally_crowded_forms
-            WHERE rules = ?1 AND position = ?2 AND form_sha256 = ?3
-            """
-        )
-        try find.bind(rulesNumber, at: 1)
-        try find.bind(position, at: 2)
-        try find.bindBlob(form.digest.bytes, at: 3)
-        return try find.optionalInt64() != nil
+        return try isIndexed(
+            "tally_crowded_forms",
+            "rules = ?1 AND position = ?2 AND form_sha256 = ?3"
+        ) { find in
+            try find.bind(rulesNumber, at: 1)
+            try find.bind(position, at: 2)
+            try find.bindBlob(form.digest.bytes, at: 3)
+        }
     }
 
     // MARK: The temporary tables
@@ -173,6 +165,17 @@ final class KnownCopies {
             """
         )
         preparedGeneration = store.generation
+    }
+
+    /// Whether a temporary table has a row that meets a condition, whose parameters `bind` sets.
+    private func isIndexed(
+        _ table: String,
+        _ condition: String,
+        _ bind: (Statement) throws -> Void
+    ) throws -> Bool {
+        let find = try store.connection.cached("SELECT 1 FROM temp.\(table) WHERE \(condition)")
+        try bind(find)
+        return try find.optionalInt64() != nil
     }
 
     /// The last copy of the event at a position that an index has taken in.

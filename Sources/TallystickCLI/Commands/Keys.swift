@@ -66,10 +66,11 @@ struct KeysGenerate: TallyCommand {
     }
 
     func execute() async throws -> Int32 {
+        let request = KeyRequest(store: store, keys: keys, change: change, report: report)
         if let signing {
-            return try await NewSigner(store, keys, change, report).make(in: signing, name: name)
+            return try await NewSigner(request: request).make(in: signing, name: name)
         }
-        return try await NewKey(store, keys, change, report).register(id: id, replacing: false)
+        return try await NewKey(request: request).register(id: id, replacing: false)
     }
 }
 
@@ -96,7 +97,8 @@ struct KeysRotate: TallyCommand {
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
-        try await NewKey(store, keys, change, report).register(id: id, replacing: true)
+        let request = KeyRequest(store: store, keys: keys, change: change, report: report)
+        return try await NewKey(request: request).register(id: id, replacing: true)
     }
 }
 

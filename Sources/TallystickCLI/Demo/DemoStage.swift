@@ -112,32 +112,11 @@ final class DemoFolder {
 
     /// Makes a file in the folder.
     func write(_ bytes: UnsafeRawBufferPointer, to name: String) throws(StoreError) {
-        let file = "\(path)/\(name)"
-        func failure() -> StoreError {
-            StoreError(
-                .inputOutput,
-                during: "write the demo's files",
-                on: file,
-                String(cString: strerror(errno))
-            )
-        }
-        let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw failure() }
-        defer { close(descriptor) }
+        let operation = "write the demo's files"
+        let file = try PendingFile(for: "\(path)/\(name)", permissions: 0o600, during: operation)
         written.append(name)
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = Glibc.write(
-                descriptor,
-                UnsafeRawBufferPointer(rebasing: rest).baseAddress,
-                rest.count
-            )
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw failure()
-            }
-            rest = rest.dropFirst(count)
-        }
+        try file.write(bytes)
+        try file.publish(replacing: false)
     }
 
     deinit {

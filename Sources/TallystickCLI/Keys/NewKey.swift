@@ -15,21 +15,11 @@ import TallystickCore
 /// store does not know is the one of step 1; keys that are active in the ring and retired in the store are those of
 /// step 3. Where nothing is left of the same request, it is refused as done (`alreadyDecided`).
 struct NewKey {
-    private let store: String
-    private let keys: KeyOptions
-    private let change: ChangeOptions
-    private let report: ReportOptions
-
-    init(_ store: String, _ keys: KeyOptions, _ change: ChangeOptions, _ report: ReportOptions) {
-        self.store = store
-        self.keys = keys
-        self.change = change
-        self.report = report
-    }
+    let request: KeyRequest
 
     func register(id: String?, replacing: Bool) async throws -> Int32 {
         let started = Clock.nanoseconds()
-        let reader = try await EventStore.open(at: store, options: .readOnly)
+        let reader = try await EventStore.open(at: request.store, options: .readOnly)
         let registered = try await reader.keys().filter { $0.algorithm == .hmacSHA256 }
         let former = registered.last { $0.state == .active }
         let late = try retireLate(registered)
@@ -51,16 +41,17 @@ struct NewKey {
             )
         }
         let key = try prepare(id, registered)
-        let opened = try await OpenedStore.with(store, keys: keys.source) { opened in
+        let opened = try await OpenedStore.with(request.store, keys: request.keys.source) {
+            opened in
             try await opened.register(
                 key,
                 replacing: replacing,
-                actor: change.actor,
-                reason: change.reason
+                actor: request.change.actor,
+                reason: request.change.reason
             )
             return opened
         }
-        if let former, let path = keys.path {
+        if let former, let path = request.keys.path {
             try KeyRingFile.change(path) { $0.retire(former.id) }
         }
         let retired = former.map { [$0.id] } ?? []
@@ -79,7 +70,7 @@ struct NewKey {
         result.add("key_id", .text(key.id))
         result.add("fingerprint", .text(key.fingerprint))
         result.add("retired", .optional(retired.last))
-        try result.print(report) {
+        try result.print(request.report) {
             ["key '\(key.id)' is active"] + retired.map { "key '\($0)' is retired" }
         }
         return Exit.done
@@ -91,7 +82,7 @@ struct NewKey {
     ///
     /// - returns: their ids.
     private func retireLate(_ registered: [RegisteredKey]) throws -> [String] {
-        guard let path = keys.path else { return [] }
+        guard let path = request.keys.path else { return [] }
         return try KeyRingFile.change(path) { ring in
             let late = registered.filter { key in
                 key.state == .retired && ring[key.id]?.state == .active
@@ -115,7 +106,7 @@ struct NewKey {
         else { return nil }
         if let id { return id == active.id ? done : nil }
         let isToday = active.id.hasPrefix(Self.date(StoreOptions().clock()))
-        let isSame = done.actor == change.actor && done.reason == change.reason
+        let isSame = done.actor == request.change.actor && done.reason == request.change.reason
         return isToday && isSame ? done : nil
     }
 
@@ -155,10 +146,10 @@ struct NewKey {
                     && !registered.contains { $0.id == key.id }
             }
         }
-        guard let path = keys.path else {
-            guard let key = unknown(try keys.source.load()) else {
+        guard let path = request.keys.path else {
+            guard let key = unknown(try request.keys.source.load()) else {
                 throw ValidationError(
-                    keys.keyFd == nil
+                    request.keys.keyFd == nil
                         ? "--key-file is missing: name the file of the key ring"
                         : "the ring has no active key that the store does not know; a descriptor is not written to"
                 )

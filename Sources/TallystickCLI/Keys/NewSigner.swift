@@ -12,24 +12,17 @@ import TallystickCore
 /// A run begins with what it finds: files of an interrupted run are used, and never replaced. Where nothing is left
 /// to do, the request is refused as done (`alreadyDecided`).
 struct NewSigner {
-    private let store: String
-    private let keys: KeyOptions
-    private let change: ChangeOptions
-    private let report: ReportOptions
-
-    init(_ store: String, _ keys: KeyOptions, _ change: ChangeOptions, _ report: ReportOptions) {
-        self.store = store
-        self.keys = keys
-        self.change = change
-        self.report = report
-    }
+    let request: KeyRequest
 
     private static let operation = "make the signing key"
 
     func make(in path: String, name: String?) async throws -> Int32 {
         let started = Clock.nanoseconds()
         let publicPath = Self.publicPath(of: path)
-        let (opened, verifier) = try await OpenedStore.with(store, keys: keys.source) { opened in
+        let (opened, verifier) = try await OpenedStore.with(
+            request.store,
+            keys: request.keys.source
+        ) { opened in
             let name = name ?? TreeHead.origin(of: opened.storeID)
             let found = try Self.signer(in: path, named: name)
             let known = try await opened.keys().last {
@@ -58,14 +51,18 @@ struct NewSigner {
                     hint: "There is nothing left to do; see 'tally keys list'"
                 )
             }
-            try await opened.register(verifier, actor: change.actor, reason: change.reason)
+            try await opened.register(
+                verifier,
+                actor: request.change.actor,
+                reason: request.change.reason
+            )
             return (opened, verifier)
         }
         var result = Report(KeysGenerate.title, on: opened, started: started)
         result.add("name", .text(verifier.name))
         result.add("public_key", .text(verifier.description))
         result.add("public_key_file", .text(publicPath))
-        try result.print(report) {
+        try result.print(request.report) {
             [
                 "signing key in \(path)", "public key in \(publicPath)",
                 "public key  \(verifier.description)",

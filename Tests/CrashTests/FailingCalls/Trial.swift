@@ -12,7 +12,7 @@ struct Trial {
     init(_ scenes: PreparedScenes) throws {
         self.scenes = scenes
         scratch = scenes.folder.path
-        library = try FailingLibrary.build(in: scratch)
+        library = try InterposedLibrary.build("failing-calls.c", in: scratch)
     }
 
     // MARK: Runs
@@ -102,7 +102,7 @@ struct Trial {
             under: ["env", "LD_PRELOAD=\(library)", "FAIL_REPORT=\(report)", "FAIL_TRACE=1"]
         )
         let left = traces(workload, in: folder)
-        let (counts, distinct) = try FailingLibrary.read(report: report)
+        let (counts, distinct) = try FailingCallReport.read(report: report)
         _ = run(workload, in: folder)
         return Reference(
             code: counted.code,
@@ -132,7 +132,7 @@ struct Trial {
             in: folder,
             under: ["env", "LD_PRELOAD=\(library)"] + fault.environment(report: report)
         )
-        let fired = FailingLibrary.fired(report: report)
+        let fired = FailingCallReport.fired(report: report)
         // Where no byte was changed, what follows is what follows without the fault. Now and then it is looked at anyway.
         if let reference, fault.number % 8 != 0, isUntouched(workload, in: folder) {
             return Observation(
@@ -186,30 +186,8 @@ struct Trial {
     }
 }
 
-/// failing-calls.c, built for the commands of tests.
-enum FailingLibrary {
-    /// - returns: the library's path.
-    static func build(in folder: String) throws -> String {
-        let source = URL(filePath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().appending(path: "failing-calls.c").path
-        let library = folder + "/failing-calls.so"
-        let flags = ["-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"]
-        let isBuilt = ["clang", "cc", "gcc"].contains { compiler in
-            let process = Process()
-            process.executableURL = URL(filePath: "/usr/bin/env")
-            process.arguments = [compiler] + flags
-            do {
-                try process.run()
-            } catch {
-                return false
-            }
-            process.waitUntilExit()
-            return process.terminationStatus == 0
-        }
-        try #require(isBuilt, "a C compiler is needed")
-        return library
-    }
-
+/// What the library of failing-calls.c tells of a run.
+enum FailingCallReport {
     private static let traceOffset = 4096
     private static let lineOffset = 1024
 

@@ -7,19 +7,11 @@ struct DiskRecorder {
     let file: String
     private let library: String
 
-    /// - throws: `DiskTrace.Failure` where no C compiler is found.
-    init(folder: String, file: String, building library: String) throws {
+    /// - parameter scratch: the folder for the library that records.
+    init(folder: String, file: String, scratch: String) throws {
         self.folder = folder
         self.file = file
-        self.library = library
-        let source = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "disk-trace.c").path
-        let flags = ["-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"]
-        for compiler in ["clang", "cc", "gcc"] {
-            let command = TallyCommand(in: "/", path: compiler)
-            if command.wait(for: command.start(flags)) == 0 { return }
-        }
-        throw DiskTrace.Failure(message: "a C compiler is needed")
+        library = try InterposedLibrary.build("PowerLoss/disk-trace.c", in: scratch)
     }
 
     /// Runs programs in that folder, all at once. What they print goes elsewhere.

@@ -58,7 +58,7 @@ struct PowerLossRecording {
         let recorder = try DiskRecorder(
             folder: disk,
             file: folder + "/trace",
-            building: folder + "/disk-trace.so"
+            scratch: folder
         )
         var acknowledged = [(bytes: 0, facts: StateFacts(folder: disk))]
         for step in workload.steps {
