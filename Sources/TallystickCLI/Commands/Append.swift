@@ -17,7 +17,8 @@ struct Append: TallyCommand {
 
     @Argument(help: "The store.", completion: .file())
     var store: String
-    @Argument(help: "The stream.")
+    // Nothing to offer, and a completion all the same: fish counts only arguments that have one.
+    @Argument(help: "The stream.", completion: .list([]))
     var stream: String
     @Argument(help: "A file of CloudEvents; - for standard input.", completion: .file())
     var file: String

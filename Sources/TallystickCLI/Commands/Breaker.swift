@@ -76,7 +76,8 @@ struct Breaker: AsyncParsableCommand {
         )
         @Argument(help: "The store.", completion: .file())
         var store: String
-        @Argument(help: "The origin's or replay's name.")
+        // Nothing to offer, and a completion all the same: fish counts only arguments that have one.
+        @Argument(help: "The origin's or replay's name.", completion: .list([]))
         var name: String
         @Argument(help: "closed, open, forced_open or disabled.")
         var state: BreakerSetting

@@ -125,6 +125,6 @@ struct Completions: ParsableCommand {
             case .zsh: .zsh
             case .fish: .fish
             }
-        UsageError.printOrExit(Tally.completionScript(for: kind))
+        UsageError.printOrExit(CompletionScript.text(for: kind))
     }
 }
