@@ -80,12 +80,11 @@ struct CompletionTests {
     }
 
     /// What a shell's installed script offers for a command line.
-    struct Expectation: CustomTestStringConvertible, Sendable {
+    private struct Expectation {
         let line: String
         let offered: [String]
         /// What must not be among it.
-        var others: [String] = []
-        var testDescription: String { line }
+        let others: [String]
 
         init(_ line: String, _ offered: String..., without others: [String] = []) {
             (self.line, self.offered, self.others) = (line, offered, others)
@@ -128,33 +127,34 @@ struct CompletionTests {
         Expectation("tally audit shop.db --format ", "csv", "ndjson"),
     ]
 
-    private func check(_ expectation: Expectation, _ offered: [String]) {
-        let names = offered.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
-        let missing = expectation.offered.filter { !names.contains($0) }
-        #expect(missing.isEmpty, "\(offered)")
-        #expect(!names.contains { expectation.others.contains($0) }, "\(offered)")
-    }
-
-    /// Where completions are tried: a folder with a store's file, another folder, and the script of a shell.
-    private func install(_ shell: String, as name: String) throws {
+    /// Has a shell complete all of the command lines: for each, its program prints `line LINE`, and what it offers after
+    /// `offered`.
+    private func complete(in shell: String, script: String, _ words: [String]) throws {
         try Data().write(to: URL(filePath: folder.file("shop.db")))
         try FileManager.default.createDirectory(
             atPath: folder.file("shelf"),
             withIntermediateDirectories: false
         )
-        let script = tally.run("completions", shell)
-        #expect(script.code == 0)
-        try Data(script.output.utf8).write(to: URL(filePath: folder.file(name)))
-    }
-
-    /// The lines that a shell's program prints.
-    private func lines(_ shell: String, _ words: [String]) throws -> [String] {
+        let printed = tally.run("completions", shell)
+        #expect(printed.code == 0)
+        try Data(printed.output.utf8).write(to: URL(filePath: folder.file(script)))
         let command = TallyCommand(in: folder.path, path: shell)
-        let result = command.run(words)
+        let result = command.run(words + Self.expectations.map(\.line))
         #expect(result.code == 0, "\(result.errors)")
+        var offered: [String: [String]] = [:]
+        var line = ""
         // A terminal's lines end with two characters, which Swift takes for one.
-        return result.output.split(whereSeparator: \.isNewline).map {
-            $0.trimmingCharacters(in: .whitespaces)
+        for text in result.output.split(whereSeparator: \.isNewline) {
+            if text.hasPrefix("line ") { line = String(text.dropFirst(5)) }
+            guard let mark = text.ranges(of: "offered ").last else { continue }
+            let name = text[mark.upperBound...].prefix { $0 != "\t" }
+            offered[line, default: []].append(String(name.hasSuffix("/") ? name.dropLast() : name))
+        }
+        for expectation in Self.expectations {
+            let names = offered[expectation.line] ?? []
+            let missing = expectation.offered.filter { !names.contains($0) }
+            let wrong = expectation.others.filter(names.contains)
+            #expect(missing.isEmpty && wrong.isEmpty, "\(shell): '\(expectation.line)': \(names)")
         }
     }
 
@@ -163,77 +163,75 @@ struct CompletionTests {
         return folders.contains { access("\($0)/\(shell)", X_OK) == 0 }
     }
 
-    @Test(
-        "bash completes paths where a path belongs, and values where there are few",
-        arguments: expectations
-    )
-    func bash(_ expectation: Expectation) throws {
-        try install("bash", as: "tally.bash")
-        let words = expectation.line.split(separator: " ", omittingEmptySubsequences: false)
-        let program = """
+    @Test("bash completes paths where a path belongs, and values where there are few")
+    func bash() throws {
+        let program = #"""
             source ./tally.bash
-            COMP_WORDS=(\(words.map { "'\($0)'" }.joined(separator: " ")))
-            COMP_CWORD=\(words.count - 1)
-            COMP_LINE="${COMP_WORDS[*]}"
-            COMP_POINT=${#COMP_LINE}
-            COMP_TYPE=9
-            COMP_KEY=9
-            COMPREPLY=()
-            function_name=$(complete -p tally | sed 's/.*-F \\([^ ]*\\).*/\\1/')
-            "$function_name" tally "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
-            printf '%s\\n' "${COMPREPLY[@]}"
-            """
-        check(expectation, try lines("bash", ["--norc", "--noprofile", "-c", program]))
+            function_name=$(complete -p tally | sed 's/.*-F \([^ ]*\).*/\1/')
+            for line in "$@"; do
+                read -ra COMP_WORDS <<<"${line}"
+                [[ "${line}" = *' ' ]] && COMP_WORDS+=('')
+                COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+                COMP_LINE="${line}" COMP_POINT=${#line} COMP_TYPE=9 COMP_KEY=9
+                COMPREPLY=()
+                "$function_name" tally "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+                printf 'line %s\n' "${line}"
+                printf 'offered %s\n' "${COMPREPLY[@]}"
+            done
+            """#
+        let words = ["--norc", "--noprofile", "-c", program, "bash"]
+        try complete(in: "bash", script: "tally.bash", words)
     }
-
-    /// Types a command line and a tab in a terminal of its own, and has the shell print what it offers. What it prints is
-    /// read up to marks that it prints itself.
-    private static let zshProgram = #"""
-        zmodload zsh/zpty
-        zpty shell zsh -f -i
-        zpty -w shell 'stty -echo; PS1= PS2= RPS1=; fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D
-        compadd() {
-            [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\ * ]] && { builtin compadd "$@"; return $? }
-            local -a offered
-            builtin compadd -O offered "$@"
-            print -rl -- "offered "${^offered}
-            return $(( ! $#offered ))
-        }
-        finish() { print -r -- fin""ished; zle kill-buffer }
-        zle -N finish
-        bindkey "^X" finish
-        bindkey "^I" complete-word
-        print rea""dy'
-        zpty -r shell printed '*ready*'
-        zpty -w -n shell "$1"$'\t'$'\x18'
-        zpty -r shell printed '*finished*'
-        zpty -d shell
-        print -r -- "$printed"
-        """#
 
     @Test(
         "zsh completes paths where a path belongs, and values where there are few",
-        .enabled(if: isInstalled("zsh"), "zsh is not installed"),
-        arguments: expectations
+        .enabled(if: isInstalled("zsh"), "zsh is not installed")
     )
-    func zsh(_ expectation: Expectation) throws {
-        try install("zsh", as: "_tally")
-        let words = ["-f", "-c", Self.zshProgram, "zsh", expectation.line]
-        let offered = try lines("zsh", words).compactMap { line in
-            line.ranges(of: "offered ").last.map { String(line[$0.upperBound...]) }
-        }
-        check(expectation, offered)
+    func zsh() throws {
+        // Types each command line and a tab in a terminal of its own, and has the shell print what it offers. What it
+        // prints is read up to marks that it prints itself.
+        let program = #"""
+            zmodload zsh/zpty
+            zpty shell zsh -f -i
+            zpty -w shell 'stty -echo; PS1= PS2= RPS1=; fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D
+            compadd() {
+                [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\ * ]] && { builtin compadd "$@"; return $? }
+                local -a offered
+                builtin compadd -O offered "$@"
+                print -rl -- "offered "${^offered}
+                return $(( ! $#offered ))
+            }
+            finish() { print -r -- fin""ished; zle kill-buffer }
+            zle -N finish
+            bindkey "^X" finish
+            bindkey "^I" complete-word
+            print rea""dy'
+            zpty -r shell printed '*ready*'
+            for line in "$@"; do
+                zpty -w -n shell "$line"$'\t\x18'
+                zpty -r shell printed '*finished*'
+                print -r -- "line $line"
+                print -r -- "$printed"
+            done
+            zpty -d shell
+            """#
+        try complete(in: "zsh", script: "_tally", ["-f", "-c", program, "zsh"])
     }
 
     @Test(
         "fish completes paths where a path belongs, and values where there are few",
-        .enabled(if: isInstalled("fish"), "fish is not installed"),
-        arguments: expectations
+        .enabled(if: isInstalled("fish"), "fish is not installed")
     )
-    func fish(_ expectation: Expectation) throws {
-        try install("fish", as: "tally.fish")
-        let program = "source tally.fish; complete -C \"$argv[1]\""
-        let offered = try lines("fish", ["--no-config", "-c", program, expectation.line])
-        check(expectation, offered.map { String($0.prefix { $0 != "\t" }) })
+    func fish() throws {
+        let program = #"""
+            source tally.fish
+            for line in $argv
+                echo "line $line"
+                for offered in (complete -C "$line")
+                    echo "offered $offered"
+                end
+            end
+            """#
+        try complete(in: "fish", script: "tally.fish", ["--no-config", "-c", program])
     }
 }
