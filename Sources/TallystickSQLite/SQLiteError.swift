@@ -41,6 +41,21 @@ public struct SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
     public var isConstraint: Bool { kind == .constraint }
     public var cannotOpen: Bool { kind == .cannotOpen }
 
+    /// Whether a statement names what the schema does not have, or not like this any more.
+    ///
+    /// SQLite has no code for it, only its sentence.
+    public var contradictsSchema: Bool {
+        guard kind == .statement else { return false }
+        let isMissing = ["table", "column", "index", "view"].contains {
+            message.hasPrefix("no such \($0): ")
+        }
+        let isOther =
+            message.hasPrefix("table ")
+            && (message.contains(" has no column named ") || message.contains(" columns but "))
+        return isMissing || isOther
+            || ["view", "index", "trigger"].contains { message.hasPrefix("error in \($0) ") }
+    }
+
     public var description: String {
         "\(operation): \(message) (\(code.text), code \(code.rawValue))"
     }

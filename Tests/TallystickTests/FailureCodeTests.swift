@@ -61,4 +61,28 @@ struct FailureCodeTests {
     func tooManyObjects() {
         #expect(Self.code(18, operation: "prepare") == .schemaAltered)
     }
+
+    @Test(
+        "A statement of ours that the schema contradicts tells of a changed schema; any other is a bug"
+    )
+    func changedSchema() throws {
+        let connection = try Connection(path: ":memory:", mode: .create)
+        try connection.execute("CREATE TABLE t (a); CREATE VIEW v AS SELECT x FROM t")
+        func code(_ sql: String) -> StoreError.Code? {
+            do {
+                try connection.execute(sql)
+                return nil
+            } catch {
+                return StoreError(error, during: "test").code
+            }
+        }
+        for sql in [
+            "SELECT * FROM missing", "SELECT missing FROM t", "INSERT INTO t (b) VALUES (1)",
+            "INSERT INTO t VALUES (1, 2)", "SELECT * FROM t INDEXED BY missing", "SELECT * FROM v",
+            "DROP VIEW missing",
+        ] { #expect(code(sql) == .schemaAltered, "\(sql)") }
+        for sql in ["SELEC", "SELECT missing(1)", "SELECT json('{')", "ROLLBACK"] {
+            #expect(code(sql) == .bug, "\(sql)")
+        }
+    }
 }

@@ -8,6 +8,9 @@ struct LogHeads: Sendable {
     /// What does not fit at the ends.
     private(set) var findings: [VerifyFinding] = []
 
+    /// Logs whose rows SQLite cannot count, because pages are damaged: they end where the tree ends.
+    private(set) var uncounted: [LogName] = []
+
     /// Rows that may follow the tree's end before the tree decides the size and not the rows.
     private static let leapLimit: Int64 = 1_000_000
 
@@ -34,14 +37,15 @@ struct LogHeads: Sendable {
         _ stray: StrayRows,
         _ merkle: MerkleRows
     ) throws {
-        let rows = try merkle.size(of: name)
+        let counted = try rows(of: name, merkle)
         let tail = try merkle.tail(of: name)
         let tiles = try merkle.completeTiles(of: name)
         let tree = tiles * Int64(MerkleLog.tileWidth) + Int64(tail.count)
+        let rows = counted ?? tree
         // Damage makes the two differ. A row with an absurd key must not make the check endless.
         let size = rows > tree + Self.leapLimit ? tree : max(rows, tree)
         sizes[name] = size
-        for key in try stray.keys(of: name, outside: size) {
+        for key in try counted == nil ? [] : stray.keys(of: name, outside: size) {
             findings.append(
                 .init(
                     record: "\(name.table.name) \(key)",
@@ -54,7 +58,7 @@ struct LogHeads: Sendable {
         }
         let first = size - size % Int64(MerkleLog.tileWidth)
         let fits = tail.enumerated().allSatisfy { $0.element.index == first + Int64($0.offset) }
-        guard fits, rows == size, let log = try merkle.log(name) else {
+        guard fits, rows == size, let log = try merkle.log(name, size: size) else {
             findings.append(
                 .init(
                     record: "merkle_tail \(name.rawValue)",
@@ -66,6 +70,16 @@ struct LogHeads: Sendable {
             return
         }
         roots[name] = log.root
+    }
+
+    /// How many rows a log has; nil, and noted, where pages are damaged.
+    private mutating func rows(of name: LogName, _ merkle: MerkleRows) throws -> Int64? {
+        do {
+            return try merkle.size(of: name)
+        } catch  where UnreadablePages.isCause(of: error) {
+            uncounted.append(name)
+            return nil
+        }
     }
 
     /// Earlier ends of the same logs.

@@ -1,52 +1,6 @@
 import TallystickCore
 import TallystickSQLite
 
-extension EventStore {
-    /// Recomputes every checksum, leaf and tile, and compares indexes and derived rows with what they are
-    /// derived from.
-    ///
-    /// Covers what the store held when the call began. Reads in short transactions, so that writers and
-    /// checkpoints go on. A run that is out of time, or cancelled, returns a cursor to go on from; a
-    /// complete one returns a cursor from which the next checks only what is added from now on. A handle that
-    /// writes puts events and copies that fail on record, as mismatches of the kind `at_rest`, each once.
-    ///
-    /// - returns: what was found; see ``VerifyReport/isIntact``.
-    /// - throws: `StoreError` when the file cannot be read at all; `invalidArgument` for a cursor that is none,
-    ///   `historyDiffers` for one of another store or of history that this store does not have.
-    public func verify(_ options: VerifyOptions = VerifyOptions()) async throws(StoreError)
-        -> VerifyReport
-    {
-        let start = ContinuousClock.now
-        let report = try await inspect(options)
-        StoreMetrics.verified(report, in: .now - start)
-        await recordDamage(of: report)
-        return report
-    }
-
-    /// Verifies, and puts nothing on record.
-    func inspect(_ options: VerifyOptions = VerifyOptions()) async throws(StoreError)
-        -> VerifyReport
-    {
-        let (path, storeID, storeOptions) = (path, storeID, self.options)
-        let stop = StopFlag()
-        return try await Self.attempt("verify", path) {
-            try await withTaskCancellationHandler {
-                try await runOnThread {
-                    do {
-                        return try Verification.begin(path, storeID, storeOptions, options, stop)
-                            .run()
-                    } catch  where UnreadablePages.isCause(of: error) {
-                        // Not even the ends of the logs can be read.
-                        return try UnreadableStore(path, storeOptions).report(after: error)
-                    }
-                }
-            } onCancel: {
-                stop.set()
-            }
-        }
-    }
-}
-
 /// One run of verification: pins the ends of the logs, shares the work out, and sums up.
 final class Verification: Sendable {
     private let path: String
@@ -56,14 +10,17 @@ final class Verification: Sendable {
     private let deadline: UInt64?
     let heads: LogHeads
     private let storedHeads: StoredHeads.Result
-    /// Whether rows of `tree_heads` could not be read.
-    private let hasUnreadableHeads: Bool
+    /// What could not be read when the run began, and how many records were left out for it.
+    private let unread: [(what: String, records: Int64)]
+    /// Whether it is known before the run that pages are damaged.
+    private let isDamaged: Bool
     private let againstFindings: [VerifyFinding]
     /// What an earlier, complete run checked: the same sizes, all or less.
     private let base: [LogName: Int64]
     private let sums: KeySums
     private let demands: ChecksumDemands
-    private let storeID: String
+    /// nil where it cannot be read.
+    private let storeID: String?
     /// Ids of names when the run began.
     private let lastName: [NameDictionary: Int64]
     private let isResumed: Bool
@@ -89,58 +46,91 @@ final class Verification: Sendable {
     ) throws -> Verification {
         let connection = try StoreFile.openForReading(path, storeOptions)
         return try connection.read {
-            try Verification(connection, path, storeID, storeOptions, options, stop)
+            try Verification(connection, path, storeOptions, options, stop, isDamaged: false) {
+                storeID
+            }
+        }
+    }
+
+    /// Begins a run over a store that cannot be opened, because pages of its file are damaged. A cursor is of no use: the
+    /// run begins anew.
+    static func begin(
+        damaged path: String,
+        _ storeOptions: StoreOptions,
+        _ options: VerifyOptions,
+        _ stop: StopFlag
+    ) throws -> Verification {
+        var options = options
+        options.cursor = nil
+        let connection = try StoreFile.openForReading(path, storeOptions)
+        return try connection.read {
+            try Verification(connection, path, storeOptions, options, stop, isDamaged: true) {
+                try StoreIdentity.read(from: connection).storeID
+            }
         }
     }
 
     private init(
         _ connection: Connection,
         _ path: String,
-        _ storeID: String,
         _ storeOptions: StoreOptions,
         _ options: VerifyOptions,
-        _ stop: StopFlag
+        _ stop: StopFlag,
+        isDamaged: Bool,
+        identity: () throws -> String
     ) throws {
         self.path = path
-        self.storeID = storeID
         self.storeOptions = storeOptions
         self.options = options
         self.stop = stop
         deadline = options.duration.map { ProgressGuard.now() &+ $0.nanoseconds }
+        var unread: [(what: String, records: Int64)] = []
+        /// What of it can be read; nil, and noted, where pages are damaged.
+        func readable<Value>(
+            _ what: String,
+            _ records: Int = 1,
+            _ body: () throws -> Value
+        ) throws -> Value? {
+            do {
+                return try body()
+            } catch  where UnreadablePages.isCause(of: error) {
+                if records > 0 { unread.append((what, Int64(records))) }
+                return nil
+            }
+        }
+        let storeID = try readable("the store's id") { try identity() }
+        self.storeID = storeID
+        let ring = storeOptions.checksummer.ring
         let cursor = try options.cursor.map {
-            try VerifyCursor($0, storeID: storeID, storeOptions.checksummer.ring)
+            try VerifyCursor($0, storeID: storeID ?? "", ring)
         }
         let merkle = try MerkleRows(in: connection)
         let current = try LogHeads(in: connection, merkle)
         heads = try cursor.map { try $0.heads(within: current, merkle) } ?? current
-        let stored = StoredHeads(
-            in: connection,
-            storeID: storeID,
-            storeOptions.checksummer.ring
-        )
-        do {
-            storedHeads = try stored.check()
-            hasUnreadableHeads = false
-        } catch  where UnreadablePages.isCause(of: error) {
-            storedHeads = StoredHeads.Result()
-            hasUnreadableHeads = true
+        storedHeads =
+            try readable("tree_heads") {
+                guard let storeID else { throw StoreIdentity.unreadable }
+                return try StoredHeads(in: connection, storeID: storeID, ring).check()
+            } ?? StoredHeads.Result()
+        let kept = try readable("heads that were kept", options.against.count) {
+            guard let storeID else { throw StoreIdentity.unreadable }
+            let comparison = try HeadComparison(in: connection, storeID: storeID)
+            return try options.against.flatMap { try comparison.findings($0, record: "note") }
         }
-        let comparison = try HeadComparison(in: connection, storeID: storeID)
-        againstFindings = try options.against.flatMap {
-            try comparison.findings($0, record: "note")
-        }
+        againstFindings = kept ?? []
         base = cursor?.base ?? [:]
         isResumed = cursor != nil
         sums = KeySums(hash: cursor.map { ByteSum(seed: $0.seed) } ?? ByteSum())
-        demands = try ChecksumDemands(from: connection)
+        demands =
+            try readable("what categories demanded of checksums") {
+                try ChecksumDemands(from: connection)
+            } ?? .unknown
         let stray = StrayRows(in: connection)
         var lastName: [NameDictionary: Int64] = [:]
         for dictionary in NameDictionary.allCases {
-            lastName[dictionary] = try VerifyLanes.count(
-                dictionary.idColumn,
-                dictionary.table,
-                stray
-            )
+            lastName[dictionary] = try readable("names of \(dictionary.table)") {
+                try VerifyLanes.count(dictionary.idColumn, dictionary.table, stray)
+            }
         }
         self.lastName = lastName
         var initial = State()
@@ -150,6 +140,8 @@ final class Verification: Sendable {
         if let cursor, !cursor.isComplete, !initial.lanes.resume(from: cursor.keys) {
             throw VerifyCursor.malformed
         }
+        self.unread = unread
+        self.isDamaged = isDamaged || !unread.isEmpty || !current.uncounted.isEmpty
         state = Guarded(initial)
     }
 
@@ -157,7 +149,8 @@ final class Verification: Sendable {
 
     func run() throws -> VerifyReport {
         try workInParallel()
-        if hasUnreadableHeads { try noteDamage(nil) }
+        if isDamaged { try noteDamage(nil) }
+        try probeOtherPages()
         if state.withLock({ $0.lanes.isDone }), options.scope == .everything {
             do {
                 try conclude()
@@ -167,6 +160,7 @@ final class Verification: Sendable {
             }
         }
         var report = state.withLock { $0.report }
+        report.storeID = storeID
         for finding in heads.findings + storedHeads.findings + againstFindings {
             report.add(finding)
         }
@@ -254,6 +248,20 @@ final class Verification: Sendable {
             state.lanes.finish(chunk, next: next)
         }
         return worker
+    }
+
+    /// Looks at the pages that nothing else reads, of indexes and of tables that are no evidence: once for a store, not
+    /// again by the runs that go on from a complete one.
+    private func probeOtherPages() throws {
+        guard options.scope == .everything, base.values.allSatisfy({ $0 == 0 }), !isOutOfTime,
+            state.withLock({ $0.lanes.isDone && $0.damage.pages == nil })
+        else { return }
+        do {
+            let connection = try StoreFile.openForReading(path, storeOptions)
+            try PageProbe(in: connection, until: { self.isOutOfTime }).touchOthers()
+        } catch  where UnreadablePages.isCause(of: error) {
+            try noteDamage(error)
+        }
     }
 
     /// Finds out once which tables cannot be read.
@@ -348,7 +356,7 @@ final class Verification: Sendable {
         for rest in lanes.rest { leave(rest.name, rest.records, reason) }
         for (what, records) in damage.left { leave(what, records, VerifyDamage.reason) }
         if damage.pages != nil {
-            if hasUnreadableHeads { leave("tree_heads", 1, VerifyDamage.reason) }
+            for (what, records) in unread { leave(what, records, VerifyDamage.reason) }
             for table in IndexTable.allCases {
                 leave("\(table.rawValue) against events", heads.size(.events), VerifyDamage.whole)
             }
@@ -383,7 +391,7 @@ final class Verification: Sendable {
         guard !report.isComplete || found == 0 else { return }
         report.cursor =
             VerifyCursor(
-                storeID: storeID,
+                storeID: storeID ?? "",
                 heads: heads,
                 base: base,
                 seed: sums.hash.seed,

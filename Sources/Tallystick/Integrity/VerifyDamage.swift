@@ -93,6 +93,8 @@ struct VerifyDamage: Sendable {
 
 /// A store of which not even the ends of its logs can be read.
 struct UnreadableStore {
+    private static let lanes = ["events", "copies", "audit_rows", "tiles"]
+
     private let path: String
     private let options: StoreOptions
 
@@ -105,21 +107,33 @@ struct UnreadableStore {
     ///
     /// - throws: `error`, where everything can be read.
     func report(after error: any Error) throws -> VerifyReport {
-        let connection = try StoreFile.openForReading(path, options)
-        let pages = try PageProbe(in: connection, until: { false }).run()
-        guard !pages.places.isEmpty else { throw error }
-        var report = VerifyReport()
-        for finding in pages.findings { report.add(finding) }
-        report.roots = ("unknown", "unknown", "unknown")
-        for what in ["events", "copies", "audit_rows", "tiles"] {
-            report.notChecked.append(
-                .init(
-                    what: what,
-                    records: 1,
-                    reason: "how many there are stands in pages that SQLite cannot read"
-                )
+        let pages: UnreadablePages
+        do {
+            let connection = try StoreFile.openForReading(path, options)
+            pages = try PageProbe(in: connection, until: { false }).run()
+        } catch  where UnreadablePages.isCause(of: error) {
+            return report(
+                [
+                    .init(
+                        table: "sqlite_schema",
+                        message: StoreError(error, during: "verify").message
+                    )
+                ],
+                "only the schema says where they are, and SQLite cannot read it"
             )
         }
+        guard !pages.places.isEmpty else { throw error }
+        return report(
+            pages.places,
+            "how many there are stands in pages that SQLite cannot read"
+        )
+    }
+
+    private func report(_ places: [UnreadablePages.Place], _ reason: String) -> VerifyReport {
+        var report = VerifyReport()
+        for finding in UnreadablePages(places: places).findings { report.add(finding) }
+        report.roots = ("unknown", "unknown", "unknown")
+        report.notChecked = Self.lanes.map { .init(what: $0, records: 1, reason: reason) }
         return report
     }
 }

@@ -56,6 +56,13 @@ struct VerifyLanes: Sendable {
         let records: Int64
     }
 
+    /// The tables whose rows lanes read.
+    static let tables: Set<String> = Set(
+        LogName.allCases.map(\.table.name) + IndexTable.allCases.map(\.rawValue)
+            + StateTable.allCases.map(\.rawValue) + DetailTable.allCases.map(\.name)
+            + ["merkle_tiles", "identity_segments"]
+    )
+
     private var states: [State] = []
 
     /// - parameter first: a lane over numbers checks what is after it, up to `end`.

@@ -10,6 +10,8 @@ public struct VerifyReport: Sendable {
         public var reason: String
     }
 
+    /// The store's id; nil where it stands in pages that SQLite cannot read.
+    public internal(set) var storeID: String?
     public var events: Int64 = 0
     public var copies: Int64 = 0
     public var auditRows: Int64 = 0

@@ -102,11 +102,10 @@ struct Audit: AsyncParsableCommand {
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            let opened = try await EventStore.open(at: store, options: .readOnly)
             var verification = VerifyOptions()
             verification.scope = .audit
-            let done = try await opened.verify(verification)
-            var result = Report("audit verify", on: opened, started: started)
+            let done = try await EventStore.verify(at: store, verification)
+            var result = Report("audit verify", storeID: done.storeID, started: started)
             result.exit = done.isIntact ? Exit.done : Exit.integrity
             result.result = done.isIntact ? "intact" : "differences"
             VerifyOutput.add(done, to: &result)

@@ -64,7 +64,6 @@ struct Verify: TallyCommand {
     func execute() async throws -> Int32 {
         if repairDerived { return try await repair() }
         let started = Clock.nanoseconds()
-        let opened = try await EventStore.open(at: store, keys: keys.source, options: .readOnly)
         var verification = VerifyOptions()
         verification.duration = try maxTime.map { try Durations.parse($0) }
         verification.cursor = resume
@@ -72,11 +71,11 @@ struct Verify: TallyCommand {
         verification.against = heads
         let bar = progress.bar(unit: "events")
         verification.onProgress = { bar.update($0, of: $1) }
-        let done = try await opened.verify(verification)
+        let done = try await EventStore.verify(at: store, keys: keys.source, verification)
         bar.finish()
         let exit =
             !done.isIntact ? Exit.integrity : done.isComplete ? Exit.done : Exit.incomplete
-        var result = Report("verify", on: opened, started: started)
+        var result = Report("verify", storeID: done.storeID, started: started)
         result.exit = exit
         result.result =
             !done.isIntact ? "differences" : done.isComplete ? "intact" : "incomplete"

@@ -37,7 +37,7 @@ struct ReportOptions: ParsableArguments {
 /// What a command did, as one JSON object or as lines for a person.
 struct Report {
     var command: String
-    private let storeID: String
+    private let storeID: String?
     var result: String
     var exit: Int32
     var started: UInt64
@@ -47,7 +47,8 @@ struct Report {
         self.init(command, storeID: store.storeID, started: started)
     }
 
-    init(_ command: String, storeID: String, started: UInt64) {
+    /// - parameter storeID: nil where it cannot be read.
+    init(_ command: String, storeID: String?, started: UInt64) {
         self.command = command
         self.storeID = storeID
         self.started = started
@@ -76,7 +77,7 @@ struct Report {
         let seconds = Double(Clock.nanoseconds() - started) / 1e9
         let head: [(String, JSONValue)] = [
             ("command", .text(command)), ("report_version", .number(1)),
-            ("store_id", .text(storeID)),
+            ("store_id", .optional(storeID)),
             ("result", .text(result)), ("exit", .number(Int64(exit))),
             ("duration_seconds", .number((seconds * 1e6).rounded() / 1e6)),
         ]

@@ -87,7 +87,10 @@ extension StoreError {
                     isRetryable: true
                 )
             case .corrupt:
-                Meaning(code: .corrupt, hint: "Run 'tally doctor', and restore a backup")
+                Meaning(
+                    code: .corrupt,
+                    hint: "Run 'tally verify' to see which tables are damaged, and restore a backup"
+                )
             case .notADatabase: Meaning(code: .notAStore, hint: "Check the path")
             case .tooBig where error.operation == "prepare":
                 Meaning(
@@ -113,6 +116,13 @@ extension StoreError {
                     code: .interrupted,
                     hint: "Run the command again to go on",
                     isRetryable: true
+                )
+            case .statement where error.contradictsSchema:
+                Meaning(
+                    code: .schemaAltered,
+                    hint:
+                        "Another program changed the store's tables while they were in use: undo the change, "
+                        + "or restore a backup"
                 )
             case .denied, .statement, .misuse, .none: Meaning(code: .bug)
             }

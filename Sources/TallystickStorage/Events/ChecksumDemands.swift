@@ -30,6 +30,13 @@ package struct ChecksumDemands: Sendable {
     private let categories: [Int64: String]
     /// HMAC keys that were ever registered, by their ids.
     package let keys: [String: RegisteredKey]
+    /// Whether keys and settings could be read: else nothing is judged.
+    private let isKnown: Bool
+
+    /// The demands of keys and settings that cannot be read.
+    package static let unknown = ChecksumDemands()
+
+    private init() { (categories, keys, isKnown) = ([:], [:], false) }
 
     package init(from connection: Connection) throws {
         let registered = try KeyRows(in: connection).read()
@@ -37,6 +44,7 @@ package struct ChecksumDemands: Sendable {
         let rows = try connection.prepare("SELECT category_id, name FROM categories")
         while try rows.step() { names[rows.int64(at: 0)] = rows.text(at: 1) }
         categories = names
+        isKnown = true
         let activations = registered.keys.filter { $0.algorithm == .hmacSHA256 }
         keys = activations.reduce(into: [:]) { $0[$1.id] = $1 }
         guard let position = activations.map(\.afterPosition).min(),
@@ -117,6 +125,7 @@ package struct ChecksumDemands: Sendable {
         isLate: (_ retiredAfter: Int64, _ retirement: Int64) -> Bool,
         isDemanded: @autoclosure () -> Bool
     ) -> RowChecksums.Judgement? {
+        guard isKnown else { return nil }
         guard let keyID else {
             guard isDemanded() else { return nil }
             let wanted = ChecksumAlgorithm.hmacSHA256.rawValue

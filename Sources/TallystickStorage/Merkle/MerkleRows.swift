@@ -79,9 +79,10 @@ package struct MerkleRows {
 
     /// A log as it is stored.
     ///
+    /// - parameter size: how many leaves it has, where that is known; else its table says so.
     /// - returns: nil when tiles or tail do not fit the log's table.
-    package func log(_ name: LogName) throws(SQLiteError) -> MerkleLog? {
-        let size = try size(of: name)
+    package func log(_ name: LogName, size: Int64? = nil) throws(SQLiteError) -> MerkleLog? {
+        let size = if let size { size } else { try self.size(of: name) }
         var incomplete: [[SHA256Digest]] = [try tail(of: name).map(\.hash)]
         var hashes = size / Int64(MerkleLog.tileWidth)
         var level = 1

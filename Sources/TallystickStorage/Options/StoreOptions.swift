@@ -29,6 +29,9 @@ public struct StoreOptions: Sendable {
     /// How long transactions and the write-ahead log become.
     package var writerLimits = WriterLimits()
 
+    /// Whether a store is opened whose pages are damaged where they are not needed to read others: for verification.
+    var toleratesDamage = false
+
     public init() {}
 
     /// Options for who only reads: the store is never written to, also not to bring an older schema up to date.

@@ -19,8 +19,13 @@ package enum SchemaCheck {
     /// What the migrations create, by how many of them are applied; made once a process.
     private static let models = Guarded<[Int: Set<SchemaObject>]>([:])
 
+    /// - parameter toleratesDamage: whether tables that SQLite cannot read, and that tell of the schema, are passed over.
     /// - throws: `schemaAltered`, with the name of the first object that differs.
-    package static func check(_ connection: Connection, _ path: String) throws {
+    package static func check(
+        _ connection: Connection,
+        _ path: String,
+        toleratesDamage: Bool = false
+    ) throws {
         let present = try StoreSchema.version(of: connection)
         let model = try model(present)
         let rows = try connection.prepare(
@@ -42,7 +47,12 @@ package enum SchemaCheck {
             if missing.remove(object) != nil { continue }
             if object.type == "index", object.sql.isEmpty {
                 automatic.append(object)
-            } else if try belongsToProjection(object, record) {
+            } else if try passing(
+                over: toleratesDamage,
+                { try belongsToProjection(object, record) }
+            )
+                ?? true
+            {
                 if object.type == "table" { projectionTables.insert(object.name) }
             } else {
                 throw altered(object, model, path)
@@ -55,7 +65,19 @@ package enum SchemaCheck {
             throw altered("\(object.type) \(object.name)", "is missing", path)
         }
         // Now the table is known to be there.
-        try checkDigests(of: connection, present, path)
+        _ = try passing(over: toleratesDamage) { try checkDigests(of: connection, present, path) }
+    }
+
+    /// - returns: nil where pages are damaged, and that is tolerated.
+    private static func passing<Result>(
+        over isTolerated: Bool,
+        _ body: () throws -> Result
+    ) throws -> Result? {
+        do {
+            return try body()
+        } catch  where isTolerated && UnreadablePages.isCause(of: error) {
+            return nil
+        }
     }
 
     private static func projectionRecord(
@@ -84,6 +106,11 @@ package enum SchemaCheck {
         }
         return ProjectionNames.fits(replay, object.name)
             && (object.type != "index" || ProjectionNames.fits(replay, object.table))
+    }
+
+    /// The tables that migrations create, by how many of them are applied.
+    package static func tables(_ count: Int) throws -> Set<String> {
+        Set(try model(count).filter { $0.type == "table" }.map(\.name))
     }
 
     private static func model(_ count: Int) throws -> Set<SchemaObject> {

@@ -13,6 +13,14 @@ package struct StoreIdentity: Sendable {
             + "\"store_id\":\"\(storeID)\"}"
     }
 
+    /// The first audit row is in a page that SQLite cannot read.
+    static let unreadable = StoreError(
+        .corrupt,
+        during: "open the store",
+        on: "audit row 1",
+        "SQLite cannot read what the store is"
+    )
+
     /// Reads the first audit row.
     package static func read(from connection: Connection) throws -> StoreIdentity {
         let statement = try connection.prepare(

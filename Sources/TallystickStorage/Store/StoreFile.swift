@@ -88,7 +88,7 @@ package enum StoreFile {
             )
         }
         try recognise(connection, path)
-        try watchSchema(of: connection, path)
+        try watchSchema(of: connection, path, toleratesDamage: options.toleratesDamage)
         let mode = try connection.prepare("PRAGMA journal_mode").first { $0.text(at: 0) }
         if mode == "wal" { try connection.holdFile() }
         return connection
@@ -151,7 +151,13 @@ package enum StoreFile {
     }
 
     /// Checks the schema now, and again at the beginning of each transaction that finds it changed.
-    private static func watchSchema(of connection: Connection, _ path: String) throws {
-        try connection.watchSchema { connection in try SchemaCheck.check(connection, path) }
+    private static func watchSchema(
+        of connection: Connection,
+        _ path: String,
+        toleratesDamage: Bool = false
+    ) throws {
+        try connection.watchSchema { connection in
+            try SchemaCheck.check(connection, path, toleratesDamage: toleratesDamage)
+        }
     }
 }

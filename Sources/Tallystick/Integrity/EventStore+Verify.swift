@@ -1,0 +1,88 @@
+import TallystickCore
+import TallystickSQLite
+
+extension EventStore {
+    /// Recomputes every checksum, leaf and tile, and compares indexes and derived rows with what they are
+    /// derived from.
+    ///
+    /// Covers what the store held when the call began. Reads in short transactions, so that writers and
+    /// checkpoints go on. A run that is out of time, or cancelled, returns a cursor to go on from; a
+    /// complete one returns a cursor from which the next checks only what is added from now on. A handle that
+    /// writes puts events and copies that fail on record, as mismatches of the kind `at_rest`, each once.
+    ///
+    /// - returns: what was found; see ``VerifyReport/isIntact``.
+    /// - throws: `StoreError` when the file cannot be read at all; `invalidArgument` for a cursor that is none,
+    ///   `historyDiffers` for one of another store or of history that this store does not have.
+    public func verify(_ options: VerifyOptions = VerifyOptions()) async throws(StoreError)
+        -> VerifyReport
+    {
+        let start = ContinuousClock.now
+        let report = try await inspect(options)
+        StoreMetrics.verified(report, in: .now - start)
+        await recordDamage(of: report)
+        return report
+    }
+
+    /// Verifies, and puts nothing on record.
+    func inspect(_ options: VerifyOptions = VerifyOptions()) async throws(StoreError)
+        -> VerifyReport
+    {
+        let (path, storeID, storeOptions) = (path, storeID, self.options)
+        return try await Self.inspect(path) { stop in
+            do {
+                return try Verification(path, storeID, storeOptions, options, stop).run()
+            } catch  where UnreadablePages.isCause(of: error) {
+                // Not even the ends of the logs can be read.
+                return try UnreadableStore(path, storeOptions).report(after: error)
+            }
+        }
+    }
+
+    /// Verifies a store as ``verify(_:)`` does, also one that cannot be opened because pages of its file are damaged.
+    ///
+    /// Of such a store everything is checked that can be read; what cannot is a finding `page` that names the table, or
+    /// `sqlite_schema`, without which nothing else can be read. Puts nothing on record.
+    ///
+    /// - parameter keys: as for ``open(at:keys:options:)``.
+    /// - returns: what was found; ``VerifyReport/storeID`` is nil where it cannot be read.
+    /// - throws: `StoreError` as ``open(at:keys:options:)`` and ``verify(_:)`` do, but never `corrupt` where the damage can
+    ///   be named.
+    public static func verify(
+        at path: String,
+        keys: KeySource = .none,
+        _ options: VerifyOptions = VerifyOptions()
+    ) async throws(StoreError) -> VerifyReport {
+        let ring = try await attempt("read the keys", path) {
+            try await runOnThread { try keys.load() }
+        }
+        do {
+            return try await open(at: path, keys: .ring(ring), options: .readOnly).verify(options)
+        } catch {
+            guard error.code == .corrupt else { throw error }
+            return try await inspect(path) { stop in
+                var storeOptions = StoreOptions.readOnly
+                storeOptions.checksummer = Checksummer(ring)
+                storeOptions.toleratesDamage = true
+                do {
+                    return try Verification(damaged: path, storeOptions, options, stop).run()
+                } catch  where UnreadablePages.isCause(of: error) {
+                    return try UnreadableStore(path, storeOptions).report(after: error)
+                }
+            }
+        }
+    }
+
+    private static func inspect(
+        _ path: String,
+        _ body: @escaping @Sendable (StopFlag) throws -> VerifyReport
+    ) async throws(StoreError) -> VerifyReport {
+        let stop = StopFlag()
+        return try await attempt("verify", path) {
+            try await withTaskCancellationHandler {
+                try await runOnThread { try body(stop) }
+            } onCancel: {
+                stop.set()
+            }
+        }
+    }
+}
