@@ -255,14 +255,18 @@ final class AuditReplay {
         _ settings: StoreSettings,
         asOf: Int64
     ) throws {
+        let engine = engines[stored.configurationVersion] ?? PolicyEngine(settings)
+        engines[stored.configurationVersion] = engine
         let policyCase: ConflictCase
         do {
-            policyCase = try decided.policyCase(rules: settings.comparison, asOf: asOf)
+            policyCase = try decided.policyCase(
+                rules: settings.comparison,
+                keepsContent: engine.readsContent(of: decided.category ?? ""),
+                asOf: asOf
+            )
         } catch let error as StoreError where error.code == .integrity {
             return add(stored, "evidence", "the content of its candidates", error.message)
         }
-        let engine = engines[stored.configurationVersion] ?? PolicyEngine(settings)
-        engines[stored.configurationVersion] = engine
         var asksProgram = false
         let outcome = engine.decide(policyCase) { _, _ in
             asksProgram = true

@@ -14,23 +14,29 @@ struct CaseReader {
     /// A conflict as a policy sees it.
     ///
     /// - parameter rules: what makes a copy support a candidate whose bytes differ.
+    /// - parameter keepsContent: false where no rule looks into contents: they are read one after the other, and not kept.
     /// - throws: `StoreError` with `integrity` where a candidate's content is not what the conflict names.
     func conflictCase(
         _ set: CandidateSet,
         rules: ComparisonRules,
+        keepsContent: Bool = true,
         through last: Int64 = .max
     ) throws -> ConflictCase {
         let conflict = set.conflict
-        var contents: [[UInt8]] = []
-        for candidate in set.candidates {
-            contents.append(try candidates.content(of: candidate, in: conflict))
+        var kept: [[UInt8]] = []
+        if keepsContent {
+            kept = try set.candidates.map { try candidates.content(of: $0, in: conflict) }
+        }
+        func content(_ index: Int) throws -> [UInt8] {
+            keepsContent
+                ? kept[index] : try candidates.content(of: set.candidates[index], in: conflict)
         }
         var supporters = set.candidates.map { _ in [String]() }
         var agreeing = set.candidates.map { _ in [SHA256Digest]() }
         if let position = conflict.position, !set.candidates.isEmpty {
             var index = CandidateIndex(set.candidates, rules)
             for delivery in try candidates.copies.deliveries(of: position, through: last) {
-                let found = try supported(by: delivery, &index, contents)
+                let found = try supported(by: delivery, &index, content)
                 guard let found else { continue }
                 supporters[found].append(delivery.origin)
                 agreeing[found].append(delivery.contentDigest)
@@ -38,16 +44,15 @@ struct CaseReader {
         }
         var cases: [Candidate] = []
         for (index, candidate) in set.candidates.enumerated() {
-            cases.append(
-                try Candidate(
-                    number: Int(candidate.candidate),
-                    origin: candidate.origin,
-                    supporters: supporters[index],
-                    content: contents[index],
-                    digest: candidate.contentDigest,
-                    agreeing: agreeing[index]
-                )
+            let whole = try Candidate(
+                number: Int(candidate.candidate),
+                origin: candidate.origin,
+                supporters: supporters[index],
+                content: content(index),
+                digest: candidate.contentDigest,
+                agreeing: agreeing[index]
             )
+            cases.append(keepsContent ? whole : whole.withoutContent())
         }
         return ConflictCase(
             kind: conflict.kind,
@@ -65,12 +70,12 @@ struct CaseReader {
     private func supported(
         by delivery: FurtherDelivery,
         _ index: inout CandidateIndex,
-        _ contents: [[UInt8]]
+        _ contentOf: (Int) throws -> [UInt8]
     ) throws -> Int? {
         if delivery.agreement == .confirmed { return index.appended }
         if let known = index.candidate(of: delivery) { return known }
         guard let content = try candidates.copies.content(of: delivery.copyID) else { return nil }
-        return try index.candidate(agreeingWith: content, among: contents)
+        return try index.candidate(agreeingWith: content, among: contentOf)
     }
 }
 
@@ -104,13 +109,13 @@ private struct CandidateIndex {
     /// The first candidate, but for the event as appended, that agrees with a content.
     mutating func candidate(
         agreeingWith content: [UInt8],
-        among contents: [[UInt8]]
+        among contentOf: (Int) throws -> [UInt8]
     ) throws -> Int? {
         if byForm == nil {
             var forms: [SHA256Digest: Int] = [:]
             for (index, candidate) in candidates.enumerated().reversed()
             where candidate.copyID != nil {
-                forms[try digest(of: contents[index])] = index
+                forms[try digest(of: contentOf(index))] = index
             }
             byForm = forms
         }

@@ -16,7 +16,7 @@ final class DecidedCandidates {
     private let reader: CandidateReader
     private var known: Known?
     /// The case that policies see of `known`, by the rules under which it was made.
-    private var policyCase: (rules: ComparisonRules, value: ConflictCase)?
+    private var policyCase: (rules: ComparisonRules, hasContent: Bool, value: ConflictCase)?
 
     init(_ reader: CandidateReader) { self.reader = reader }
 
@@ -42,10 +42,17 @@ final class DecidedCandidates {
         return set
     }
 
+    /// The category of the conflict that was asked for last.
+    var category: String? { known?.set?.conflict.category }
+
     /// The case that a policy sees of the candidates that were asked for last.
     ///
-    /// - throws: as ``CaseReader/conflictCase(_:rules:through:)``.
-    func policyCase(rules: ComparisonRules, asOf: Int64) throws -> ConflictCase {
+    /// - throws: as ``CaseReader/conflictCase(_:rules:keepsContent:through:)``.
+    func policyCase(
+        rules: ComparisonRules,
+        keepsContent: Bool,
+        asOf: Int64
+    ) throws -> ConflictCase {
         guard let known, let set = known.set else {
             throw StoreError(
                 .bug,
@@ -54,16 +61,17 @@ final class DecidedCandidates {
             )
         }
         var value: ConflictCase
-        if let policyCase, policyCase.rules == rules {
+        if let policyCase, policyCase.rules == rules, policyCase.hasContent || !keepsContent {
             value = policyCase.value
         } else {
             policyCase = nil
             value = try CaseReader(reader, asOf: asOf).conflictCase(
                 set,
                 rules: rules,
+                keepsContent: keepsContent,
                 through: known.moment.copies
             )
-            policyCase = (rules, value)
+            policyCase = (rules, keepsContent, value)
         }
         value.asOf = asOf
         return value

@@ -114,19 +114,33 @@ final class Evaluator {
         {
             return .open
         }
-        let policyCase = try cases.conflictCase(set, rules: settings.comparison)
-        let outcome = engine(settings, version).decide(policyCase) { type, conflict in
+        let engine = engine(settings, version)
+        let policyCase = try cases.conflictCase(
+            set,
+            rules: settings.comparison,
+            keepsContent: engine.readsContent(of: conflict.category ?? "")
+        )
+        let outcome = engine.decide(policyCase) { type, conflict in
             policies.ask(type, conflict)
         }
         switch outcome {
         case .open: return .open
         case .failed(_, let reason): return .failed(reason)
         case .halted: return .halted
-        case .decided(let decision):
+        case .decided(var decision):
+            decision.winner = try decision.winner.map { try whole($0, in: set) }
             guard let group = decision.backers.first(where: { $0.allSatisfy(openOrigins.contains) })
             else { return .decided(decision) }
             return .deferred(group.joined(separator: ", "))
         }
+    }
+
+    /// A candidate with its content.
+    private func whole(_ winner: Candidate, in set: CandidateSet) throws -> Candidate {
+        guard winner.content.isEmpty,
+            let stored = set.candidates.first(where: { $0.candidate == Int64(winner.number) })
+        else { return winner }
+        return winner.with(content: try candidates.content(of: stored, in: set.conflict))
     }
 
     /// Decides for what came after all: the copy that was missing, all copies of a silent span, the numbers that

@@ -7,8 +7,8 @@ public struct Candidate: Sendable, Equatable {
     /// Every delivery path that brought this content, or content that agrees with it, ``origin`` included;
     /// each once, in order of their bytes.
     public let supporters: [String]
-    /// Canonical form.
-    public let content: [UInt8]
+    /// Canonical form; empty where the rules that are asked do not look into it.
+    public private(set) var content: [UInt8]
     /// SHA-256 of the content.
     public let digest: SHA256Digest
     /// The smallest SHA-256 among this content and those that agree with it: it tells candidates apart whichever of
@@ -17,7 +17,7 @@ public struct Candidate: Sendable, Equatable {
     /// The event's own `time` in this content.
     public let time: RFC3339Instant?
     /// The content, parsed.
-    let tape: JSONTape
+    private(set) var tape: JSONTape
 
     /// - parameter supporters: delivery paths besides `origin`, in any order.
     /// - parameter agreeing: digests of other contents that agree with this one.
@@ -47,6 +47,20 @@ public struct Candidate: Sendable, Equatable {
             return RFC3339Instant(tape.content(node, bytes))
         }
         self.tape = tape
+    }
+
+    /// The same without its content, for rules that do not look into it: a conflict may be as large as the store.
+    package func withoutContent() -> Candidate {
+        var candidate = self
+        (candidate.content, candidate.tape) = ([], JSONTape())
+        return candidate
+    }
+
+    /// The same with its content again, unparsed.
+    package func with(content: [UInt8]) -> Candidate {
+        var candidate = self
+        candidate.content = content
+        return candidate
     }
 
     /// What else there is follows from these.

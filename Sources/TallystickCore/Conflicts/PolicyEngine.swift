@@ -60,6 +60,23 @@ public struct PolicyEngine: Sendable {
         }
     }
 
+    /// Whether the policy of a category has a rule that looks into the contents of candidates. Other rules decide by who
+    /// brought them, when, and by their digests and times.
+    package func readsContent(of category: String) -> Bool {
+        let name = settings[category: category]?.policy ?? PolicySettings.defaultName
+        return readsContent(settings.policy(named: name))
+    }
+
+    private func readsContent(_ policy: PolicySettings?) -> Bool {
+        policy?.chain.contains { step in
+            switch step.rule {
+            case .fieldMerge, .swift, .highest, .lowest: true
+            case .policy(let name): readsContent(settings.policy(named: name))
+            default: false
+            }
+        } ?? false
+    }
+
     private enum Step {
         case decided(PolicyDecision)
         case passes
