@@ -22,6 +22,44 @@ struct PolicyTests {
         #expect(made?.policyVersion.hasPrefix("1-") == true)
     }
 
+    @Test(
+        "A rule that does not look into contents decides the same without them",
+        arguments: [
+            #"{"use":"first_write_wins"}"#, #"{"use":"last_write_wins"}"#,
+            #"{"use":"last_write_wins","tie_break":"origin_priority"}"#,
+            #"{"use":"origin_priority"}"#, #"{"use":"majority"}"#,
+            #"{"use":"quorum","k":2}"#, #"{"use":"quarantine"}"#, #"{"use":"manual"}"#,
+        ]
+    )
+    func withoutContent(_ rule: String) throws {
+        let engine = try engine(rule)
+        let whole = conflict([
+            try candidate(1, ["poll"], data: "{\"v\":1}", time: early),
+            try candidate(2, ["websocket", "realtime"], data: "{\"v\":2}", time: late),
+            try candidate(3, ["webhook"], data: "{\"v\":3}", time: late),
+        ])
+        #expect(!engine.readsContent(of: whole.category))
+        var slim = whole
+        slim.candidates = whole.candidates.map { $0.withoutContent() }
+        var (expected, made) = (decision(engine.decide(whole)), decision(engine.decide(slim)))
+        #expect(expected?.winner?.number == made?.winner?.number)
+        expected?.winner = nil
+        made?.winner = nil
+        #expect(expected == made)
+    }
+
+    @Test("A rule that looks into contents gets them, also behind another policy")
+    func withContent() throws {
+        for rule in [
+            #"{"use":"highest","pointer":"/v"}"#, #"{"use":"lowest","pointer":"/v"}"#,
+            #"{"use":"field_merge","fields":{"/v":"max"}}"#, #"{"use":"swift","type":"T"}"#,
+            #"{"use":"first_write_wins"},{"use":"highest","pointer":"/v"}"#,
+        ] {
+            let category = conflict([try candidate(1, ["a"], data: "1")]).category
+            #expect(try engine(rule).readsContent(of: category), "\(rule)")
+        }
+    }
+
     @Test("last_write_wins compares instants, then arrival, or what the tie-break says")
     func last() throws {
         let last = try engine(#"{"use":"last_write_wins"}"#)
