@@ -30,8 +30,8 @@ extension EventStore {
         let (path, storeID, storeOptions) = (path, storeID, self.options)
         return try await Self.inspect(path) { stop in
             do {
-                return try Verification(path, storeID, storeOptions, options, stop).run()
-            } catch  where UnreadablePages.isCause(of: error) {
+                return try Verification.begin(path, storeID, storeOptions, options, stop).run()
+            } catch  where StoreError.isCorruption(error) {
                 // Not even the ends of the logs can be read.
                 return try UnreadableStore(path, storeOptions).report(after: error)
             }
@@ -64,8 +64,8 @@ extension EventStore {
                 storeOptions.checksummer = Checksummer(ring)
                 storeOptions.toleratesDamage = true
                 do {
-                    return try Verification(damaged: path, storeOptions, options, stop).run()
-                } catch  where UnreadablePages.isCause(of: error) {
+                    return try Verification.begin(damaged: path, storeOptions, options, stop).run()
+                } catch  where StoreError.isCorruption(error) {
                     return try UnreadableStore(path, storeOptions).report(after: error)
                 }
             }

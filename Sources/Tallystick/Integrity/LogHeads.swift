@@ -76,7 +76,7 @@ struct LogHeads: Sendable {
     private mutating func rows(of name: LogName, _ merkle: MerkleRows) throws -> Int64? {
         do {
             return try merkle.size(of: name)
-        } catch  where UnreadablePages.isCause(of: error) {
+        } catch  where StoreError.isCorruption(error) {
             uncounted.append(name)
             return nil
         }

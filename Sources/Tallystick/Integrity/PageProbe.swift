@@ -37,15 +37,6 @@ struct UnreadablePages: Sendable {
             )
         }
     }
-
-    /// Whether a failure is that of damaged pages.
-    static func isCause(of error: any Error) -> Bool {
-        switch error {
-        case let error as SQLiteError: error.isCorrupt
-        case let error as StoreError: error.code == .corrupt
-        default: false
-        }
-    }
 }
 
 /// Reads every table and index of a database whole, and goes on behind what cannot be read.

@@ -93,7 +93,7 @@ final class Verification: Sendable {
         ) throws -> Value? {
             do {
                 return try body()
-            } catch  where UnreadablePages.isCause(of: error) {
+            } catch  where StoreError.isCorruption(error) {
                 if records > 0 { unread.append((what, Int64(records))) }
                 return nil
             }
@@ -154,7 +154,7 @@ final class Verification: Sendable {
         if state.withLock({ $0.lanes.isDone }), options.scope == .everything {
             do {
                 try conclude()
-            } catch  where UnreadablePages.isCause(of: error) {
+            } catch  where StoreError.isCorruption(error) {
                 try noteDamage(error)
                 state.withLock { $0.damage.leavesNames = true }
             }
@@ -190,7 +190,7 @@ final class Verification: Sendable {
             while !isOutOfTime, let chunk = take() {
                 do {
                     try run(chunk, worker)
-                } catch  where UnreadablePages.isCause(of: error) {
+                } catch  where StoreError.isCorruption(error) {
                     // Its statements stand wherever they failed.
                     takeNames(of: worker)
                     worker = try salvage(chunk, error)
@@ -237,7 +237,7 @@ final class Verification: Sendable {
             do {
                 try run(piece, worker)
                 checked += piece.records
-            } catch  where UnreadablePages.isCause(of: error) {
+            } catch  where StoreError.isCorruption(error) {
                 takeNames(of: worker)
                 worker = try makeWorker()
             }
@@ -259,7 +259,7 @@ final class Verification: Sendable {
         do {
             let connection = try StoreFile.openForReading(path, storeOptions)
             try PageProbe(in: connection, until: { self.isOutOfTime }).touchOthers()
-        } catch  where UnreadablePages.isCause(of: error) {
+        } catch  where StoreError.isCorruption(error) {
             try noteDamage(error)
         }
     }

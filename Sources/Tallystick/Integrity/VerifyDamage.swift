@@ -111,7 +111,7 @@ struct UnreadableStore {
         do {
             let connection = try StoreFile.openForReading(path, options)
             pages = try PageProbe(in: connection, until: { false }).run()
-        } catch  where UnreadablePages.isCause(of: error) {
+        } catch  where StoreError.isCorruption(error) {
             return report(
                 [
                     .init(

@@ -57,7 +57,7 @@ extension VerifyLanes {
     ) throws -> Int64 {
         do {
             return try stray.last(column, of: table)
-        } catch  where UnreadablePages.isCause(of: error) {
+        } catch  where StoreError.isCorruption(error) {
             return 1
         }
     }

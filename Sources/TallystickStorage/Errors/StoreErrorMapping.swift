@@ -157,3 +157,14 @@ extension StoreError {
         }
     }
 }
+
+extension StoreError {
+    /// Whether a failure is that of damaged pages.
+    package static func isCorruption(_ error: any Error) -> Bool {
+        switch error {
+        case let error as SQLiteError: error.isCorrupt
+        case let error as StoreError: error.code == .corrupt
+        default: false
+        }
+    }
+}

@@ -30,7 +30,7 @@ public struct StoreOptions: Sendable {
     package var writerLimits = WriterLimits()
 
     /// Whether a store is opened whose pages are damaged where they are not needed to read others: for verification.
-    var toleratesDamage = false
+    package var toleratesDamage = false
 
     public init() {}
 

@@ -75,7 +75,7 @@ package enum SchemaCheck {
     ) throws -> Result? {
         do {
             return try body()
-        } catch  where isTolerated && UnreadablePages.isCause(of: error) {
+        } catch  where isTolerated && StoreError.isCorruption(error) {
             return nil
         }
     }

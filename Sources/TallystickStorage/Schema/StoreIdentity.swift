@@ -14,7 +14,7 @@ package struct StoreIdentity: Sendable {
     }
 
     /// The first audit row is in a page that SQLite cannot read.
-    static let unreadable = StoreError(
+    package static let unreadable = StoreError(
         .corrupt,
         during: "open the store",
         on: "audit row 1",
