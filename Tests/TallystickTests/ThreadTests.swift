@@ -14,7 +14,7 @@ struct ThreadTests {
             return false
         } catch {
             let error = error as? StoreError
-            return error?.code == .busy && error?.isRetryable == true
+            return error?.code == .inputOutput && error?.isRetryable == true
         }
     }
 

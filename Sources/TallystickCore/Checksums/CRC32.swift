@@ -1,19 +1,19 @@
 /// CRC-32 as in IEEE 802.3 and zlib: reflected, polynomial 0xEDB88320. Finds accidents, no tampering.
 ///
 /// A value takes bytes in pieces; `CRC32.checksum(_:)` takes them at once.
-public struct CRC32: Sendable {
+package struct CRC32: Sendable {
     /// Bytes of a checksum, which is stored big-endian.
-    public static let byteCount = 4
+    package static let byteCount = 4
 
     private var state: UInt32 = 0xFFFF_FFFF
 
-    public init() {}
+    package init() {}
 
     /// The checksum of all bytes so far; more can follow.
-    public var value: UInt32 { ~state }
+    package var value: UInt32 { ~state }
 
     /// Takes in more bytes, sixteen at a time: "slicing by 16" (after Kounavis and Berry, 2005).
-    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         state = Self.tables.withUnsafeBufferPointer { table in
             var crc = state
             var index = 0
@@ -34,14 +34,14 @@ public struct CRC32: Sendable {
     }
 
     /// The checksum of bytes.
-    public static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    package static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
         var crc = CRC32()
         crc.update(bytes)
         return crc.value
     }
 
     /// The checksum of bytes.
-    public static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    package static func checksum(_ bytes: [UInt8]) -> UInt32 {
         bytes.withUnsafeBytes { checksum($0) }
     }
 

@@ -29,20 +29,20 @@ extension ChecksumAlgorithm {
 }
 
 /// A checksum over the content of an event: what made it, and its bytes, stored inline.
-public struct Checksum: Hashable, Sendable {
-    public let algorithm: ChecksumAlgorithm
+package struct Checksum: Hashable, Sendable {
+    package let algorithm: ChecksumAlgorithm
     /// The bytes; zeros after them.
     private let value: SHA256Digest
 
     /// - returns: nil when the number of bytes is not the algorithm's: truncated tags are refused.
-    public init?(algorithm: ChecksumAlgorithm, bytes: UnsafeRawBufferPointer) {
+    package init?(algorithm: ChecksumAlgorithm, bytes: UnsafeRawBufferPointer) {
         guard bytes.count == algorithm.byteCount else { return nil }
         self.algorithm = algorithm
         value = SHA256Digest(copying: bytes)
     }
 
     /// - returns: nil when the number of bytes is not the algorithm's: truncated tags are refused.
-    public init?(algorithm: ChecksumAlgorithm, bytes: [UInt8]) {
+    package init?(algorithm: ChecksumAlgorithm, bytes: [UInt8]) {
         guard
             let checksum = bytes.withUnsafeBytes({ Checksum(algorithm: algorithm, bytes: $0) })
         else { return nil }
@@ -50,7 +50,7 @@ public struct Checksum: Hashable, Sendable {
     }
 
     /// The CRC-32 of content.
-    public init(crc32Of content: UnsafeRawBufferPointer) {
+    package init(crc32Of content: UnsafeRawBufferPointer) {
         algorithm = .crc32
         value = Swift.withUnsafeBytes(of: CRC32.checksum(content).bigEndian) {
             SHA256Digest(copying: $0)
@@ -58,33 +58,33 @@ public struct Checksum: Hashable, Sendable {
     }
 
     /// The SHA-256 of content, which is its content digest.
-    public init(sha256 digest: SHA256Digest) {
+    package init(sha256 digest: SHA256Digest) {
         algorithm = .sha256
         value = digest
     }
 
     /// The HMAC-SHA-256 of content.
-    public init(hmac: HMACSHA256, of content: UnsafeRawBufferPointer) {
+    package init(hmac: HMACSHA256, of content: UnsafeRawBufferPointer) {
         algorithm = .hmacSHA256
         value = hmac.tag(of: content)
     }
 
     /// Gives the bytes, as many as the algorithm makes, to `body`, which must not keep the pointer.
     @inline(__always)
-    public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    package func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         value.withUnsafeBytes {
             body(UnsafeRawBufferPointer(rebasing: $0[..<algorithm.byteCount]))
         }
     }
 
     /// As many bytes as the algorithm makes.
-    public var bytes: [UInt8] { withUnsafeBytes { [UInt8]($0) } }
+    package var bytes: [UInt8] { withUnsafeBytes { [UInt8]($0) } }
 
     /// Lower-case hexadecimal digits of the bytes.
-    public var hex: String { withUnsafeBytes { Hex.string($0) } }
+    package var hex: String { withUnsafeBytes { Hex.string($0) } }
 
     /// Whether two checksums are the same, in a time that does not depend on where they differ.
-    public func equalsInConstantTime(_ other: Checksum) -> Bool {
+    package func equalsInConstantTime(_ other: Checksum) -> Bool {
         algorithm == other.algorithm && value.equalsInConstantTime(other.value)
     }
 }

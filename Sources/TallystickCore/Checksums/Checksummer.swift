@@ -2,11 +2,11 @@
 /// key it needs.
 ///
 /// A value is small, may be copied and shared, and holds each key of its ring prepared.
-public struct Checksummer: Sendable {
+package struct Checksummer: Sendable {
     /// The keys that HMACs are made and verified with; empty where nobody gave any.
-    public let ring: KeyRing
+    package let ring: KeyRing
 
-    public init(_ ring: KeyRing = KeyRing()) { self.ring = ring }
+    package init(_ ring: KeyRing = KeyRing()) { self.ring = ring }
 
     /// The checksum of content.
     ///
@@ -14,7 +14,7 @@ public struct Checksummer: Sendable {
     /// - parameter keyID: the key, for `hmac-sha256` only.
     /// - returns: nil when the key is missing.
     @inline(__always)
-    public func checksum(
+    package func checksum(
         _ algorithm: ChecksumAlgorithm,
         keyID: String? = nil,
         of content: UnsafeRawBufferPointer,
@@ -34,7 +34,7 @@ public struct Checksummer: Sendable {
     /// - parameter algorithm: the stored name.
     /// - parameter keyID: nil where none is stored.
     /// - parameter digest: the content's SHA-256.
-    public func judge(
+    package func judge(
         _ bytes: UnsafeRawBufferPointer,
         algorithm: UnsafeRawBufferPointer,
         keyID: UnsafeRawBufferPointer?,
@@ -64,11 +64,11 @@ public struct Checksummer: Sendable {
     }
 
     /// Stands for an HMAC that only a holder of the key may make.
-    public static let withheld = "another HMAC (not shown)"
+    package static let withheld = "another HMAC (not shown)"
 }
 
 /// What became of a checksum that was held against its content.
-public enum ChecksumVerdict: Sendable, Equatable {
+package enum ChecksumVerdict: Sendable, Equatable {
     case holds
     /// The content, the checksum or its description was changed. HMACs are not shown.
     case differs(expected: String)
@@ -80,7 +80,7 @@ public enum ChecksumVerdict: Sendable, Equatable {
 
 extension ChecksumVerdict {
     /// What a finding shows as the checksum that the content would have.
-    public var actual: String {
+    package var actual: String {
         switch self {
         case .holds: "the same"
         case .differs(let expected): expected

@@ -1,17 +1,17 @@
 /// Hexadecimal digits.
-public enum Hex {
+package enum Hex {
     /// Two lower-case digits for each byte.
-    public static func string(_ bytes: UnsafeRawBufferPointer) -> String {
+    package static func string(_ bytes: UnsafeRawBufferPointer) -> String {
         var text = ByteBuffer(capacity: 2 * bytes.count)
         text.appendHex(bytes)
         return String(decoding: text.bytes, as: UTF8.self)
     }
 
     /// Lower-case digits of bytes.
-    public static func string(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { string($0) } }
+    package static func string(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { string($0) } }
 
     /// The bytes behind digits of either case; nil for an odd count or another character.
-    public static func bytes(_ text: some StringProtocol) -> [UInt8]? {
+    package static func bytes(_ text: some StringProtocol) -> [UInt8]? {
         var bytes: [UInt8] = []
         var high: UInt32?
         for character in text.utf8 {

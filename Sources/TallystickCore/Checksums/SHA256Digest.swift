@@ -102,16 +102,16 @@ public struct SHA256Digest: Hashable, Comparable, Sendable, CustomStringConverti
 }
 
 /// SHA-256 over bytes that arrive in pieces.
-public struct SHA256Hasher: Sendable {
+package struct SHA256Hasher: Sendable {
     private var hasher = SHA256()
 
-    public init() {}
+    package init() {}
 
     /// Takes in more bytes.
-    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         hasher.update(bufferPointer: bytes)
     }
 
     /// The digest of all bytes so far; the hasher can go on.
-    public func digest() -> SHA256Digest { SHA256Digest(hasher.finalize()) }
+    package func digest() -> SHA256Digest { SHA256Digest(hasher.finalize()) }
 }

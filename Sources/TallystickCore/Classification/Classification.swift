@@ -1,8 +1,8 @@
 /// Which category an event belongs to: decided by its exact type, else by a keyword in the type, else by a
 /// member of its data, else by default. Case matters in exact types and members, not in keywords.
-public struct Classification: Sendable, Equatable {
+package struct Classification: Sendable, Equatable {
     /// Names of categories; events hold indices into it.
-    public private(set) var categories: [String]
+    package private(set) var categories: [String]
     private var types: [[UInt8]: Int32] = [:]
     private var keywords: [(word: [UInt8], category: Int32)] = []
     private var dataKeys: [(key: [UInt8], category: Int32)] = []
@@ -10,7 +10,7 @@ public struct Classification: Sendable, Equatable {
 
     /// Rules in the order in which they are tried. A rule of the user comes before a built-in one; built-in
     /// ones count only where their category is among `categories`.
-    public init(
+    package init(
         categories: [String],
         types: [(type: String, category: String)],
         typeKeywords: [(word: String, category: String)],
@@ -35,7 +35,7 @@ public struct Classification: Sendable, Equatable {
     }
 
     /// The five built-in categories and the built-in rules alone.
-    public static let standard = Classification(
+    package static let standard = Classification(
         categories: builtInCategories,
         types: [],
         typeKeywords: [],
@@ -43,19 +43,19 @@ public struct Classification: Sendable, Equatable {
         defaultCategory: "system"
     )
 
-    public static let builtInCategories = [
+    package static let builtInCategories = [
         "critical", "performance", "user_activity", "system", "debug",
     ]
 
     /// The index of a category's name; a new one is added.
-    public mutating func index(of category: String) -> Int32 {
+    package mutating func index(of category: String) -> Int32 {
         if let index = categories.firstIndex(of: category) { return Int32(index) }
         categories.append(category)
         return Int32(categories.count - 1)
     }
 
     /// The category by type alone, if the type decides.
-    public func category(ofType type: UnsafeRawBufferPointer) -> Int32? {
+    package func category(ofType type: UnsafeRawBufferPointer) -> Int32? {
         if let category = types[[UInt8](type)] { return category }
         let lowered = type.map { $0 &- 0x41 < 26 ? $0 | 0x20 : $0 }
         for (word, category) in keywords where Self.contains(lowered, word) { return category }
@@ -63,7 +63,7 @@ public struct Classification: Sendable, Equatable {
     }
 
     /// The category of an event whose type does not decide, by the names of its data's members.
-    public func category(hasMember: (UnsafeRawBufferPointer) -> Bool) -> Int32 {
+    package func category(hasMember: (UnsafeRawBufferPointer) -> Bool) -> Int32 {
         for (key, category) in dataKeys where key.withUnsafeBytes(hasMember) { return category }
         return defaultCategory
     }
@@ -77,7 +77,7 @@ public struct Classification: Sendable, Equatable {
         return false
     }
 
-    public static func == (left: Self, right: Self) -> Bool {
+    package static func == (left: Self, right: Self) -> Bool {
         left.categories == right.categories && left.types == right.types
             && left.keywords.elementsEqual(right.keywords, by: ==)
             && left.dataKeys.elementsEqual(right.dataKeys, by: ==)

@@ -1,36 +1,36 @@
 /// A named chain of rules: each is asked in turn, until one decides. Where none does, the conflict waits
 /// for a person, as under `manual`.
-public struct PolicySettings: Sendable, Equatable {
-    public let name: String
+package struct PolicySettings: Sendable, Equatable {
+    package let name: String
     /// One or more.
-    public let chain: [PolicyStep]
+    package let chain: [PolicyStep]
 
     /// What decides where no policy is named.
-    public static let defaultName = "manual"
+    package static let defaultName = "manual"
 }
 
 /// One rule of a chain.
-public struct PolicyStep: Sendable, Equatable {
-    public let rule: PolicyRule
+package struct PolicyStep: Sendable, Equatable {
+    package let rule: PolicyRule
     /// How candidates that the rule finds equal are told apart; nil: by their content digests, the smallest
     /// wins, whatever the order of arrival (for `last_write_wins` the one that arrived last).
-    public let tieBreak: TieBreak?
+    package let tieBreak: TieBreak?
 
-    public init(_ rule: PolicyRule, tieBreak: TieBreak? = nil) {
+    package init(_ rule: PolicyRule, tieBreak: TieBreak? = nil) {
         self.rule = rule
         self.tieBreak = tieBreak
     }
 }
 
 /// How candidates that a rule finds equal are told apart.
-public enum TieBreak: String, Sendable, CaseIterable {
+package enum TieBreak: String, Sendable, CaseIterable {
     case firstWriteWins = "first_write_wins"
     case lastWriteWins = "last_write_wins"
     case originPriority = "origin_priority"
 }
 
 /// A rule that turns a conflict's candidates into a decision.
-public enum PolicyRule: Sendable, Equatable {
+package enum PolicyRule: Sendable, Equatable {
     /// The candidate that arrived first.
     case firstWriteWins
     /// The candidate with the latest `time`, then the one that arrived last.
@@ -59,7 +59,7 @@ public enum PolicyRule: Sendable, Equatable {
     case policy(String)
 
     /// The name in a settings file.
-    public var name: String {
+    package var name: String {
         switch self {
         case .firstWriteWins: "first_write_wins"
         case .lastWriteWins: "last_write_wins"
@@ -107,8 +107,8 @@ public enum PolicyRule: Sendable, Equatable {
 }
 
 /// How one field of the data is merged.
-public struct FieldRule: Sendable, Equatable {
-    public enum Kind: Sendable, Equatable {
+package struct FieldRule: Sendable, Equatable {
+    package enum Kind: Sendable, Equatable {
         /// The value that an origin delivered.
         case take(String)
         case max
@@ -120,10 +120,10 @@ public struct FieldRule: Sendable, Equatable {
     }
 
     /// A JSON Pointer (RFC 6901) into the data.
-    public let pointer: String
-    public let kind: Kind
+    package let pointer: String
+    package let kind: Kind
 
-    public init(_ pointer: String, _ kind: Kind) {
+    package init(_ pointer: String, _ kind: Kind) {
         self.pointer = pointer
         self.kind = kind
     }

@@ -15,10 +15,10 @@ public struct SettingsOverrides: Sendable {
     }
 
     /// A value that cannot be used.
-    public struct Failure: Error, Sendable, Equatable {
+    package struct Failure: Error, Sendable, Equatable {
         /// Where the value was found.
-        public let name: String
-        public let message: String
+        package let name: String
+        package let message: String
     }
 
     private let lookUp: @Sendable ([String]) -> Found?
@@ -32,7 +32,7 @@ public struct SettingsOverrides: Sendable {
     /// Lists are given with commas between their elements. Classification and policies cannot be overridden.
     ///
     /// - throws: `Failure`, which names the value that is not right.
-    public func applied(to settings: StoreSettings) throws(Failure) -> (
+    package func applied(to settings: StoreSettings) throws(Failure) -> (
         settings: StoreSettings, names: [String]
     ) {
         let found = Self.places(in: settings).compactMap { place in

@@ -26,7 +26,7 @@ public struct StoreSettings: Sendable, Equatable {
         /// Share of mismatches, 0 to 1, above which an origin is suspicious.
         public internal(set) var mismatchThreshold = 0.02
         /// How long a copy may come after the first one.
-        public internal(set) var window = StoreSettings.standardWindow
+        package internal(set) var window = StoreSettings.standardWindow
         /// Whether replay waits while a conflict over an event of this category is open; otherwise the
         /// event counts as appended, and is marked as disputed.
         public internal(set) var holdsWhileOpen = false
@@ -62,7 +62,7 @@ public struct StoreSettings: Sendable, Equatable {
         public internal(set) var window = Window.count(100)
         /// Fewer calls never open the breaker.
         public internal(set) var minimumCalls = 100
-        public internal(set) var waitOpen = StoreSettings.standardWait
+        package internal(set) var waitOpen = StoreSettings.standardWait
         /// Calls that are permitted to find out whether it may close again.
         public internal(set) var halfOpenCalls = 10
 
@@ -71,35 +71,35 @@ public struct StoreSettings: Sendable, Equatable {
 
     /// The category of events that no rule classifies.
     public internal(set) var defaultCategory = "system"
-    public internal(set) var comparison = ComparisonRules()
+    package internal(set) var comparison = ComparisonRules()
     /// Configured delivery paths, in order of their names.
     public internal(set) var origins: [Origin] = []
     /// The built-in categories, then others in order of their names; the same order, and therefore
     /// the same indices, as in ``classification``.
     public internal(set) var categories: [Category] = []
     /// In order of their names.
-    public internal(set) var policies: [PolicySettings] = []
+    package internal(set) var policies: [PolicySettings] = []
     /// Rules of the settings; built-in ones come after them.
-    public internal(set) var rules = ClassificationRules()
+    package internal(set) var rules = ClassificationRules()
     /// `default` first, then others in order of their names.
     public internal(set) var breakers = [Breaker(named: "default")]
     /// The delivery path that every decision takes; nil in ordinary times.
     public internal(set) var overrideOrigin: String?
     /// How events are classified under these settings.
-    public internal(set) var classification = Classification.standard
+    package internal(set) var classification = Classification.standard
 
     /// Rules that decide an event's category, before the built-in ones.
-    public struct ClassificationRules: Sendable, Equatable {
+    package struct ClassificationRules: Sendable, Equatable {
         /// By exact type, in order of their types.
-        public internal(set) var types: [Rule] = []
+        package internal(set) var types: [Rule] = []
         /// By a word in the type, in the order in which they are tried.
-        public internal(set) var typeKeywords: [Rule] = []
+        package internal(set) var typeKeywords: [Rule] = []
         /// By the name of a member of the data, in the order in which they are tried.
-        public internal(set) var dataKeys: [Rule] = []
+        package internal(set) var dataKeys: [Rule] = []
 
-        public struct Rule: Sendable, Equatable {
-            public let match: String
-            public let category: String
+        package struct Rule: Sendable, Equatable {
+            package let match: String
+            package let category: String
         }
     }
 
@@ -152,7 +152,7 @@ public struct StoreSettings: Sendable, Equatable {
     public subscript(category name: String) -> Category? { categories.first { $0.name == name } }
 
     /// The chain of rules of a policy, or of a built-in policy that needs no parameters.
-    public func policy(named name: String) -> PolicySettings? {
+    package func policy(named name: String) -> PolicySettings? {
         if let policy = policies.first(where: { $0.name == name }) { return policy }
         return PolicyRule.plain(name).map { PolicySettings(name: name, chain: [PolicyStep($0)]) }
     }

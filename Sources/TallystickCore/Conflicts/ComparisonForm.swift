@@ -7,19 +7,19 @@
 /// - `time` is written as ``RFC3339Instant/text``, where it is a date-time of RFC 3339.
 ///
 /// A value reads one content after the other, and keeps its memory from one to the next.
-public struct ComparisonForm: Sendable {
+package struct ComparisonForm: Sendable {
     private let ignored: IgnoredMembers
     private var tape = JSONTape()
     /// The form of the content that was read last.
-    public private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
 
-    public init(rules: ComparisonRules) { ignored = IgnoredMembers(rules) }
+    package init(rules: ComparisonRules) { ignored = IgnoredMembers(rules) }
 
     /// The SHA-256 of `bytes`.
-    public var digest: SHA256Digest { SHA256Digest(hashing: bytes) }
+    package var digest: SHA256Digest { SHA256Digest(hashing: bytes) }
 
     /// Makes the form of a content, which is the canonical form of an event.
-    public mutating func read(_ content: UnsafeRawBufferPointer) throws(JSONError) {
+    package mutating func read(_ content: UnsafeRawBufferPointer) throws(JSONError) {
         bytes.removeAll(keepingCapacity: true)
         try tape.parse(content)
         bytes.append(0x7B)

@@ -1,12 +1,12 @@
 /// What does not count when copies of an event are compared. Names are told apart by bytes, never by Unicode
 /// equivalence.
-public struct ComparisonRules: Sendable, Equatable {
+package struct ComparisonRules: Sendable, Equatable {
     /// Names of context attributes.
-    public var ignoredAttributes: [String]
+    package var ignoredAttributes: [String]
     /// JSON Pointers (RFC 6901) into the data; the empty one is all of it.
-    public var ignoredData: [String]
+    package var ignoredData: [String]
 
-    public init(ignoredAttributes: [String] = [], ignoredData: [String] = []) {
+    package init(ignoredAttributes: [String] = [], ignoredData: [String] = []) {
         self.ignoredAttributes = ignoredAttributes
         self.ignoredData = ignoredData
     }

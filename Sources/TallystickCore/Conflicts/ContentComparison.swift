@@ -1,18 +1,18 @@
 /// How two contents of one event differ.
-public struct ContentDifference: Sendable, Equatable {
+package struct ContentDifference: Sendable, Equatable {
     /// Names of attributes, and JSON Pointers that begin with `/data`, sorted; at most
     /// `ContentComparison.listedDifferences`.
-    public var places: [String] = []
+    package var places: [String] = []
     /// Places that count by the rules, among all differences.
-    public var counting = 0
+    package var counting = 0
     /// Whether data differs where it counts.
-    public var dataDiffers = false
+    package var dataDiffers = false
 
     /// Whether the copies agree: nothing differs but what the rules ignore.
-    public var agrees: Bool { counting == 0 }
+    package var agrees: Bool { counting == 0 }
 
     /// `places` as a canonical JSON array; nil when there are none.
-    public var json: [UInt8]? {
+    package var json: [UInt8]? {
         guard !places.isEmpty else { return nil }
         var bytes: [UInt8] = [0x5B]
         for (index, place) in places.enumerated() {
@@ -25,9 +25,9 @@ public struct ContentDifference: Sendable, Equatable {
 }
 
 /// Compares contents in their comparison form: `time` as an instant, ignored places left out.
-public struct ContentComparison: Sendable {
+package struct ContentComparison: Sendable {
     /// How many differing places are listed.
-    public static let listedDifferences = 100
+    package static let listedDifferences = 100
 
     private let ignored: IgnoredMembers
     private var left = JSONTape()
@@ -36,7 +36,7 @@ public struct ContentComparison: Sendable {
     /// Whether differences are listed, or only counted.
     private var listsPlaces = true
 
-    public init(rules: ComparisonRules) { ignored = IgnoredMembers(rules) }
+    package init(rules: ComparisonRules) { ignored = IgnoredMembers(rules) }
 
     /// - parameter left: the contents to be compared, parsed.
     init(_ ignored: IgnoredMembers, _ left: JSONTape, _ right: JSONTape) {
@@ -56,7 +56,7 @@ public struct ContentComparison: Sendable {
     }
 
     /// How two contents differ. Both are canonical forms of events with the same source and id.
-    public mutating func difference(
+    package mutating func difference(
         _ a: UnsafeRawBufferPointer,
         _ b: UnsafeRawBufferPointer
     ) throws(JSONError) -> ContentDifference {

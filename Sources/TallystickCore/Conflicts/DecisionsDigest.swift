@@ -9,23 +9,23 @@
 /// big-endian), and the sum (32 bytes).
 ///
 /// It predicts and compares; it is no proof. What was decided is proved by the audit log.
-public struct DecisionsDigest: Sendable, Equatable {
+package struct DecisionsDigest: Sendable, Equatable {
     /// One decision, by what it is about and what it says; nothing that depends on where it is stored.
-    public struct Record: Sendable, Equatable {
-        public var kind: ConflictKind
-        public var source: String?
-        public var eventID: String?
+    package struct Record: Sendable, Equatable {
+        package var kind: ConflictKind
+        package var source: String?
+        package var eventID: String?
         /// The delivery path that a conflict is about, where it is about one.
-        public var origin: String?
-        public var candidates: String
-        public var decision: Decision
-        public var policy: String
-        public var policyVersion: String
-        public var winnerOrigin: String?
-        public var tieBreak: String?
-        public var content: SHA256Digest?
+        package var origin: String?
+        package var candidates: String
+        package var decision: Decision
+        package var policy: String
+        package var policyVersion: String
+        package var winnerOrigin: String?
+        package var tieBreak: String?
+        package var content: SHA256Digest?
 
-        public init(
+        package init(
             kind: ConflictKind,
             source: String?,
             eventID: String?,
@@ -59,15 +59,15 @@ public struct DecisionsDigest: Sendable, Equatable {
         }
     }
 
-    public private(set) var count: Int64 = 0
+    package private(set) var count: Int64 = 0
     /// Big-endian words.
     private var sum: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
     /// Of no decision yet.
-    public init() {}
+    package init() {}
 
     /// Goes on from a stored ``state``; nil where it is none.
-    public init?(state: String) {
+    package init?(state: String) {
         let parts = state.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, let count = Int64(parts[0]), count >= 0,
             let digest = SHA256Digest(hex: parts[1])
@@ -77,9 +77,9 @@ public struct DecisionsDigest: Sendable, Equatable {
     }
 
     /// The number of records and the sum, to be stored.
-    public var state: String { "\(count):\(Hex.string(sumBytes))" }
+    package var state: String { "\(count):\(Hex.string(sumBytes))" }
 
-    public mutating func add(_ record: Record) {
+    package mutating func add(_ record: Record) {
         let words = Self.words(SHA256Digest(hashing: record.canonical))
         var carry = false
         func added(_ a: UInt64, _ b: UInt64) -> UInt64 {
@@ -95,7 +95,7 @@ public struct DecisionsDigest: Sendable, Equatable {
         count += 1
     }
 
-    public var digest: SHA256Digest {
+    package var digest: SHA256Digest {
         var bytes = Array("tallystick decisions 1\n".utf8)
         withUnsafeBytes(of: count.bigEndian) { bytes.append(contentsOf: $0) }
         bytes += sumBytes
@@ -115,7 +115,7 @@ public struct DecisionsDigest: Sendable, Equatable {
         }
     }
 
-    public static func == (left: Self, right: Self) -> Bool {
+    package static func == (left: Self, right: Self) -> Bool {
         left.count == right.count && left.sum == right.sum
     }
 }

@@ -1,36 +1,36 @@
 /// Where a field of a decision's content comes from.
-public struct FieldProvenance: Sendable, Equatable {
+package struct FieldProvenance: Sendable, Equatable {
     /// A JSON Pointer into the event; empty for everything that no other entry names.
-    public let pointer: String
+    package let pointer: String
     /// What chose the value: `take`, `max`, `min`, `union`, `newest`, `rest`, or the name of a rule.
-    public let rule: String
+    package let rule: String
     /// Delivery paths that brought the value, in order of their bytes; empty where nobody did as it stands.
-    public let origins: [String]
+    package let origins: [String]
 }
 
 /// What a policy decided, and why.
-public struct PolicyDecision: Sendable, Equatable {
-    public var decision: Decision
+package struct PolicyDecision: Sendable, Equatable {
+    package var decision: Decision
     /// The policy that the category names.
-    public var policy: String
+    package var policy: String
     /// `1` for a built-in policy; `1-` and 12 digits of its digest for one of the settings; what a program's
     /// policy says.
-    public var policyVersion: String
+    package var policyVersion: String
     /// The rule of the chain that decided.
-    public var rule: String
+    package var rule: String
     /// The candidate that counts; nil where none does as a whole.
-    public var winner: Candidate?
+    package var winner: Candidate?
     /// The delivery path that the rule preferred; nil where there is no winner.
-    public var winnerOrigin: String?
+    package var winnerOrigin: String?
     /// What told candidates apart that the rule found equal.
-    public var tieBreak: String?
+    package var tieBreak: String?
     /// For `merge`: canonical form.
-    public var content: [UInt8]?
+    package var content: [UInt8]?
     /// Of the content that counts; nil for `exclude`.
-    public var contentDigest: SHA256Digest?
-    public var provenance: [FieldProvenance]
+    package var contentDigest: SHA256Digest?
+    package var provenance: [FieldProvenance]
 
-    public init(
+    package init(
         decision: Decision,
         policy: String,
         policyVersion: String,
@@ -58,13 +58,13 @@ public struct PolicyDecision: Sendable, Equatable {
     /// merged field.
     ///
     /// A decision favours an origin when one of these groups has no other member.
-    public var backers: [[String]] {
+    package var backers: [[String]] {
         if let winner { return [winner.supporters] }
         return provenance.map(\.origins).filter { !$0.isEmpty }
     }
 
     /// `provenance` as canonical JSON: an object of pointers.
-    public var provenanceJSON: [UInt8] {
+    package var provenanceJSON: [UInt8] {
         JSONValue.make(
             provenance.map { field in
                 (
@@ -77,7 +77,7 @@ public struct PolicyDecision: Sendable, Equatable {
 }
 
 /// What a chain of rules comes to.
-public enum PolicyOutcome: Sendable, Equatable {
+package enum PolicyOutcome: Sendable, Equatable {
     case decided(PolicyDecision)
     /// A person decides: `manual` was reached, or no rule applied.
     case open(policy: String)

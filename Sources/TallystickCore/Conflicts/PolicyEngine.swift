@@ -2,9 +2,9 @@
 ///
 /// The same case gives the same outcome on every machine. All rules but `first_write_wins`, and
 /// `last_write_wins` where times are equal, give it whatever the order in which copies arrived.
-public struct PolicyEngine: Sendable {
+package struct PolicyEngine: Sendable {
     /// The name in decisions that the setting `override_origin` makes.
-    public static let overrideName = "override_origin"
+    package static let overrideName = "override_origin"
 
     private let settings: StoreSettings
     private let ranking: CandidateRanking
@@ -12,7 +12,7 @@ public struct PolicyEngine: Sendable {
     /// By policy, and by place in its chain.
     private let merges: [String: [Int: FieldMerge]]
 
-    public init(_ settings: StoreSettings) {
+    package init(_ settings: StoreSettings) {
         self.settings = settings
         ranking = CandidateRanking(settings.origins)
         var versions: [String: String] = [:]
@@ -38,7 +38,7 @@ public struct PolicyEngine: Sendable {
     /// Decides a conflict.
     ///
     /// - parameter ask: asks a policy that the program registered; called only for the rule `swift`.
-    public func decide(
+    package func decide(
         _ conflict: ConflictCase,
         asking ask: (_ type: String, _ conflict: ConflictCase) -> PolicyReply = { type, _ in
             .failed("no policy is registered under '\(type)'")
@@ -382,7 +382,7 @@ public struct PolicyEngine: Sendable {
 
 extension PolicyRule {
     /// Whether the rule's decision can depend on the order in which copies arrived, without a tie-break.
-    public var dependsOnArrival: Bool {
+    package var dependsOnArrival: Bool {
         switch self {
         // `last_write_wins` only where times are equal, or missing.
         case .firstWriteWins, .lastWriteWins: true

@@ -32,7 +32,7 @@ public enum PolicyAnswer: Sendable, Equatable {
 }
 
 /// What came of asking a program's policy.
-public enum PolicyReply: Sendable, Equatable {
+package enum PolicyReply: Sendable, Equatable {
     case answered(PolicyAnswer, version: String)
     /// It leaves the decision to the next rule.
     case passed

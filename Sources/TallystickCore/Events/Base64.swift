@@ -1,5 +1,5 @@
 /// Standard, padded base64 (RFC 4648, section 4).
-public enum Base64 {
+package enum Base64 {
     private static let alphabet = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8
     )
@@ -10,7 +10,7 @@ public enum Base64 {
     }()
 
     /// Appends the encoded bytes.
-    public static func encode(_ bytes: some Collection<UInt8>, to output: inout [UInt8]) {
+    package static func encode(_ bytes: some Collection<UInt8>, to output: inout [UInt8]) {
         write(bytes, to: &output)
     }
 
@@ -41,7 +41,7 @@ public enum Base64 {
 
     /// The bytes behind a text; nil where it is not padded, has other characters, or bits that no
     /// encoder sets.
-    public static func decode(_ text: [UInt8]) -> [UInt8]? {
+    package static func decode(_ text: [UInt8]) -> [UInt8]? {
         guard text.count % 4 == 0 else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count / 4 * 3)

@@ -3,9 +3,9 @@
 /// A content's digest covers its bytes, not where the columns divide them: a member that moves from
 /// `attributes` to the end of `data` leaves the digest as it is. These checks, beside a digest that holds, leave
 /// one way to divide it. They rest on values of attributes being scalars.
-public enum ContentShape {
+package enum ContentShape {
     /// Whether `data` ends where it begins to end: an object with its own bracket, an array with its own.
-    public static func isOneValue(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    package static func isOneValue(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let first = bytes.first, let last = bytes.last else { return false }
         switch first {
         case UInt8(ascii: "{"): return bytes.count >= 2 && last == UInt8(ascii: "}")
@@ -16,17 +16,17 @@ public enum ContentShape {
     }
 
     /// Whether bytes begin and end as a JSON object does.
-    public static func isObject(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    package static func isObject(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytes.first == UInt8(ascii: "{") && isOneValue(bytes)
     }
 
     /// Whether bytes begin and end as a JSON array does.
-    public static func isArray(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    package static func isArray(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytes.first == UInt8(ascii: "[") && isOneValue(bytes)
     }
 
     /// Whether bytes are an object of attributes that have no column of their own, without white space.
-    public static func isAttributes(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    package static func isAttributes(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard bytes.first == UInt8(ascii: "{") else { return false }
         var index = 1
         while index < bytes.count {

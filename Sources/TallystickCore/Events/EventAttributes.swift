@@ -1,12 +1,12 @@
 /// The context attributes of CloudEvents 1.0, and what Tallystick makes of them.
-public enum EventAttributes {
+package enum EventAttributes {
     /// Attributes that describe a delivery, not the fact.
-    public static let builtInDelivery: Set<String> = [
+    package static let builtInDelivery: Set<String> = [
         "checksum", "checksumalgorithm", "checksumkeyid", "traceparent", "tracestate", stream,
         "tallyrevision",
     ]
     /// The delivery attribute that names the stream.
-    public static let stream = "tallystream"
+    package static let stream = "tallystream"
     static let sourceIsOrigin = "source_is_origin"
 
     enum Kind: String {
@@ -42,7 +42,7 @@ public enum EventAttributes {
     }
 
     /// Whether a name can be that of an extension attribute.
-    public static func isExtensionName(_ name: String) -> Bool {
+    package static func isExtensionName(_ name: String) -> Bool {
         [.extension, .delivery].contains(kind(of: name, delivery: builtInDelivery))
     }
 

@@ -1,28 +1,28 @@
 /// A range of bytes in a batch's arena, or nothing.
-@frozen
-public struct ByteRange: Sendable, Equatable {
-    public var start: Int32
-    public var count: Int32
+@usableFromInline
+package struct ByteRange: Sendable, Equatable {
+    @usableFromInline package var start: Int32
+    @usableFromInline package var count: Int32
 
-    @inlinable public init(start: Int, count: Int) {
+    @inlinable package init(start: Int, count: Int) {
         self.start = Int32(truncatingIfNeeded: start)
         self.count = Int32(truncatingIfNeeded: count)
     }
 
-    public static let none = ByteRange(start: -1, count: 0)
-    @inlinable public var isPresent: Bool { start >= 0 }
+    package static let none = ByteRange(start: -1, count: 0)
+    @inlinable package var isPresent: Bool { start >= 0 }
 }
 
 /// Where a record stands in its input.
-public struct RecordPlace: Sendable, Equatable {
+package struct RecordPlace: Sendable, Equatable {
     /// 1-based.
-    public var line: Int64
+    package var line: Int64
     /// 1-based, in bytes.
-    public var column: Int64
+    package var column: Int64
     /// 0-based, from the start of the input.
-    public var byte: Int64
+    package var byte: Int64
 
-    public init(line: Int64, column: Int64, byte: Int64) {
+    package init(line: Int64, column: Int64, byte: Int64) {
         self.line = line
         self.column = column
         self.byte = byte
@@ -30,91 +30,91 @@ public struct RecordPlace: Sendable, Equatable {
 }
 
 /// One decoded event: numbers, and ranges of its batch's arena.
-public struct BatchEvent: Sendable {
+package struct BatchEvent: Sendable {
     /// Indices of names, as the decoder's tables count them.
-    public var source: Int32 = 0
-    public var type: Int32 = 0
-    public var stream: Int32 = 0
+    package var source: Int32 = 0
+    package var type: Int32 = 0
+    package var stream: Int32 = 0
     /// Index into the classification's categories.
-    public var category: Int32 = 0
+    package var category: Int32 = 0
     /// An earlier event of this batch with the same source and id; else -1.
-    public var duplicateOf: Int32 = -1
+    package var duplicateOf: Int32 = -1
     /// UTF-8 as it is, escapes resolved.
-    public var id = ByteRange.none
-    public var subject = ByteRange.none
-    public var time = ByteRange.none
-    public var dataContentType = ByteRange.none
+    package var id = ByteRange.none
+    package var subject = ByteRange.none
+    package var time = ByteRange.none
+    package var dataContentType = ByteRange.none
     /// Canonical JSON objects.
-    public var attributes = ByteRange.none
-    public var deliveryAttributes = ByteRange.none
+    package var attributes = ByteRange.none
+    package var deliveryAttributes = ByteRange.none
     /// Canonical JSON, or bytes where `dataIsBinary`.
-    public var data = ByteRange.none
-    public var dataIsBinary = false
+    package var data = ByteRange.none
+    package var dataIsBinary = false
     /// The stream's name as a canonical JSON string.
-    public var streamName = ByteRange.none
+    package var streamName = ByteRange.none
     /// The event's canonical form.
-    public var content = ByteRange.none
-    public var contentDigest = SHA256Digest.zero
+    package var content = ByteRange.none
+    package var contentDigest = SHA256Digest.zero
     /// What the event's category asks for, as far as the decoder has the key.
-    public var checksum = Checksum(sha256: .zero)
-    public var place = RecordPlace(line: 0, column: 0, byte: 0)
+    package var checksum = Checksum(sha256: .zero)
+    package var place = RecordPlace(line: 0, column: 0, byte: 0)
 }
 
 /// Input that is not an event.
-public struct RejectedInput: Sendable {
+package struct RejectedInput: Sendable {
     /// A checksum declared by the sender, and what it should have been.
-    public struct ChecksumMismatch: Sendable {
-        public var algorithm: String
-        public var expected: String
-        public var actual: String
-        public var source: String
-        public var eventID: String
+    package struct ChecksumMismatch: Sendable {
+        package var algorithm: String
+        package var expected: String
+        package var actual: String
+        package var source: String
+        package var eventID: String
         /// The category that the event would have.
-        public var category: String
+        package var category: String
     }
 
     /// Stable name of the reason.
-    public var code: String
-    public var message: String
+    package var code: String
+    package var message: String
     /// Where the reason is.
-    public var place: RecordPlace
+    package var place: RecordPlace
     /// The input, or its first 16 MiB.
-    public var bytes: ByteRange
+    package var bytes: ByteRange
     /// Of the whole input.
-    public var length: Int64
-    public var digest: SHA256Digest
-    public var mismatch: ChecksumMismatch?
+    package var length: Int64
+    package var digest: SHA256Digest
+    package var mismatch: ChecksumMismatch?
 }
 
 /// A name that a batch uses for the first time: a canonical JSON string.
-public struct NewNames: Sendable {
+package struct NewNames: Sendable {
     /// Index of the first one.
-    public var first: Int32 = 0
-    public var names: [ByteRange] = []
+    package var first: Int32 = 0
+    package var names: [ByteRange] = []
 }
 
 /// A run of decoded inputs, laid out for one pass by a writer: no object an event.
-public struct EventBatch: Sendable {
-    public internal(set) var arena: [UInt8] = []
-    public internal(set) var events: [BatchEvent] = []
-    public internal(set) var rejected: [RejectedInput] = []
+package struct EventBatch: Sendable {
+    package internal(set) var arena: [UInt8] = []
+    package internal(set) var events: [BatchEvent] = []
+    package internal(set) var rejected: [RejectedInput] = []
     /// Names that no earlier batch of this generation had.
-    public internal(set) var newSources = NewNames()
-    public internal(set) var newTypes = NewNames()
-    public internal(set) var newStreams = NewNames()
+    package internal(set) var newSources = NewNames()
+    package internal(set) var newTypes = NewNames()
+    package internal(set) var newStreams = NewNames()
     /// How many names the batch announces.
     var announcedNames: Int {
         newSources.names.count + newTypes.names.count + newStreams.names.count
     }
     /// The key of the events' HMACs.
-    public internal(set) var keyID: String?
+    package internal(set) var keyID: String?
     /// Changes when the decoder forgets its names; indices then begin at 0 again.
-    public internal(set) var generation = 0
+    package internal(set) var generation = 0
 
-    public init() {}
+    package init() {}
 
     /// Inputs, rejected ones included.
-    public var count: Int { events.count + rejected.count }
+    package var count: Int { events.count + rejected.count }
 
     mutating func removeAll() {
         arena.removeAll(keepingCapacity: true)
@@ -126,7 +126,7 @@ public struct EventBatch: Sendable {
 extension UnsafeRawBufferPointer {
     /// The bytes of a range that is present.
     @inlinable
-    public func slice(_ range: ByteRange) -> UnsafeRawBufferPointer {
+    package func slice(_ range: ByteRange) -> UnsafeRawBufferPointer {
         guard range.isPresent else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         return UnsafeRawBufferPointer(
             rebasing: self[Int(range.start)..<Int(range.start) + Int(range.count)]

@@ -1,21 +1,21 @@
 /// The parts of an event's content, as a row of the store holds them: bytes that the caller keeps in place.
-public struct ContentParts {
+package struct ContentParts {
     /// UTF-8.
-    public var id: UnsafeRawBufferPointer
+    package var id: UnsafeRawBufferPointer
     /// Canonical JSON strings.
-    public var source: UnsafeRawBufferPointer
-    public var type: UnsafeRawBufferPointer
+    package var source: UnsafeRawBufferPointer
+    package var type: UnsafeRawBufferPointer
     /// UTF-8; nil when not set.
-    public var subject: UnsafeRawBufferPointer?
-    public var time: UnsafeRawBufferPointer?
-    public var dataContentType: UnsafeRawBufferPointer?
+    package var subject: UnsafeRawBufferPointer?
+    package var time: UnsafeRawBufferPointer?
+    package var dataContentType: UnsafeRawBufferPointer?
     /// A canonical JSON object; nil when there are no other attributes.
-    public var attributes: UnsafeRawBufferPointer?
+    package var attributes: UnsafeRawBufferPointer?
     /// Canonical JSON, or bytes where `dataIsBinary`; nil when the event has no data.
-    public var data: UnsafeRawBufferPointer?
-    public var dataIsBinary: Bool
+    package var data: UnsafeRawBufferPointer?
+    package var dataIsBinary: Bool
 
-    public init(
+    package init(
         id: UnsafeRawBufferPointer,
         source: UnsafeRawBufferPointer,
         type: UnsafeRawBufferPointer,
@@ -39,9 +39,9 @@ public struct ContentParts {
 }
 
 /// Puts the parts of an event together again: the canonical form over which it was hashed.
-public enum EventContent {
+package enum EventContent {
     /// Appends the content. Parts that were changed by another hand give other bytes, never a trap.
-    public static func write(_ parts: ContentParts, to output: inout ByteBuffer) {
+    package static func write(_ parts: ContentParts, to output: inout ByteBuffer) {
         var members = CanonicalMembers(parts.attributes)
         output.append(0x7B)
         if let data = parts.data {

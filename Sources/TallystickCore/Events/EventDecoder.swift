@@ -1,7 +1,7 @@
 /// Decodes CloudEvents 1.0 (JSON format) into batches.
 ///
 /// A decoder remembers names from batch to batch and is used for one run, by one thread.
-public struct EventDecoder: Sendable {
+package struct EventDecoder: Sendable {
     private var settings: EventDecoderSettings
     private var delivery: [[UInt8]]
     private var origins: [[UInt8]]
@@ -13,7 +13,7 @@ public struct EventDecoder: Sendable {
     /// The stream of the record being decoded, where the caller says it.
     private var givenStream: String?
 
-    public init(_ settings: EventDecoderSettings) {
+    package init(_ settings: EventDecoderSettings) {
         self.init(settings, expectedNames: NameTable.expectedNames)
     }
 
@@ -26,7 +26,7 @@ public struct EventDecoder: Sendable {
     }
 
     /// Takes other settings for the batches that begin from now on.
-    public mutating func use(_ settings: EventDecoderSettings) {
+    package mutating func use(_ settings: EventDecoderSettings) {
         self.settings = settings
         delivery = settings.deliveryAttributes.map { Array($0.utf8) }
         origins = settings.origins.map { Array($0.utf8) }
@@ -34,7 +34,7 @@ public struct EventDecoder: Sendable {
     }
 
     /// Empties a batch for the next run of records.
-    public mutating func begin(_ batch: inout EventBatch) {
+    package mutating func begin(_ batch: inout EventBatch) {
         batch.removeAll()
         names.begin(&batch)
         batch.keyID = settings.keyID
@@ -46,7 +46,7 @@ public struct EventDecoder: Sendable {
     /// - parameter stream: the event's stream, where the record does not decide.
     /// - returns: false when the record's source is the name of a delivery path, which is a mistake in
     ///   how ingest is called, not in the record: nothing of the batch should be stored.
-    public mutating func decode(
+    package mutating func decode(
         _ record: UnsafeRawBufferPointer,
         at place: RecordPlace,
         stream: String? = nil,
@@ -90,7 +90,7 @@ public struct EventDecoder: Sendable {
     }
 
     /// Adds input that was not even a record: too large, or outside the structure of its file.
-    public mutating func reject(
+    package mutating func reject(
         _ bytes: UnsafeRawBufferPointer,
         code: String,
         message: String,

@@ -1,20 +1,20 @@
 /// What a decoder needs to know besides the input.
-public struct EventDecoderSettings: Sendable {
+package struct EventDecoderSettings: Sendable {
     /// Names of delivery attributes, built-in ones included.
-    public var deliveryAttributes: Set<String>
-    public var classification: Classification
+    package var deliveryAttributes: Set<String>
+    package var classification: Classification
     /// The checksum of each category, by its index in the classification.
-    public var checksums: [ChecksumAlgorithm]
+    package var checksums: [ChecksumAlgorithm]
     /// Makes checksums, and verifies those that senders declare.
-    public var checksummer = Checksummer()
+    package var checksummer = Checksummer()
     /// The key that new HMACs are made with.
-    public var keyID: String?
+    package var keyID: String?
     /// Adapts other JSON objects; nil for CloudEvents.
-    public var mapping: EventMapping?
+    package var mapping: EventMapping?
     /// Names that cannot be a source, because they are delivery paths.
-    public var origins: Set<String>
+    package var origins: Set<String>
 
-    public init(
+    package init(
         deliveryAttributes: Set<String> = EventAttributes.builtInDelivery,
         classification: Classification = .standard,
         checksums: [ChecksumAlgorithm] = [.sha256, .crc32, .crc32, .crc32, .crc32],

@@ -1,12 +1,12 @@
 extension EventContent {
     /// The code of a rejection of content whose source or id differ.
-    public static let otherIdentity = "other_identity"
+    package static let otherIdentity = "other_identity"
 
     /// Judges content that somebody made, as ingest would: the canonical form of an event with that identity.
     ///
     /// - parameter delivery: names of the store's delivery attributes, which are no part of content.
     /// - throws: `EventRejection`; its code is ``otherIdentity`` where source or id differ.
-    public static func judged(
+    package static func judged(
         _ json: [UInt8],
         source: String,
         id: String,

@@ -5,7 +5,7 @@ public struct EventRejection: Error, Sendable, Equatable {
     public var message: String
     /// Where in the record, in bytes from its start.
     public var offset: Int
-    public var mismatch: RejectedInput.ChecksumMismatch?
+    package var mismatch: RejectedInput.ChecksumMismatch?
 
     init(_ code: String, at offset: Int = 0, _ message: String) {
         self.code = code

@@ -4,26 +4,26 @@
 /// An identity that was added is always found. Of others, about one in 300 is taken for one that may be there, when the
 /// filter holds as many identities as a segment has positions (Putze, Sanders, Singler: "Cache-, hash- and
 /// space-efficient Bloom filters", 2007).
-public struct IdentityFilter: Sendable {
+package struct IdentityFilter: Sendable {
     /// Identities for which it is made: the positions of a segment.
-    public static let capacity = 1 << 18
+    package static let capacity = 1 << 18
     /// Bytes of a filter: sixteen bits for each identity.
-    public static let byteCount = capacity * 2
+    package static let byteCount = capacity * 2
 
     private static let blockBytes = 64
     private static let bitsSet = 6
 
     /// As it is stored.
-    public private(set) var bytes = [UInt8](repeating: 0, count: byteCount)
+    package private(set) var bytes = [UInt8](repeating: 0, count: byteCount)
 
-    public init() {}
+    package init() {}
 
     /// The hash of an identity.
     ///
     /// - parameter idChecksum: the CRC-32 of the id's bytes.
     /// - parameter source: the source's number in the store.
     @inlinable
-    public static func hash(idChecksum: UInt32, source: Int64) -> UInt64 {
+    package static func hash(idChecksum: UInt32, source: Int64) -> UInt64 {
         // The finalizer of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
         var hash = UInt64(idChecksum) | UInt64(bitPattern: source) << 32
         hash = (hash ^ hash >> 30) &* 0xBF58_476D_1CE4_E5B9
@@ -32,7 +32,7 @@ public struct IdentityFilter: Sendable {
     }
 
     /// Adds the identity with a hash.
-    public mutating func insert(_ hash: UInt64) {
+    package mutating func insert(_ hash: UInt64) {
         let block = Self.block(hash)
         for index in 0..<Self.bitsSet {
             let bit = Self.bit(hash, index)
@@ -43,7 +43,7 @@ public struct IdentityFilter: Sendable {
     /// Whether the identity with a hash may have been added to a stored filter.
     ///
     /// - parameter filter: `byteCount` bytes; of any other number everything may have been added.
-    public static func mayContain(_ hash: UInt64, in filter: UnsafeRawBufferPointer) -> Bool {
+    package static func mayContain(_ hash: UInt64, in filter: UnsafeRawBufferPointer) -> Bool {
         guard filter.count == byteCount else { return true }
         let block = block(hash)
         for index in 0..<bitsSet {

@@ -75,13 +75,13 @@ struct NameTable {
 /// Hashes of records whose sums are compared, when the records come in different orders.
 ///
 /// Whoever does not know the seed cannot prepare records whose hashes cancel out.
-public struct ByteSum: Sendable {
-    public let seed: UInt64
+package struct ByteSum: Sendable {
+    package let seed: UInt64
 
-    public init(seed: UInt64 = .random(in: .min ... .max)) { self.seed = seed }
+    package init(seed: UInt64 = .random(in: .min ... .max)) { self.seed = seed }
 
     @inline(__always)
-    public func hash(_ bytes: UnsafeRawBufferPointer, _ a: UInt64, _ b: UInt64) -> UInt64 {
+    package func hash(_ bytes: UnsafeRawBufferPointer, _ a: UInt64, _ b: UInt64) -> UInt64 {
         ByteHash.mix(ByteHash.mix(ByteHash.hash(bytes, from: seed) ^ a) ^ b)
     }
 }

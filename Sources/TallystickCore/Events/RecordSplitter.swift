@@ -4,9 +4,9 @@ import Glibc
 ///
 /// Feed it chunks of any size; records come out the same. Memory is bounded by the largest event: of a
 /// longer record only the beginning is kept, with the length and digest of the whole.
-public struct RecordSplitter {
+package struct RecordSplitter {
     /// What `next` found.
-    public enum Item {
+    package enum Item {
         /// A record: `bytes(of:)` has it until the next call of `append`.
         case record(Range<Int>, RecordPlace)
         /// A record over the limit.
@@ -16,13 +16,13 @@ public struct RecordSplitter {
     }
 
     /// A record of more than `EventLimits.eventBytes`.
-    public struct Oversized {
+    package struct Oversized {
         /// The first bytes.
-        public var head: [UInt8]
+        package var head: [UInt8]
         /// Bytes of the whole.
-        public var length: Int64
-        public var digest: SHA256Digest
-        public var place: RecordPlace
+        package var length: Int64
+        package var digest: SHA256Digest
+        package var place: RecordPlace
     }
 
     private enum Layout { case unknown, lines, document, array }
@@ -46,10 +46,10 @@ public struct RecordSplitter {
     private var isAfterComma = false
     private var oversized: (hasher: SHA256Hasher, head: [UInt8], length: Int64, place: RecordPlace)?
 
-    public init() {}
+    package init() {}
 
     /// Adds bytes.
-    public mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) {
         if start > 0 {
             buffer.removeSubrange(..<start)
             scanned -= start
@@ -59,10 +59,10 @@ public struct RecordSplitter {
     }
 
     /// Says that no more bytes come.
-    public mutating func finish() { isFinished = true }
+    package mutating func finish() { isFinished = true }
 
     /// The bytes of a range that `next` returned.
-    public func withBytes<Result>(
+    package func withBytes<Result>(
         of range: Range<Int>,
         _ body: (UnsafeRawBufferPointer) -> Result
     ) -> Result {
@@ -70,7 +70,7 @@ public struct RecordSplitter {
     }
 
     /// The next record; nil when more bytes are needed, or there are none.
-    public mutating func next() -> Item? {
+    package mutating func next() -> Item? {
         while true {
             if layout == .unknown, !detect() { return nil }
             let item: Item?

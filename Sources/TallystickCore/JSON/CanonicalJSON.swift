@@ -24,7 +24,7 @@ public enum CanonicalJSON {
     /// Appends the canonical form of one value of a parsed document.
     ///
     /// Recursion is as deep as the document, which the parser bounds.
-    public static func write(
+    package static func write(
         _ node: Int,
         of tape: borrowing JSONTape,
         in bytes: UnsafeRawBufferPointer,
@@ -83,7 +83,7 @@ public enum CanonicalJSON {
     }
 
     /// Appends text (UTF-8) as a string.
-    public static func writeString(_ text: UnsafeRawBufferPointer, to output: inout ByteBuffer) {
+    package static func writeString(_ text: UnsafeRawBufferPointer, to output: inout ByteBuffer) {
         write(text, to: &output)
     }
 

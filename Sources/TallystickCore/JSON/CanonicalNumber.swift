@@ -6,9 +6,9 @@ import Glibc
 /// that would change a value that people rely on, the exact decimal value is kept, in the same layout:
 /// integers that differ from that form, more than 17 significant digits that differ from it, and values
 /// that overflow, or underflow to zero.
-public enum CanonicalNumber {
+package enum CanonicalNumber {
     /// Appends the canonical form of a number token that the parser accepted.
-    public static func write(_ token: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+    package static func write(_ token: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         if isPlainInteger(token) {
             output.append(contentsOf: token)
             return
@@ -29,7 +29,7 @@ public enum CanonicalNumber {
     /// A double as RFC 8785 writes it.
     ///
     /// - precondition: the value is finite; JSON has no others.
-    public static func write(_ value: Double, to output: inout [UInt8]) {
+    package static func write(_ value: Double, to output: inout [UInt8]) {
         guard value != 0, value.isFinite else {
             output.append(0x30)
             return
@@ -45,7 +45,7 @@ public enum CanonicalNumber {
     }
 
     /// The order of two number tokens by their exact values: negative, 0 or positive.
-    public static func compare(
+    package static func compare(
         _ left: UnsafeRawBufferPointer,
         _ right: UnsafeRawBufferPointer
     ) -> Int {

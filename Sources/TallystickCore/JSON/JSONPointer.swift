@@ -1,12 +1,12 @@
 /// A JSON Pointer (RFC 6901).
-public struct JSONPointer: Sendable, Equatable {
+package struct JSONPointer: Sendable, Equatable {
     /// Reference tokens, escapes resolved.
-    public let tokens: [String]
+    package let tokens: [String]
 
     init(tokens: [String]) { self.tokens = tokens }
 
     /// - returns: nil for text that is no pointer.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard SettingsReader.isPointer(text) else { return nil }
         tokens = text.utf8.split(separator: 0x2F, omittingEmptySubsequences: false).dropFirst()
             .map { token in

@@ -3,7 +3,7 @@ public import Glibc
 extension UnsafeRawBufferPointer {
     /// Whether two runs of bytes are the same.
     @inlinable @inline(__always)
-    public func isEqual(to other: UnsafeRawBufferPointer) -> Bool {
+    package func isEqual(to other: UnsafeRawBufferPointer) -> Bool {
         guard count == other.count else { return false }
         guard let a = baseAddress, let b = other.baseAddress else { return true }
         return memcmp(a, b, count) == 0
@@ -11,7 +11,7 @@ extension UnsafeRawBufferPointer {
 
     /// The order of two runs of bytes: negative, zero or positive.
     @inlinable @inline(__always)
-    public func order(to other: UnsafeRawBufferPointer) -> Int {
+    package func order(to other: UnsafeRawBufferPointer) -> Int {
         if let a = baseAddress, let b = other.baseAddress {
             let order = memcmp(a, b, Swift.min(count, other.count))
             if order != 0 { return Int(order) }
@@ -22,7 +22,7 @@ extension UnsafeRawBufferPointer {
     /// The first eight bytes as a big-endian number, which is ordered as they are; of fewer bytes as if zeros
     /// followed.
     @inlinable @inline(__always)
-    public var bigEndianPrefix: UInt64 {
+    package var bigEndianPrefix: UInt64 {
         if count >= 8 { return UInt64(bigEndian: loadUnaligned(as: UInt64.self)) }
         var prefix: UInt64 = 0
         for index in 0..<8 { prefix = prefix << 8 | UInt64(index < count ? self[index] : 0) }
@@ -31,14 +31,14 @@ extension UnsafeRawBufferPointer {
 }
 
 /// Strings of JSON documents, as bytes.
-public enum JSONString {
+package enum JSONString {
     /// Compares UTF-8 by UTF-16 code units, as RFC 8785 (section 3.2.3) sorts names: negative, zero or
     /// positive.
     ///
     /// That is the order of the bytes, but for one case: characters beyond U+FFFF (lead bytes F0 and up)
     /// are surrogate pairs, which come before U+E000 to U+FFFF (lead bytes EE and EF).
     @inlinable
-    public static func compare(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
+    package static func compare(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
         let shared = min(a.count, b.count)
         var index = 0
         while index < shared, a[index] == b[index] { index += 1 }
@@ -51,7 +51,7 @@ public enum JSONString {
     }
 
     /// A string node's text as UTF-8, escapes resolved. The node was accepted by the parser.
-    public static func unescaped(_ node: JSONTape.Node, in bytes: UnsafeRawBufferPointer) -> [UInt8]
+    package static func unescaped(_ node: JSONTape.Node, in bytes: UnsafeRawBufferPointer) -> [UInt8]
     {
         let content = UnsafeRawBufferPointer(
             rebasing: bytes[Int(node.start) + 1..<Int(node.end) - 1]

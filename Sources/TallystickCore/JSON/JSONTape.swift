@@ -1,6 +1,6 @@
 /// What a JSON value is.
 @frozen
-public enum JSONKind: UInt8, Sendable {
+package enum JSONKind: UInt8, Sendable {
     case null, `false`, `true`, number, string, array, object
 }
 
@@ -9,34 +9,34 @@ public enum JSONKind: UInt8, Sendable {
 /// A tape is reused from document to document, so that parsing allocates nothing in a steady state.
 /// The rules are RFC 8259's, and stricter where leniency would let two readers see different documents:
 /// see ``JSONError/Code``.
-public struct JSONTape: Sendable {
+package struct JSONTape: Sendable {
     /// A value, or the name of an object's member, which comes just before the member's value.
     @frozen
-    public struct Node: Sendable {
-        public var kind: JSONKind
+    package struct Node: Sendable {
+        package var kind: JSONKind
         /// A string: whether it has escapes.
-        public var hasEscapes: Bool
+        package var hasEscapes: Bool
         /// Where the token begins: quotes and brackets are part of it.
-        public var start: Int32
+        package var start: Int32
         /// Where the token ends.
-        public var end: Int32
+        package var end: Int32
         /// The node after this value and everything in it.
-        public var next: Int32
+        package var next: Int32
         /// Elements of an array, members of an object.
-        public var count: Int32
+        package var count: Int32
         /// An object whose members are not in canonical order: where its order begins in `order`;
         /// else -1.
         @usableFromInline var orderStart: Int32
     }
 
     /// The values in document order; the document itself is the first.
-    public internal(set) var nodes: [Node] = []
+    package internal(set) var nodes: [Node] = []
     /// Indices of name nodes in canonical order, for objects that need it.
     @usableFromInline var order: [Int32] = []
     private var open: [Int32] = []
     private let limits: JSONLimits
 
-    public init(limits: JSONLimits = .standard) {
+    package init(limits: JSONLimits = .standard) {
         self.limits = limits
         nodes.reserveCapacity(64)
         open.reserveCapacity(16)
@@ -45,7 +45,7 @@ public struct JSONTape: Sendable {
     /// Parses one whole document.
     ///
     /// - throws: `JSONError`; the tape then holds nothing of use.
-    public mutating func parse(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
+    package mutating func parse(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
         nodes.removeAll(keepingCapacity: true)
         order.removeAll(keepingCapacity: true)
         open.removeAll(keepingCapacity: true)
@@ -290,7 +290,7 @@ public struct JSONTape: Sendable {
 
     /// The bytes between a string's quotation marks, as they stand.
     @inlinable
-    public func content(_ node: Int, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    package func content(_ node: Int, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(
             rebasing: bytes[Int(nodes[node].start) + 1..<Int(nodes[node].end) - 1]
         )
@@ -298,7 +298,7 @@ public struct JSONTape: Sendable {
 
     /// The bytes of a node's token.
     @inlinable
-    public func token(_ node: Int, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    package func token(_ node: Int, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: bytes[Int(nodes[node].start)..<Int(nodes[node].end)])
     }
 }

@@ -23,7 +23,7 @@ public struct KeyRing: Sendable {
         /// Names the key without telling it: HMAC-SHA-256 of a fixed text, in hexadecimal.
         public let fingerprint: String
         /// The key, prepared.
-        public let hmac: HMACSHA256
+        package let hmac: HMACSHA256
         let secret: SymmetricKey
 
         /// Makes a key of secret bytes.

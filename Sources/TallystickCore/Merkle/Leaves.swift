@@ -1,8 +1,8 @@
 /// The leaves of the logs `events` and `copies` (File format, "Leaves"). Names are canonical JSON strings,
 /// quotation marks included; objects and arrays canonical JSON.
-public enum Leaf {
+package enum Leaf {
     /// Appends the leaf of an event.
-    public static func writeEvent(
+    package static func writeEvent(
         position: Int64,
         revision: Int64,
         recordedAt: Int64,
@@ -36,7 +36,7 @@ public enum Leaf {
     }
 
     /// Appends the leaf of a further copy.
-    public static func writeCopy(
+    package static func writeCopy(
         copyID: Int64,
         position: Int64,
         recordedAt: Int64,

@@ -1,19 +1,19 @@
 /// The right edge of a growing tree: enough to add leaves and to know the root, in logarithmic space.
 ///
 /// The value is small and can be copied; ``MerkleTree/frontier(at:)`` makes it for any earlier size.
-public struct MerkleFrontier: Sendable, Equatable {
+package struct MerkleFrontier: Sendable, Equatable {
     /// Leaves so far.
-    public private(set) var size: Int64 = 0
+    package private(set) var size: Int64 = 0
     /// Roots of the complete subtrees that make up the tree, largest first: one for each bit of `size`.
-    public private(set) var subtrees: [SHA256Digest] = []
+    package private(set) var subtrees: [SHA256Digest] = []
 
     /// An empty tree.
-    public init() {}
+    package init() {}
 
     /// A tree of a known size, by the roots of its complete subtrees, largest first.
     ///
     /// - returns: nil when the size is out of range or the number of subtrees does not fit it.
-    public init?(size: Int64, subtrees: [SHA256Digest]) {
+    package init?(size: Int64, subtrees: [SHA256Digest]) {
         guard (0...MerkleLog.maximumSize).contains(size), subtrees.count == size.nonzeroBitCount
         else { return nil }
         self.size = size
@@ -21,12 +21,12 @@ public struct MerkleFrontier: Sendable, Equatable {
     }
 
     /// Adds a leaf hash. One node is hashed for each leaf, averaged over many.
-    public mutating func append(_ hash: SHA256Digest) { append(subtree: hash, leaves: 1) }
+    package mutating func append(_ hash: SHA256Digest) { append(subtree: hash, leaves: 1) }
 
     /// Adds the root of a complete subtree, such as a tile's.
     ///
     /// - parameter leaves: a power of two that divides the size so far.
-    public mutating func append(subtree hash: SHA256Digest, leaves: Int64) {
+    package mutating func append(subtree hash: SHA256Digest, leaves: Int64) {
         var hash = hash
         var bits = size / max(1, leaves)
         while bits & 1 == 1, let left = subtrees.popLast() {
@@ -38,12 +38,12 @@ public struct MerkleFrontier: Sendable, Equatable {
     }
 
     /// The root of the largest complete subtree that ends with the last leaf; nil for the empty tree.
-    public var lastSubtree: SHA256Digest? { subtrees.last }
+    package var lastSubtree: SHA256Digest? { subtrees.last }
 
     /// Adds a leaf without hashing, where another frontier of the same size has added it before.
     ///
     /// - parameter subtree: what ``lastSubtree`` was there afterwards.
-    public mutating func append(leafCompleting subtree: SHA256Digest) {
+    package mutating func append(leafCompleting subtree: SHA256Digest) {
         // Each bit that is carried over stands for a subtree that became a part of the new one.
         subtrees.removeLast((~size).trailingZeroBitCount)
         subtrees.append(subtree)
@@ -51,7 +51,7 @@ public struct MerkleFrontier: Sendable, Equatable {
     }
 
     /// The tree's root.
-    public var root: SHA256Digest { root(followedBy: nil) }
+    package var root: SHA256Digest { root(followedBy: nil) }
 
     /// The root of this tree followed by a smaller one, whose root is `right`.
     func root(followedBy right: SHA256Digest?) -> SHA256Digest {

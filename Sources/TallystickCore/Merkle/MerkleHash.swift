@@ -1,13 +1,13 @@
 /// The hashes of RFC 6962, section 2.1.
-public enum MerkleHash {
+package enum MerkleHash {
     /// The root of the empty tree: SHA-256 of nothing.
-    public static let emptyRoot = SHA256Digest(hashing: [])
+    package static let emptyRoot = SHA256Digest(hashing: [])
 
     /// The byte before a leaf.
-    public static let leafPrefix: UInt8 = 0x00
+    package static let leafPrefix: UInt8 = 0x00
 
     /// A leaf's hash: SHA-256 of 0x00 and the leaf.
-    public static func leaf(_ leaf: UnsafeRawBufferPointer) -> SHA256Digest {
+    package static func leaf(_ leaf: UnsafeRawBufferPointer) -> SHA256Digest {
         withUnsafeTemporaryAllocation(byteCount: leaf.count + 1, alignment: 1) { buffer in
             buffer[0] = 0x00
             UnsafeMutableRawBufferPointer(rebasing: buffer[1...]).copyMemory(from: leaf)
@@ -16,12 +16,12 @@ public enum MerkleHash {
     }
 
     /// A leaf's hash: SHA-256 of 0x00 and the leaf.
-    public static func leaf(_ leaf: [UInt8]) -> SHA256Digest {
+    package static func leaf(_ leaf: [UInt8]) -> SHA256Digest {
         leaf.withUnsafeBytes { self.leaf($0) }
     }
 
     /// A node's hash: SHA-256 of 0x01 and the hashes of its two sides.
-    public static func node(_ left: SHA256Digest, _ right: SHA256Digest) -> SHA256Digest {
+    package static func node(_ left: SHA256Digest, _ right: SHA256Digest) -> SHA256Digest {
         withUnsafeTemporaryAllocation(byteCount: 65, alignment: 8) { buffer in
             buffer[0] = 0x01
             left.withUnsafeBytes {
@@ -35,7 +35,7 @@ public enum MerkleHash {
     }
 
     /// The root over leaf hashes, or over the roots of complete subtrees of one size.
-    public static func root(_ hashes: some Sequence<SHA256Digest>) -> SHA256Digest {
+    package static func root(_ hashes: some Sequence<SHA256Digest>) -> SHA256Digest {
         var frontier = MerkleFrontier()
         for hash in hashes { frontier.append(hash) }
         return frontier.root

@@ -1,26 +1,26 @@
 /// One log's tree, as it is stored: complete tiles of 256 leaf hashes, the leaf hashes after the last of
 /// them (the tail), and above level 0 tiles that hold the roots of complete tiles below.
-public struct MerkleLog: Sendable {
+package struct MerkleLog: Sendable {
     /// Hashes of a complete tile.
-    public static let tileWidth = 256
+    package static let tileWidth = 256
     /// Leaves a log may have: far from any overflow, and from any disk.
-    public static let maximumSize: Int64 = 1 << 56
+    package static let maximumSize: Int64 = 1 << 56
 
     /// The tile of level 0 that has a leaf's hash, and the place there; nil where a log has no such index. Keys of
     /// damaged rows can be anything.
-    public static func place(ofLeaf index: Int64) -> (tile: Int64, offset: Int)? {
+    package static func place(ofLeaf index: Int64) -> (tile: Int64, offset: Int)? {
         guard (0..<maximumSize).contains(index) else { return nil }
         return (index / Int64(tileWidth), Int(index % Int64(tileWidth)))
     }
 
     /// A tile that an append made or changed.
-    public struct Tile: Sendable, Equatable {
-        public var level: Int
-        public var index: Int64
+    package struct Tile: Sendable, Equatable {
+        package var level: Int
+        package var index: Int64
         /// 1 to 256 hashes.
-        public var hashes: [SHA256Digest]
+        package var hashes: [SHA256Digest]
 
-        public init(level: Int, index: Int64, hashes: [SHA256Digest]) {
+        package init(level: Int, index: Int64, hashes: [SHA256Digest]) {
             self.level = level
             self.index = index
             self.hashes = hashes
@@ -28,26 +28,26 @@ public struct MerkleLog: Sendable {
     }
 
     /// What an append changes in storage.
-    public struct Changes: Sendable {
+    package struct Changes: Sendable {
         /// Tiles to be stored, new or grown.
-        public var tiles: [Tile] = []
+        package var tiles: [Tile] = []
         /// Whether tail hashes stored before are now part of a tile.
-        public var emptiesTail = false
+        package var emptiesTail = false
         /// Index of the first hash of `newTail`.
-        public var newTailStart: Int64 = 0
+        package var newTailStart: Int64 = 0
         /// Hashes to be added to the stored tail.
-        public var newTail: [SHA256Digest] = []
+        package var newTail: [SHA256Digest] = []
 
-        public init(tiles: [Tile] = []) { self.tiles = tiles }
+        package init(tiles: [Tile] = []) { self.tiles = tiles }
     }
 
     /// Leaves so far.
-    public private(set) var size: Int64
+    package private(set) var size: Int64
     /// Hashes of the incomplete tile of each level; level 0 is the tail.
     private var incomplete: [[SHA256Digest]]
 
     /// An empty log.
-    public init() {
+    package init() {
         size = 0
         incomplete = [[]]
     }
@@ -56,7 +56,7 @@ public struct MerkleLog: Sendable {
     ///
     /// - parameter incomplete: the hashes of each level's incomplete tile, from level 0 on.
     /// - returns: nil when the hashes do not fit the size.
-    public init?(size: Int64, incomplete: [[SHA256Digest]]) {
+    package init?(size: Int64, incomplete: [[SHA256Digest]]) {
         guard (0...Self.maximumSize).contains(size) else { return nil }
         var remaining = size
         for level in 0..<max(1, incomplete.count) {
@@ -70,7 +70,7 @@ public struct MerkleLog: Sendable {
     }
 
     /// How many levels a log of a size has tiles or a tail at; at least 1.
-    public static func levels(size: Int64) -> Int {
+    package static func levels(size: Int64) -> Int {
         var levels = 1
         var remaining = size / Int64(tileWidth)
         while remaining > 0 {
@@ -81,7 +81,7 @@ public struct MerkleLog: Sendable {
     }
 
     /// Adds leaf hashes and says what changes in storage.
-    public mutating func append(_ hashes: some Sequence<SHA256Digest>) -> Changes {
+    package mutating func append(_ hashes: some Sequence<SHA256Digest>) -> Changes {
         var changes = Changes()
         let before = size
         var grown = Set<Int>()
@@ -118,14 +118,14 @@ public struct MerkleLog: Sendable {
     }
 
     /// Leaves under one hash of a level.
-    public static func leaves(_ level: Int) -> Int64 {
+    package static func leaves(_ level: Int) -> Int64 {
         var leaves: Int64 = 1
         for _ in 0..<level { leaves *= Int64(tileWidth) }
         return leaves
     }
 
     /// The tree's root.
-    public var root: SHA256Digest {
+    package var root: SHA256Digest {
         var root: SHA256Digest?
         for hashes in incomplete where !hashes.isEmpty {
             root = Self.fold(hashes, right: root)

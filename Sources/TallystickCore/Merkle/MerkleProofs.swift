@@ -1,26 +1,26 @@
 /// Proof that a leaf is in a tree (RFC 6962, section 2.1.1).
-public struct InclusionProof: Hashable, Sendable {
+package struct InclusionProof: Hashable, Sendable {
     /// 0-based.
-    public let leafIndex: Int64
+    package let leafIndex: Int64
     /// Leaves of the tree.
-    public let treeSize: Int64
+    package let treeSize: Int64
     /// The audit path, from the leaf upwards.
-    public let hashes: [SHA256Digest]
+    package let hashes: [SHA256Digest]
 
-    public init(leafIndex: Int64, treeSize: Int64, hashes: [SHA256Digest]) {
+    package init(leafIndex: Int64, treeSize: Int64, hashes: [SHA256Digest]) {
         self.leafIndex = leafIndex
         self.treeSize = treeSize
         self.hashes = hashes
     }
 
     /// A proof as it was received: nil where a hash has not 32 bytes.
-    public init?(leafIndex: Int64, treeSize: Int64, hashes: [[UInt8]]) {
+    package init?(leafIndex: Int64, treeSize: Int64, hashes: [[UInt8]]) {
         guard let hashes = MerklePath.digests(hashes) else { return nil }
         self.init(leafIndex: leafIndex, treeSize: treeSize, hashes: hashes)
     }
 
     /// The root that follows from the proof; nil when the proof does not fit leaf and size exactly.
-    public func root(leafHash: SHA256Digest) -> SHA256Digest? {
+    package func root(leafHash: SHA256Digest) -> SHA256Digest? {
         guard leafIndex >= 0, leafIndex < treeSize else { return nil }
         let path = MerklePath(to: leafIndex, in: treeSize)
         guard hashes.count == path.inner + path.border else { return nil }
@@ -29,27 +29,27 @@ public struct InclusionProof: Hashable, Sendable {
     }
 
     /// Whether the proof shows that the leaf is in the tree with that root.
-    public func isValid(leafHash: SHA256Digest, root: SHA256Digest) -> Bool {
+    package func isValid(leafHash: SHA256Digest, root: SHA256Digest) -> Bool {
         self.root(leafHash: leafHash) == root
     }
 }
 
 /// Proof that a tree is the beginning of a larger one (RFC 6962, section 2.1.2).
-public struct ConsistencyProof: Hashable, Sendable {
+package struct ConsistencyProof: Hashable, Sendable {
     /// Leaves of the earlier tree.
-    public let firstSize: Int64
+    package let firstSize: Int64
     /// Leaves of the later tree.
-    public let secondSize: Int64
-    public let hashes: [SHA256Digest]
+    package let secondSize: Int64
+    package let hashes: [SHA256Digest]
 
-    public init(firstSize: Int64, secondSize: Int64, hashes: [SHA256Digest]) {
+    package init(firstSize: Int64, secondSize: Int64, hashes: [SHA256Digest]) {
         self.firstSize = firstSize
         self.secondSize = secondSize
         self.hashes = hashes
     }
 
     /// A proof as it was received: nil where a hash has not 32 bytes.
-    public init?(firstSize: Int64, secondSize: Int64, hashes: [[UInt8]]) {
+    package init?(firstSize: Int64, secondSize: Int64, hashes: [[UInt8]]) {
         guard let hashes = MerklePath.digests(hashes) else { return nil }
         self.init(firstSize: firstSize, secondSize: secondSize, hashes: hashes)
     }
@@ -58,7 +58,7 @@ public struct ConsistencyProof: Hashable, Sendable {
     ///
     /// Trees of one size are consistent when their roots are the same and the proof is empty. An empty
     /// first tree proves nothing, and is refused.
-    public func isValid(firstRoot: SHA256Digest, secondRoot: SHA256Digest) -> Bool {
+    package func isValid(firstRoot: SHA256Digest, secondRoot: SHA256Digest) -> Bool {
         guard firstSize > 0, firstSize <= secondSize else { return false }
         guard firstSize < secondSize else { return hashes.isEmpty && firstRoot == secondRoot }
         let shift = firstSize.trailingZeroBitCount
@@ -79,7 +79,7 @@ public struct ConsistencyProof: Hashable, Sendable {
 
     /// The same for roots as they were received. Roots that are no SHA-256 digests are told apart, but
     /// prove nothing more than that.
-    public func isValid(firstRoot: [UInt8], secondRoot: [UInt8]) -> Bool {
+    package func isValid(firstRoot: [UInt8], secondRoot: [UInt8]) -> Bool {
         if firstSize == secondSize {
             return firstSize > 0 && hashes.isEmpty && firstRoot == secondRoot
         }

@@ -1,11 +1,11 @@
 /// Names a tile of a log: C2SP tlog-tiles' level, index and width, with 256 hashes to a complete tile.
-public struct MerkleTileID: Hashable, Sendable {
+package struct MerkleTileID: Hashable, Sendable {
     /// 0 for leaf hashes; a hash of level n + 1 is the root of a complete tile of level n.
-    public let level: Int
+    package let level: Int
     /// 0-based, from the left.
-    public let index: Int64
+    package let index: Int64
     /// How many hashes the tile has in the log: 1 to 256.
-    public let width: Int
+    package let width: Int
 }
 
 /// A stored log, read through its tiles: roots, frontiers and proofs for the log's size and every earlier
@@ -14,33 +14,33 @@ public struct MerkleTileID: Hashable, Sendable {
 /// An answer is nil when it is out of the log's range, or when the reader gave fewer hashes than the tile
 /// must have; ``missing`` then names the tile. Each answer reads a few tiles a level, and keeps
 /// the last one of each level.
-public final class MerkleTree<Failure: Error> {
+package final class MerkleTree<Failure: Error> {
     /// Reads a tile's hashes, `width` of them; level 0 includes the incomplete tile at the end of
     /// the log. Nil when they are not there.
-    public typealias TileReader = (MerkleTileID) throws(Failure) -> [SHA256Digest]?
+    package typealias TileReader = (MerkleTileID) throws(Failure) -> [SHA256Digest]?
 
     /// Leaves of the log.
-    public let size: Int64
+    package let size: Int64
     /// The tile that a nil answer missed.
-    public private(set) var missing: MerkleTileID?
+    package private(set) var missing: MerkleTileID?
 
     private let read: TileReader
     private var lastTiles: [Int: (index: Int64, hashes: [SHA256Digest])] = [:]
 
-    public init(size: Int64, reading read: @escaping TileReader) {
+    package init(size: Int64, reading read: @escaping TileReader) {
         self.size = min(max(0, size), MerkleLog.maximumSize)
         self.read = read
     }
 
     /// The root of the first `size` leaves.
-    public func root(at size: Int64) throws(Failure) -> SHA256Digest? {
+    package func root(at size: Int64) throws(Failure) -> SHA256Digest? {
         missing = nil
         guard (0...self.size).contains(size) else { return nil }
         return try size == 0 ? MerkleHash.emptyRoot : root(of: 0..<size)
     }
 
     /// The right edge of the tree of the first `size` leaves, ready to take the leaves after them.
-    public func frontier(at size: Int64) throws(Failure) -> MerkleFrontier? {
+    package func frontier(at size: Int64) throws(Failure) -> MerkleFrontier? {
         missing = nil
         guard (0...self.size).contains(size) else { return nil }
         var subtrees: [SHA256Digest] = []
@@ -54,14 +54,14 @@ public final class MerkleTree<Failure: Error> {
     }
 
     /// The hash of one leaf.
-    public func leafHash(at index: Int64) throws(Failure) -> SHA256Digest? {
+    package func leafHash(at index: Int64) throws(Failure) -> SHA256Digest? {
         missing = nil
         guard index >= 0, index < size else { return nil }
         return try subtree(height: 0, index: index)
     }
 
     /// The proof that a leaf is in the tree of the first `size` leaves (RFC 6962, section 2.1.1).
-    public func inclusionProof(
+    package func inclusionProof(
         of index: Int64,
         in size: Int64
     ) throws(Failure) -> InclusionProof? {
@@ -81,7 +81,7 @@ public final class MerkleTree<Failure: Error> {
 
     /// The proof that the tree of the first `first` leaves is the beginning of that of the first
     /// `second` (RFC 6962, section 2.1.2). From an empty tree there is nothing to prove: nil.
-    public func consistencyProof(
+    package func consistencyProof(
         from first: Int64,
         to second: Int64
     ) throws(Failure) -> ConsistencyProof? {

@@ -28,13 +28,13 @@ public struct NoteError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Limits of notes and proofs.
-public enum NoteLimits {
+package enum NoteLimits {
     /// Bytes of a note or a proof.
-    public static let noteBytes = 1 << 20
+    package static let noteBytes = 1 << 20
     /// Bytes of a proof with its event.
-    public static let proofBytes = 48 << 20
+    package static let proofBytes = 48 << 20
     /// Signatures of a note.
-    public static let signatures = 100
+    package static let signatures = 100
     /// Hashes of a proof: a path of a tree with 2^56 leaves and its border.
-    public static let hashes = 128
+    package static let hashes = 128
 }

@@ -1,7 +1,7 @@
 /// Whether a delivery path brought its copy of an event, as far as its deliveries tell.
 ///
 /// Times are `recorded_at`, microseconds since 1970. The event's window closes a while after its first copy was recorded.
-public enum Presence: Sendable, Equatable {
+package enum Presence: Sendable, Equatable {
     /// Nobody can expect a copy: the origin had not delivered anything before the event came.
     case notExpected
     case present
@@ -13,15 +13,15 @@ public enum Presence: Sendable, Equatable {
     case silent
 
     /// What the store knows of one delivery path around one event.
-    public struct Deliveries: Sendable, Equatable {
+    package struct Deliveries: Sendable, Equatable {
         /// The origin's first delivery of all; nil where it has none.
-        public var first: Int64?
+        package var first: Int64?
         /// Its first delivery after the event's first copy was recorded.
-        public var next: Int64?
+        package var next: Int64?
         /// Its latest delivery.
-        public var last: Int64?
+        package var last: Int64?
 
-        public init(first: Int64?, next: Int64?, last: Int64?) {
+        package init(first: Int64?, next: Int64?, last: Int64?) {
             self.first = first
             self.next = next
             self.last = last
@@ -33,7 +33,7 @@ public enum Presence: Sendable, Equatable {
     /// - parameter recordedAt: when the event's first copy was recorded.
     /// - parameter window: microseconds.
     /// - parameter asOf: the run's clock.
-    public static func judge(
+    package static func judge(
         recordedAt: Int64,
         window: Int64,
         hasCopy: Bool,

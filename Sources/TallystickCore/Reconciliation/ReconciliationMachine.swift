@@ -22,7 +22,7 @@ public struct ReconciliationMachine: Sendable, Equatable {
     }
 
     /// The raw values are those of `reconciliation_transitions.event`.
-    public enum Event: String, Sendable, CaseIterable {
+    package enum Event: String, Sendable, CaseIterable {
         /// The run begins.
         case start
         /// New events and copies were taken in.
@@ -58,7 +58,7 @@ public struct ReconciliationMachine: Sendable, Equatable {
 
     /// Goes where an event leads; nil, and stays, where the event cannot happen.
     @discardableResult
-    public mutating func apply(_ event: Event) -> State? {
+    package mutating func apply(_ event: Event) -> State? {
         switch (state, event) {
         case (.idle, .start): state = .collecting
         case (.collecting, .collected): state = .comparing

@@ -4,9 +4,9 @@
 /// source and id, each after its number of bytes (4 bytes, big-endian): of these 64 bits the highest 53,
 /// divided by 2^53. It lies in 0 ..< 1. The event is in the sample when the number is less than the percentage / 100. A
 /// higher percentage so keeps every event that a lower one has.
-public enum Sampling {
+package enum Sampling {
     /// Whether an event is in a category's sample.
-    public static func includes(
+    package static func includes(
         source: String,
         id: String,
         in category: StoreSettings.Category
@@ -17,7 +17,7 @@ public enum Sampling {
     }
 
     /// The event's sample number: 0 ..< 1.
-    public static func number(source: String, id: String) -> Double {
+    package static func number(source: String, id: String) -> Double {
         var bytes = Array("tallystick sample 1\n".utf8)
         for text in [source, id] {
             let count = UInt32(truncatingIfNeeded: text.utf8.count)

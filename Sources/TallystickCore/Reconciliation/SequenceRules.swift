@@ -1,18 +1,18 @@
 /// The CloudEvents extension `sequence`, where it counts: whole numbers that a source gives out one after the other.
-public enum SequenceRules {
+package enum SequenceRules {
     /// Numbers that did not come: both ends are missing.
-    public struct Gap: Hashable, Sendable {
-        public var first: Int64
-        public var last: Int64
+    package struct Gap: Hashable, Sendable {
+        package var first: Int64
+        package var last: Int64
 
-        public init(first: Int64, last: Int64) {
+        package init(first: Int64, last: Int64) {
             self.first = first
             self.last = last
         }
     }
 
     /// What a source's next number changes.
-    public enum Change: Sendable, Equatable {
+    package enum Change: Sendable, Equatable {
         /// Another event of the source has the number.
         case collision
         /// The number is known now; `removed` is the gap in which it lies, `added` are the gaps that are left or new.
@@ -21,7 +21,7 @@ public enum SequenceRules {
 
     /// The number behind an attribute's text; nil where it is no whole number of 64 bits, so that nothing is
     /// said about gaps.
-    public static func number(_ text: String) -> Int64? {
+    package static func number(_ text: String) -> Int64? {
         guard let first = text.utf8.first, first &- 0x30 <= 9 || first == 0x2D else { return nil }
         return Int64(text)
     }
@@ -29,7 +29,7 @@ public enum SequenceRules {
     /// Places a number among those that a source gave out before.
     ///
     /// - parameter previous: the largest known number below it; `next` the smallest above it.
-    public static func place(
+    package static func place(
         _ number: Int64,
         isKnown: Bool,
         previous: Int64?,
@@ -50,11 +50,11 @@ public enum SequenceRules {
 }
 
 /// What the bytes of a stored event are worth.
-public enum AtRest {
+package enum AtRest {
     /// The kind of conflict over a stored event; nil where its proofs agree.
     ///
     /// - parameter checksumAgrees: nil where nobody can tell, because the store never knew the key that the checksum names.
-    public static func conflict(leafAgrees: Bool, checksumAgrees: Bool?) -> ConflictKind? {
+    package static func conflict(leafAgrees: Bool, checksumAgrees: Bool?) -> ConflictKind? {
         guard leafAgrees, checksumAgrees != false else { return .tamperedAtRest }
         return checksumAgrees == nil ? .unverifiable : nil
     }

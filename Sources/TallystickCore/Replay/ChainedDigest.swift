@@ -15,17 +15,17 @@
 ///
 /// Plain SHA-256 would do, if the state of the library's hasher could be stored; a hash for each record
 /// costs several times as much.
-public struct ChainedDigest: Sendable, Equatable {
+package struct ChainedDigest: Sendable, Equatable {
     /// Bytes of a chunk.
-    public static let chunkByteCount = 1024
+    package static let chunkByteCount = 1024
     /// Most bytes that a ``state`` has.
-    public static let maximumStateByteCount = SHA256Digest.byteCount + chunkByteCount - 1
+    package static let maximumStateByteCount = SHA256Digest.byteCount + chunkByteCount - 1
 
     /// The chain value, and the bytes after the last complete chunk.
     private var buffer: [UInt8]
 
     /// Of no bytes yet.
-    public init() {
+    package init() {
         buffer = SHA256Digest.zero.bytes
         buffer.reserveCapacity(2 * Self.chunkByteCount)
     }
@@ -33,7 +33,7 @@ public struct ChainedDigest: Sendable, Equatable {
     /// A digest that goes on from a stored state.
     ///
     /// - returns: nil when the number of bytes is none that a state has.
-    public init?(state: [UInt8]) {
+    package init?(state: [UInt8]) {
         guard (SHA256Digest.byteCount...Self.maximumStateByteCount).contains(state.count) else {
             return nil
         }
@@ -43,13 +43,13 @@ public struct ChainedDigest: Sendable, Equatable {
 
     /// The state to be stored: the chain value (32 bytes), then the bytes after the last complete chunk
     /// (0 to 1023). Its SHA-256 is the digest.
-    public var state: [UInt8] { buffer }
+    package var state: [UInt8] { buffer }
 
     /// The digest of all bytes so far; more can follow.
-    public var digest: SHA256Digest { SHA256Digest(hashing: buffer) }
+    package var digest: SHA256Digest { SHA256Digest(hashing: buffer) }
 
     /// Takes in more bytes.
-    public mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) {
         buffer.append(contentsOf: bytes)
         hashChunks()
     }

@@ -4,7 +4,7 @@
 /// It is the SHA-256 of the ASCII bytes `tallystick content 1` and a line feed, then for each effective
 /// event, in ascending order of the bytes of source and then id: source and id, each after its number of
 /// bytes (4 bytes, big-endian), and the SHA-256 of its content's ``ComparisonForm`` (32 bytes).
-public struct ContentDigest: Sendable {
+package struct ContentDigest: Sendable {
     private static let header = "tallystick content 1\n"
     private static let bufferByteCount = 1 << 15
 
@@ -13,15 +13,15 @@ public struct ContentDigest: Sendable {
     private var lastSource: [UInt8] = []
     private var lastID: [UInt8] = []
     /// Events so far.
-    public private(set) var count: Int64 = 0
+    package private(set) var count: Int64 = 0
 
     /// Of no events yet.
-    public init() { buffer = Array(Self.header.utf8) }
+    package init() { buffer = Array(Self.header.utf8) }
 
     /// Takes in the next effective event.
     ///
     /// - returns: false, and takes in nothing, when it does not come after the one before.
-    public mutating func append(
+    package mutating func append(
         source: UnsafeRawBufferPointer,
         id: UnsafeRawBufferPointer,
         form: SHA256Digest
@@ -43,7 +43,7 @@ public struct ContentDigest: Sendable {
     }
 
     /// The digest of all events so far; more can follow.
-    public var digest: SHA256Digest {
+    package var digest: SHA256Digest {
         var copy = self
         copy.flush()
         return copy.hasher.digest()

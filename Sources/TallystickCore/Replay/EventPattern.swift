@@ -1,6 +1,6 @@
 /// Which event types a section of a projection takes: one type, all types that begin with a prefix and a
 /// dot, or all.
-public enum EventPattern: Hashable, Sendable {
+package enum EventPattern: Hashable, Sendable {
     /// `*`
     case any
     /// `PREFIX.*`; the bytes are the prefix and its dot.
@@ -10,7 +10,7 @@ public enum EventPattern: Hashable, Sendable {
 
     /// - returns: nil for a text that is empty, or that has white space, or `*` other than at the end
     ///   after a dot or alone.
-    public init?(_ text: some StringProtocol) {
+    package init?(_ text: some StringProtocol) {
         let bytes = Array(text.utf8)
         if bytes == [0x2A] {
             self = .any
@@ -25,7 +25,7 @@ public enum EventPattern: Hashable, Sendable {
     }
 
     /// Whether a type, as UTF-8, is taken. Types are compared by bytes.
-    public func matches(_ type: UnsafeRawBufferPointer) -> Bool {
+    package func matches(_ type: UnsafeRawBufferPointer) -> Bool {
         switch self {
         case .any: true
         case .prefix(let prefix): type.starts(with: prefix)
@@ -34,13 +34,13 @@ public enum EventPattern: Hashable, Sendable {
     }
 
     /// Whether a type is taken.
-    public func matches(_ type: String) -> Bool {
+    package func matches(_ type: String) -> Bool {
         var type = type
         return type.withUTF8 { matches(UnsafeRawBufferPointer($0)) }
     }
 
     /// The pattern as a projection file writes it.
-    public var text: String {
+    package var text: String {
         switch self {
         case .any: "*"
         case .prefix(let prefix): String(decoding: prefix, as: UTF8.self) + "*"

@@ -22,7 +22,7 @@ public struct ProjectionFile: Sendable, Equatable {
     }
 
     /// A value that a statement can use. The raw values are the names in SQL, after the colon.
-    public enum Parameter: String, Sendable, CaseIterable {
+    package enum Parameter: String, Sendable, CaseIterable {
         case position, source, id, type, stream, revision, category, origin, subject, time
         case recordedAt = "recorded_at"
         /// JSON text, bytes for binary data, else NULL.
@@ -33,7 +33,7 @@ public struct ProjectionFile: Sendable, Equatable {
         case decision
 
         /// Whether only `correct` sections have it.
-        public var isOfCorrections: Bool {
+        package var isOfCorrections: Bool {
             switch self {
             case .previousData, .resolutionID, .decision: true
             default: false
@@ -42,28 +42,28 @@ public struct ProjectionFile: Sendable, Equatable {
     }
 
     /// One SQL statement.
-    public struct SQLStatement: Sendable, Equatable {
+    package struct SQLStatement: Sendable, Equatable {
         /// As written, comments inside included, without the semicolon.
-        public let sql: String
+        package let sql: String
         /// Where it begins in the file; 1-based.
-        public let line: Int
+        package let line: Int
         /// Where it begins in its line; 1-based, in bytes.
-        public let column: Int
+        package let column: Int
         /// The parameters that it uses, each once, in the order in which they first occur: which is the
         /// order of their indices in SQLite.
-        public let parameters: [Parameter]
+        package let parameters: [Parameter]
     }
 
     /// Statements that are run for each event, or correction, of certain types.
-    public struct Section: Sendable, Equatable {
+    package struct Section: Sendable, Equatable {
         /// One is enough for the section to be run.
-        public let patterns: [EventPattern]
-        public let statements: [SQLStatement]
+        package let patterns: [EventPattern]
+        package let statements: [SQLStatement]
         /// 1-based.
-        public let line: Int
+        package let line: Int
 
         /// Whether the section is run for a type, as UTF-8.
-        public func matches(_ type: UnsafeRawBufferPointer) -> Bool {
+        package func matches(_ type: UnsafeRawBufferPointer) -> Bool {
             patterns.contains { $0.matches(type) }
         }
     }
@@ -90,11 +90,11 @@ public struct ProjectionFile: Sendable, Equatable {
     public let version: Int64
     public let onCorrection: OnCorrection
     /// Statements that create the tables.
-    public let setup: [SQLStatement]
+    package let setup: [SQLStatement]
     /// What is run for each event; in file order.
-    public let on: [Section]
+    package let on: [Section]
     /// What is run for each correction; in file order.
-    public let correct: [Section]
+    package let correct: [Section]
     /// Of the file's bytes.
     public let digest: SHA256Digest
 

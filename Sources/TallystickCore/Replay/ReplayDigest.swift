@@ -14,9 +14,9 @@
 /// position, id of the resolution or 0.
 ///
 /// Neither digest depends on batches, interruptions, machines or the time of recording.
-public struct ReplayDigest: Sendable, Equatable {
+package struct ReplayDigest: Sendable, Equatable {
     /// What was done with an event, or with a correction. The raw values are part of the format.
-    public enum Action: UInt8, Sendable, CaseIterable {
+    package enum Action: UInt8, Sendable, CaseIterable {
         /// Applied in its place.
         case applied = 0x61
         /// Set aside with its error, or because an earlier event of its stream was.
@@ -30,26 +30,26 @@ public struct ReplayDigest: Sendable, Equatable {
     private var chain: ChainedDigest
 
     /// Of nothing yet.
-    public init() { chain = ChainedDigest() }
+    package init() { chain = ChainedDigest() }
 
     /// A digest that goes on from the state of a checkpoint.
     ///
     /// - returns: nil when it is no state.
-    public init?(state: [UInt8]) {
+    package init?(state: [UInt8]) {
         guard let chain = ChainedDigest(state: state) else { return nil }
         self.chain = chain
     }
 
     /// The state, to be stored with a checkpoint: 32 to 1055 bytes, whose SHA-256 is ``value``.
-    public var state: [UInt8] { chain.state }
+    package var state: [UInt8] { chain.state }
 
     /// The digest of all records so far; more can follow. Each call costs a hash.
-    public var value: SHA256Digest { chain.digest }
+    package var value: SHA256Digest { chain.digest }
 
     /// Takes in an event that was consumed.
     ///
     /// - parameter stream: its stream's name as UTF-8.
-    public mutating func addEvent(
+    package mutating func addEvent(
         position: Int64,
         revision: Int64,
         content: SHA256Digest,
@@ -59,7 +59,7 @@ public struct ReplayDigest: Sendable, Equatable {
     }
 
     /// Takes in an event that was consumed.
-    public mutating func addEvent(
+    package mutating func addEvent(
         position: Int64,
         revision: Int64,
         content: SHA256Digest,
@@ -77,14 +77,14 @@ public struct ReplayDigest: Sendable, Equatable {
     }
 
     /// Takes in an event that was passed over, because a resolution excluded it.
-    public mutating func addExcluded(position: Int64, resolutionID: Int64) {
+    package mutating func addExcluded(position: Int64, resolutionID: Int64) {
         chain.append(kind: 0x58, position, resolutionID)
     }
 
     /// Takes in a correction that was consumed.
     ///
     /// - parameter content: of the event as it counts from now on; zero when it does not count any more.
-    public mutating func addCorrection(
+    package mutating func addCorrection(
         resolutionID: Int64,
         position: Int64,
         content: SHA256Digest,
@@ -105,7 +105,7 @@ public struct ReplayDigest: Sendable, Equatable {
     /// Takes in what was done with an event, or with a correction.
     ///
     /// - parameter resolutionID: 0 for an event.
-    public mutating func add(_ action: Action, position: Int64, resolutionID: Int64 = 0) {
+    package mutating func add(_ action: Action, position: Int64, resolutionID: Int64 = 0) {
         chain.append(kind: action.rawValue, position, resolutionID)
     }
 }

@@ -1,14 +1,14 @@
 /// The two clocks that a breaker is told: one that survives no restart of the machine but never jumps, and one
 /// that survives but can be set.
-public struct BreakerTime: Sendable, Equatable {
+package struct BreakerTime: Sendable, Equatable {
     /// Names the machine's run since it started (Linux: `/proc/sys/kernel/random/boot_id`).
-    public var bootID: String
+    package var bootID: String
     /// Microseconds since the machine started, sleep included.
-    public var boot: Int64
+    package var boot: Int64
     /// Microseconds since 1970.
-    public var wall: Int64
+    package var wall: Int64
 
-    public init(bootID: String, boot: Int64, wall: Int64) {
+    package init(bootID: String, boot: Int64, wall: Int64) {
         self.bootID = bootID
         self.boot = boot
         self.wall = wall
@@ -16,12 +16,12 @@ public struct BreakerTime: Sendable, Equatable {
 }
 
 /// When a wait ends, on both clocks.
-public struct BreakerDeadline: Sendable, Equatable {
-    public var bootID: String
-    public var boot: Int64
-    public var wall: Int64
+package struct BreakerDeadline: Sendable, Equatable {
+    package var bootID: String
+    package var boot: Int64
+    package var wall: Int64
 
-    public init(bootID: String, boot: Int64, wall: Int64) {
+    package init(bootID: String, boot: Int64, wall: Int64) {
         self.bootID = bootID
         self.boot = boot
         self.wall = wall
@@ -38,7 +38,7 @@ public struct BreakerDeadline: Sendable, Equatable {
     ///
     /// In the same run of the machine the boot clock tells. After a restart it is the wall clock, but never more
     /// than the whole wait: a clock that was set back cannot hold a breaker open.
-    public func remaining(at now: BreakerTime, wait: Int64) -> Int64 {
+    package func remaining(at now: BreakerTime, wait: Int64) -> Int64 {
         if bootID == now.bootID { return max(0, boot - now.boot) }
         return max(0, min(wall - now.wall, wait))
     }

@@ -1,5 +1,5 @@
 /// Outcomes of the latest calls: of a number of calls, or of a span of time.
-public struct BreakerWindow: Sendable, Equatable {
+package struct BreakerWindow: Sendable, Equatable {
     /// Parts into which a span of time is cut; a part is at least a second long.
     static let parts: Int64 = 60
 

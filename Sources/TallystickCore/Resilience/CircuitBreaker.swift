@@ -20,11 +20,11 @@ public struct CircuitBreaker: Sendable, Equatable {
     }
 
     /// A change of state, for the audit trail.
-    public struct Transition: Sendable, Equatable {
-        public var from: State
-        public var to: State
+    package struct Transition: Sendable, Equatable {
+        package var from: State
+        package var to: State
         /// `failure_rate`, `calls_succeeded`, `wait_over`, `half_open_time_over` or `set`.
-        public var cause: String
+        package var cause: String
     }
 
     /// The wait doubles at most so often.
@@ -35,7 +35,7 @@ public struct CircuitBreaker: Sendable, Equatable {
     /// How often it opened since it was last closed.
     public private(set) var openings = 0
     /// When open ends, or half-open.
-    public private(set) var deadline: BreakerDeadline?
+    package private(set) var deadline: BreakerDeadline?
     /// Calls that half-open has permitted.
     public private(set) var permitted = 0
     private var window: BreakerWindow
@@ -48,15 +48,15 @@ public struct CircuitBreaker: Sendable, Equatable {
     // MARK: Storing
 
     /// What is stored of a breaker.
-    public struct Stored: Sendable, Equatable {
-        public var state: State
-        public var openings: Int
-        public var permitted: Int
-        public var deadline: BreakerDeadline?
+    package struct Stored: Sendable, Equatable {
+        package var state: State
+        package var openings: Int
+        package var permitted: Int
+        package var deadline: BreakerDeadline?
         /// The calls that count.
-        public var window: String
+        package var window: String
 
-        public init(
+        package init(
             state: State,
             openings: Int,
             permitted: Int,
@@ -71,7 +71,7 @@ public struct CircuitBreaker: Sendable, Equatable {
         }
     }
 
-    public var stored: Stored {
+    package var stored: Stored {
         Stored(
             state: state,
             openings: openings,
@@ -82,7 +82,7 @@ public struct CircuitBreaker: Sendable, Equatable {
     }
 
     /// A breaker as it was stored, under settings that may have changed since.
-    public init(_ settings: StoreSettings.Breaker, stored: Stored) {
+    package init(_ settings: StoreSettings.Breaker, stored: Stored) {
         self.settings = settings
         state = stored.state
         openings = max(0, stored.openings)
@@ -117,12 +117,12 @@ public struct CircuitBreaker: Sendable, Equatable {
     }
 
     /// Microseconds until something changes by itself; nil where nothing does.
-    public func remaining(at now: BreakerTime) -> Int64? {
+    package func remaining(at now: BreakerTime) -> Int64? {
         deadline.map { $0.remaining(at: now, wait: wait) }
     }
 
     /// Whether what it guards must not be relied on now. Unlike ``permit(at:)`` this changes nothing.
-    public func isOpen(at now: BreakerTime) -> Bool {
+    package func isOpen(at now: BreakerTime) -> Bool {
         switch state {
         case .forcedOpen: true
         case .open: (remaining(at: now) ?? 0) > 0
@@ -133,7 +133,7 @@ public struct CircuitBreaker: Sendable, Equatable {
     // MARK: Calls
 
     /// Asks for a call, and moves on where time has brought a change.
-    public mutating func permit(at now: BreakerTime) -> (isPermitted: Bool, changes: [Transition]) {
+    package mutating func permit(at now: BreakerTime) -> (isPermitted: Bool, changes: [Transition]) {
         var changes: [Transition] = []
         if state == .halfOpen, (remaining(at: now) ?? 0) == 0 {
             changes.append(open(at: now, "half_open_time_over"))
@@ -154,7 +154,7 @@ public struct CircuitBreaker: Sendable, Equatable {
     }
 
     /// Takes in the outcome of a permitted call.
-    public mutating func record(failed: Bool, at now: BreakerTime) -> Transition? {
+    package mutating func record(failed: Bool, at now: BreakerTime) -> Transition? {
         switch state {
         case .open, .forcedOpen, .disabled: return nil
         case .closed:
@@ -172,7 +172,7 @@ public struct CircuitBreaker: Sendable, Equatable {
     /// A person's override.
     ///
     /// - returns: nil where it is in that state already, or for `half_open`, which only a wait leads to.
-    public mutating func set(_ new: State, at now: BreakerTime) -> Transition? {
+    package mutating func set(_ new: State, at now: BreakerTime) -> Transition? {
         guard new != state, new != .halfOpen else { return nil }
         switch new {
         case .open: return open(at: now, "set")

@@ -10,14 +10,14 @@ extension [UInt8]: ByteOutput {}
 ///
 /// It is for loops that write many small pieces: an array asks at each of them whether somebody else has it too.
 @frozen
-public struct ByteBuffer: ~Copyable, ByteOutput {
+package struct ByteBuffer: ~Copyable, ByteOutput {
     @usableFromInline var memory: UnsafeMutableRawBufferPointer
     @usableFromInline var used = 0
 
     /// An empty buffer.
     ///
     /// - parameter capacity: bytes for which memory is taken at once; at least 1.
-    public init(capacity: Int = 4096) {
+    package init(capacity: Int = 4096) {
         memory = .allocate(byteCount: max(1, capacity), alignment: 8)
     }
 
@@ -25,23 +25,23 @@ public struct ByteBuffer: ~Copyable, ByteOutput {
 
     /// How many bytes there are.
     @inlinable
-    public var count: Int { used }
+    package var count: Int { used }
 
     /// The bytes, valid until the buffer is changed or gone.
     @inlinable
-    public var bytes: UnsafeRawBufferPointer {
+    package var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: memory[..<used])
     }
 
     /// Makes room for so many more bytes.
     @inlinable @inline(__always)
-    public mutating func reserve(_ more: Int) {
+    package mutating func reserve(_ more: Int) {
         if more > memory.count - used { grow(more) }
     }
 
     /// Adds a byte.
     @inlinable @inline(__always)
-    public mutating func append(_ byte: UInt8) {
+    package mutating func append(_ byte: UInt8) {
         reserve(1)
         memory[used] = byte
         used += 1
@@ -49,14 +49,14 @@ public struct ByteBuffer: ~Copyable, ByteOutput {
 
     /// Adds bytes, which are not of this buffer.
     @inlinable @inline(__always)
-    public mutating func append(contentsOf bytes: UnsafeRawBufferPointer) {
+    package mutating func append(contentsOf bytes: UnsafeRawBufferPointer) {
         reserve(bytes.count)
         UnsafeMutableRawBufferPointer(rebasing: memory[used...]).copyMemory(from: bytes)
         used += bytes.count
     }
 
     /// Removes all bytes; their memory is kept.
-    public mutating func removeAll() { used = 0 }
+    package mutating func removeAll() { used = 0 }
 
     /// Adds a text that is known when the program is built.
     @inline(__always)

@@ -1,8 +1,8 @@
 /// Writes the OpenMetrics 1.0 text format (openmetrics.io, RFC-style draft, section 3), which Prometheus
 /// scrapes.
-public struct OpenMetricsText: Sendable {
+package struct OpenMetricsText: Sendable {
     /// Types of metric families. The raw values are those of the format.
-    public enum MetricType: String, Sendable {
+    package enum MetricType: String, Sendable {
         /// Only grows; its samples end with `_total`.
         case counter
         case gauge
@@ -20,13 +20,13 @@ public struct OpenMetricsText: Sendable {
 
     private var text = ""
 
-    public init() {}
+    package init() {}
 
     /// Adds a family with all its samples; nothing where there are none.
     ///
     /// - parameter name: letters, digits and `_`; ends with `_` and the unit where there is one.
     /// - parameter help: one line of what it is.
-    public mutating func add(
+    package mutating func add(
         _ name: String,
         _ type: MetricType,
         unit: String? = nil,
@@ -48,7 +48,7 @@ public struct OpenMetricsText: Sendable {
     }
 
     /// The whole text; nothing can follow it.
-    public var ended: String { text + "# EOF\n" }
+    package var ended: String { text + "# EOF\n" }
 
     private static func number(_ value: Double) -> String {
         guard value.isFinite else { return value.isNaN ? "NaN" : value < 0 ? "-Inf" : "+Inf" }

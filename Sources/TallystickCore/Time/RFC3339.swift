@@ -1,7 +1,7 @@
 /// Writes and reads times in microseconds since 1970-01-01T00:00:00Z, the unit of every stored time.
-public enum RFC3339 {
+package enum RFC3339 {
     /// Microseconds since 1970 as `2026-03-01T10:00:00.000001Z`: UTC, always six digits after the point.
-    public static func string(microseconds: Int64) -> String {
+    package static func string(microseconds: Int64) -> String {
         var text: [UInt8] = []
         text.reserveCapacity(27)
         write(microseconds: microseconds, to: &text)
@@ -9,7 +9,7 @@ public enum RFC3339 {
     }
 
     /// Appends what ``string(microseconds:)`` gives.
-    public static func write(microseconds: Int64, to output: inout [UInt8]) {
+    package static func write(microseconds: Int64, to output: inout [UInt8]) {
         let (seconds, rest) = CivilDate.floorDivide(microseconds, 1_000_000)
         writeSecond(seconds, to: &output)
         output.append(0x2E)
@@ -40,12 +40,12 @@ public enum RFC3339 {
     }
 
     /// Microseconds since 1970 of a date-time, further digits cut off; nil where it is not valid.
-    public static func microseconds(_ text: UnsafeRawBufferPointer) -> Int64? {
+    package static func microseconds(_ text: UnsafeRawBufferPointer) -> Int64? {
         RFC3339Instant(text)?.microseconds
     }
 
     /// Microseconds since 1970 of a date-time, further digits cut off; nil where it is not valid.
-    public static func microseconds(_ text: String) -> Int64? { RFC3339Instant(text)?.microseconds }
+    package static func microseconds(_ text: String) -> Int64? { RFC3339Instant(text)?.microseconds }
 
     /// Appends a number with at least `width` digits.
     private static func write(_ number: Int64, _ width: Int, to output: inout [UInt8]) {
