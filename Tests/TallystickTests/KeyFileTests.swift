@@ -157,7 +157,7 @@ struct KeyFileTests {
         let after = try KeySource.file(path).load()
         #expect(after["k1"]?.state == .retired)
         #expect(after["k1"]?.fingerprint == before["k1"]?.fingerprint)
-        #expect(access(path + ".new", F_OK) != 0)
+        #expect(access(path + ".tally-new", F_OK) != 0)
     }
 
     @Test("A symbolic link is read, and never replaced by a change")
@@ -170,7 +170,7 @@ struct KeyFileTests {
 
     @Test("Two processes never change a file at once; what a killed one left is replaced")
     func lock() throws {
-        let other = open(path + ".new", O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        let other = open(path + ".tally-new", O_WRONLY | O_CREAT | O_EXCL, 0o600)
         #expect(flock(other, LOCK_EX) == 0)
         let failure = #expect(throws: StoreError.self) {
             try KeyRingFile.change(path) { $0.retire("k1") }
@@ -180,7 +180,7 @@ struct KeyFileTests {
         close(other)
         try KeyRingFile.change(path) { $0.retire("k1") }
         #expect(try KeySource.file(path).load()["k1"]?.state == .retired)
-        #expect(access(path + ".new", F_OK) != 0)
+        #expect(access(path + ".tally-new", F_OK) != 0)
     }
 
     @Test("A signing key's file is judged as a ring's, and never replaced")

@@ -63,9 +63,11 @@ enum BackupFile {
         _ check: (String, LogHeads) throws -> Result
     ) throws -> Result {
         let source = try StoreFile.openForReading(path, options)
-        guard access(destination, F_OK) != 0 else {
+        var status = stat()
+        guard lstat(destination, &status) != 0 else {
             throw PendingFile.alreadyThere(destination, operation, .storeExists)
         }
+        try NewFile.refuseLeftLog(beside: destination, during: operation, .storeExists)
         let file = try PendingFile(for: destination, permissions: 0o600, during: operation)
         let heads = try source.read {
             let heads = try LogHeads(in: source, try MerkleRows(in: source))

@@ -17,6 +17,7 @@ enum ProjectionTarget {
     ) throws -> Connection {
         // Opening and closing one of these would drop the locks that this process has on it.
         guard !StorePlace.isPart(path, of: store) else { throw isStore(path) }
+        try NewFile.checkName(path, during: opening)
         try create(path)
         try StorePlace.check(path, forWriting: true, during: opening)
         do {
@@ -63,6 +64,7 @@ enum ProjectionTarget {
     private static func create(_ path: String) throws(StoreError) {
         var status = stat()
         guard lstat(path, &status) != 0 else { return }
+        try NewFile.refuseLeftLog(beside: path, during: "create the projection's file")
         close(
             try NewFile.create(
                 path,

@@ -86,13 +86,17 @@ final class DemoFolder {
         isKept = keep != nil
         if let keep {
             path = keep
+            try NewFile.checkName(keep, during: "create the folder")
             guard mkdir(keep, 0o700) == 0 else {
+                let number = errno
                 throw StoreError(
                     .cannotCreate,
                     during: "create the folder",
                     on: keep,
-                    String(cString: strerror(errno)),
-                    hint: "Name a folder that does not exist"
+                    String(cString: strerror(number)),
+                    hint: number == EEXIST
+                        ? "Name a folder that does not exist"
+                        : "Check the folder that is to hold it, or choose another path"
                 )
             }
             return

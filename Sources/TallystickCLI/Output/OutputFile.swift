@@ -47,7 +47,8 @@ final class OutputFile {
         }
     }
 
-    private static func isReplaceable(_ path: String) -> Bool {
+    /// Whether a new file takes the path: there is none, or a regular one.
+    static func isReplaceable(_ path: String) -> Bool {
         var status = stat()
         guard stat(path, &status) == 0 else { return true }
         return status.st_mode & S_IFMT == S_IFREG

@@ -12,12 +12,20 @@ enum OutputGuard {
 
     /// - throws: `StoreError` with `cannotCreate` for a path that must not be replaced.
     static func check(_ path: String) throws(StoreError) {
-        guard path != "-", let target = Identity(path) else { return }
+        guard path != "-" else { return }
+        if OutputFile.isReplaceable(path) {
+            do throws(StoreError) {
+                try NewFile.checkName(path, during: "create the output")
+            } catch {
+                throw refusal(path, error.message)
+            }
+        }
+        guard let target = Identity(path) else { return }
         if let kind = precious(path) {
             throw refusal(path, "this is \(kind)")
         }
         let files = inputs(CommandLine.arguments).flatMap { word in
-            [word] + companions.map { word + $0 }
+            [word] + StorePlace.companions.map { word + $0 }
         }
         if files.contains(where: { Identity($0) == target }) {
             throw refusal(path, "the command uses this file")
@@ -60,8 +68,6 @@ enum OutputGuard {
         return kinds.first { start[..<count].starts(with: $0.0.utf8) }?.1
     }
 
-    /// The endings of the files that SQLite keeps beside a database.
-    private static let companions = ["-wal", "-shm", "-journal"]
     private static let option = "--output"
 
     private static func outputs(_ arguments: [String]) -> [String] {

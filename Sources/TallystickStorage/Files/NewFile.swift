@@ -13,6 +13,7 @@ package enum NewFile {
         ifThere code: StoreError.Code = .cannotCreate,
         hint: String
     ) throws(StoreError) -> Int32 {
+        try checkName(path, during: operation)
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             let number = errno
@@ -26,6 +27,57 @@ package enum NewFile {
             )
         }
         return descriptor
+    }
+
+    /// Refuses a name that a file must not have: SQLite deletes, overwrites or plays back what it finds beside a
+    /// database under the names of its own files, and what is called as an unpublished file makes way for the next one.
+    ///
+    /// - throws: `StoreError` with `cannotCreate`.
+    package static func checkName(
+        _ path: String,
+        during operation: String
+    ) throws(StoreError) {
+        for ending in StorePlace.companions where path.hasSuffix(ending) {
+            throw StoreError(
+                .cannotCreate,
+                during: operation,
+                on: path,
+                "names that end in \(ending) belong to SQLite, which deletes or overwrites such files",
+                hint: "Choose another name; nothing was changed"
+            )
+        }
+        guard !path.hasSuffix(PendingFile.ending) else {
+            throw StoreError(
+                .cannotCreate,
+                during: operation,
+                on: path,
+                "names that end in \(PendingFile.ending) belong to files that are not complete yet",
+                hint: "Choose another name; nothing was changed"
+            )
+        }
+    }
+
+    /// Refuses a new database beside the log or the journal of an earlier one of the same name: SQLite would take
+    /// it for the new one's own, and play it back.
+    ///
+    /// - parameter code: as for a file that is there already.
+    package static func refuseLeftLog(
+        beside path: String,
+        during operation: String,
+        _ code: StoreError.Code = .cannotCreate
+    ) throws(StoreError) {
+        for ending in ["-wal", "-journal"] {
+            var status = stat()
+            // An empty one holds nothing that could be played back.
+            guard lstat(path + ending, &status) == 0, status.st_size > 0 else { continue }
+            throw StoreError(
+                code,
+                during: operation,
+                on: path + ending,
+                "this is what an earlier database of that name has left, and it would change the new one",
+                hint: "Move it to where that database is now, or remove it; or choose another path"
+            )
+        }
     }
 
     /// What it says that a file cannot be made: of the path, or of what the system and the process have left.

@@ -4,11 +4,12 @@ package import TallystickSQLite
 
 /// A file that takes its name once it is complete and on the disk, or never.
 ///
-/// Until then it is called `PATH.new`. Whoever writes it holds a lock on it (flock(2)), so that what a killed
+/// Until then it is called `PATH.tally-new`. Whoever writes it holds a lock on it (flock(2)), so that what a killed
 /// process left behind is told from what another one is writing, and makes way for the next attempt.
 package final class PendingFile {
-    /// The ending of the name that the file has until it is published.
-    package static let ending = ".new"
+    /// The ending of the name that the file has until it is published: one that nobody gives a file of their own,
+    /// because what has it is removed.
+    package static let ending = ".tally-new"
 
     /// The name that the file will have.
     package let path: String
@@ -24,22 +25,22 @@ package final class PendingFile {
     /// - parameters:
     ///   - permissions: before the process's umask.
     ///   - operation: for errors, as a verb phrase.
-    /// - throws: `StoreError`: `busy` while another process writes the same file; `cannotCreate`.
+    /// - throws: `StoreError`: `busy` while another process writes the same file; `cannotCreate`, also for a name
+    ///   that belongs to SQLite.
     package init(
         for path: String,
         permissions: UInt32,
         during operation: String
     ) throws(StoreError) {
+        try NewFile.checkName(path, during: operation)
         self.path = path
         self.operation = operation
         temporaryPath = path + Self.ending
         var created: Int32?
         for _ in 0..<Self.attempts where created == nil {
-            created = try Self.create(temporaryPath, permissions, operation)
+            created = try Self.create(path, permissions, operation)
         }
-        guard let created else {
-            throw Self.busy(temporaryPath, operation)
-        }
+        guard let created else { throw Self.busy(path, operation) }
         descriptor = created
     }
 
@@ -47,17 +48,15 @@ package final class PendingFile {
 
     /// How often a file is made again that another process removed as a leftover before it was locked.
     private static let attempts = 10
-    /// What SQLite keeps beside a file that it was pointed to.
-    private static let companions = ["-wal", "-shm", "-journal"]
-
     /// - returns: nil where it has to be tried again.
     private static func create(
         _ path: String,
         _ permissions: UInt32,
         _ operation: String
     ) throws(StoreError) -> Int32? {
+        let temporary = path + ending
         let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-        let descriptor = open(path, flags, permissions)
+        let descriptor = open(temporary, flags, permissions)
         if descriptor < 0 {
             guard errno == EEXIST else { throw failure(.cannotCreate, operation, path, errno) }
             try removeAbandoned(path, operation)
@@ -65,21 +64,24 @@ package final class PendingFile {
         }
         var (own, there) = (stat(), stat())
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &own) == 0,
-            lstat(path, &there) == 0, own.st_ino == there.st_ino, own.st_dev == there.st_dev
+            lstat(temporary, &there) == 0, own.st_ino == there.st_ino, own.st_dev == there.st_dev
         else {
             close(descriptor)
             return nil
         }
+        // SQLite would take what is left of an earlier one for this one's own.
+        for ending in StorePlace.companions { unlink(temporary + ending) }
         return descriptor
     }
 
     /// Removes the file of a process that is gone.
     private static func removeAbandoned(_ path: String, _ operation: String) throws(StoreError) {
+        let temporary = path + ending
         let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
-        let descriptor = open(path, flags)
+        let descriptor = open(temporary, flags)
         guard descriptor >= 0 else {
             if errno == ENOENT { return }
-            throw failure(.cannotCreate, operation, path, errno)
+            throw failure(.cannotCreate, operation, temporary, errno)
         }
         defer { close(descriptor) }
         var status = stat()
@@ -87,18 +89,18 @@ package final class PendingFile {
             throw StoreError(
                 .cannotCreate,
                 during: operation,
-                on: path,
+                on: temporary,
                 "something is there already that is not a file",
                 hint: "Remove it, or choose another path"
             )
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw busy(path, operation) }
-        removeFiles(path)
+        removeFiles(temporary)
     }
 
     /// The file itself goes last: by it the next attempt knows what a killed process left.
     private static func removeFiles(_ path: String) {
-        for ending in companions + [""] { unlink(path + ending) }
+        for ending in StorePlace.companions + [""] { unlink(path + ending) }
     }
 
     /// Writes all of the bytes.
@@ -156,11 +158,13 @@ package final class PendingFile {
         _ operation: String,
         _ code: StoreError.Code
     ) -> StoreError {
-        StoreError(
+        var status = stat()
+        let isLink = lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+        return StoreError(
             code,
             during: operation,
             on: path,
-            "there is a file already",
+            isLink ? "there is a symbolic link already" : "there is a file already",
             hint: "Choose another path; nothing was changed"
         )
     }
@@ -190,14 +194,24 @@ package final class PendingFile {
         _ path: String,
         _ number: Int32
     ) -> StoreError {
-        let isFull = number == ENOSPC || number == EDQUOT
-        return StoreError(
+        StoreError(
             NewFile.code(number, otherwise: code),
             during: operation,
             on: path,
-            String(cString: strerror(number)),
-            hint: isFull ? "Free some space, and try again" : "Check the folder and its permissions"
+            number == ENOENT
+                ? "there is no folder '\(Folder.name(containing: path))'"
+                : String(cString: strerror(number)),
+            hint: hint(number)
         )
+    }
+
+    private static func hint(_ number: Int32) -> String {
+        switch number {
+        case ENOSPC, EDQUOT: "Free some space, and try again"
+        case ENOENT: "Create the folder first, or choose another path"
+        case EROFS: "Choose a path on a file system that can be written to"
+        default: "Check the folder and its permissions"
+        }
     }
 }
 

@@ -50,6 +50,14 @@ package enum StorePlace {
         var status = stat()
         guard lstat(path, &status) == 0 else { throw unseen(path, errno) }
         try checkKind(path, status)
+        if forWriting, let ending = companions.first(where: path.hasSuffix) {
+            throw refused(
+                .notPermitted,
+                path,
+                "names that end in \(ending) belong to SQLite, which may delete or overwrite the file",
+                hint: "Rename the file"
+            )
+        }
         guard !forWriting || status.st_nlink == 1 else {
             // Each name would have a write-ahead log of its own (sqlite.org/howtocorrupt.html).
             throw refused(

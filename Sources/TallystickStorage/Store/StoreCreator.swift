@@ -18,7 +18,9 @@ package struct StoreCreator {
     }
 
     private func run() throws {
+        try NewFile.checkName(path, during: Self.operation)
         try removeUnfinishedStore()
+        try NewFile.refuseLeftLog(beside: path, during: Self.operation, .storeExists)
         let file = try PendingFile(for: path, permissions: 0o600, during: Self.operation)
         try fill(file.temporaryPath)
         try closeLog(file.temporaryPath)
@@ -59,12 +61,12 @@ package struct StoreCreator {
     }
 
     /// Moves all of the log into the database, which then is one file that can be renamed.
-    private func closeLog(_ path: String) throws {
+    private func closeLog(_ temporaryPath: String) throws {
         do {
             // Nobody else knows the file: the last connection may write the log back, and delete it.
-            _ = try Connection(path: path, mode: .readWrite, checkpointsOnClose: true)
+            _ = try Connection(path: temporaryPath, mode: .readWrite, checkpointsOnClose: true)
         }
-        guard access(path + "-wal", F_OK) != 0 else {
+        guard access(temporaryPath + "-wal", F_OK) != 0 else {
             throw StoreError(
                 .inputOutput,
                 during: Self.operation,

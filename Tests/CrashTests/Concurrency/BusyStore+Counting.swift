@@ -130,7 +130,7 @@ extension BusyStore {
         }
         note { $0.ends["files left by killed processes", default: 0] = strange.count }
         // What a killed backup had not published makes way for the next one of that name.
-        let blocking = strange.filter { !$0.contains(".db.new") }
+        let blocking = strange.filter { !$0.contains(".db.tally-new") }
         // So does a scratch file with its journal; a journal alone would stay for ever.
         let ending = "-journal"
         return blocking.filter { name in

@@ -26,7 +26,7 @@ struct DurableFileTests {
         let path = folder.file("a")
         do {
             let file = try PendingFile(for: path, permissions: 0o600, during: "write")
-            #expect(try names == ["a.new"])
+            #expect(try names == ["a.tally-new"])
             _ = file.descriptor
         }
         #expect(try names.isEmpty)
@@ -38,8 +38,12 @@ struct DurableFileTests {
     @Test("What a killed process left is replaced; what another one is writing is not")
     func leftovers() throws {
         let path = folder.file("a")
-        #expect(FileManager.default.createFile(atPath: path + ".new", contents: Data("half".utf8)))
-        #expect(FileManager.default.createFile(atPath: path + ".new-wal", contents: Data([1])))
+        #expect(
+            FileManager.default.createFile(atPath: path + ".tally-new", contents: Data("half".utf8))
+        )
+        #expect(
+            FileManager.default.createFile(atPath: path + ".tally-new-wal", contents: Data([1]))
+        )
         try publish(path)
         #expect(try names == ["a"])
 
@@ -55,7 +59,7 @@ struct DurableFileTests {
         let (path, victim) = (folder.file("a"), folder.file("victim"))
         #expect(FileManager.default.createFile(atPath: victim, contents: Data("safe".utf8)))
         try FileManager.default.createSymbolicLink(
-            atPath: path + ".new",
+            atPath: path + ".tally-new",
             withDestinationPath: victim
         )
         #expect(throws: StoreError.self) { try publish(path) }
@@ -91,7 +95,9 @@ struct DurableFileTests {
     func unfinishedStore(_ name: String, _ sql: String) async throws {
         let path = folder.file("s.db")
         do { try Connection(path: path, mode: .create).execute(sql) }
-        #expect(FileManager.default.createFile(atPath: path + ".new", contents: Data("SQLi".utf8)))
+        #expect(
+            FileManager.default.createFile(atPath: path + ".tally-new", contents: Data("SQLi".utf8))
+        )
         let store = try await EventStore.create(at: path)
         #expect(try await store.verify().isIntact)
         await store.close()
