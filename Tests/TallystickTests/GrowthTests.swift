@@ -235,6 +235,57 @@ struct GrowthTests {
         }
     }
 
+    @Test(
+        "A candidate that differs in a place of its own does not have the list of places written again"
+    )
+    func ownPlaces() async throws {
+        let folder = try TemporaryFolder()
+        let counter = try #require(WorkCounter(folder.file("store.db")))
+        let store = try await EventStore.create(at: folder.file("store.db"))
+        let count = 900
+        let lines = Self.lines(0..<count) {
+            #"{"specversion":"1.0","id":"one","source":"/s","type":"t","data":{"k\#($0)":1}}"#
+        }
+        let (bytes, commits) = try await counter.writes(to: "conflict_states") {
+            try await store.ingest(.bytes(lines, named: "contents"), from: "a")
+        }
+        // Once for each transaction; how many there are depends on the time that they take.
+        let list = Int64(count * #""/data/k000","#.utf8.count + 1000)
+        #expect(commits > 0 && bytes > 0)
+        #expect(bytes <= list * (commits + 1), "\(bytes) bytes in \(commits) transactions")
+        let test = TestStore(folder: folder, path: folder.file("store.db"), store: store)
+        let listed = try await test.rows(
+            "SELECT json_array_length(differs_in) AS n, candidates, origins FROM open_conflicts"
+        )
+        #expect(listed == [[.integer(Int64(count)), .integer(Int64(count)), .text("a")]])
+        #expect(try await store.verify().isIntact)
+        await store.close()
+    }
+
+    @Test("A decided conflict that gets many candidates in one transaction has new evidence")
+    func evidence() async throws {
+        let test = try await TestStore()
+        try await test.store.ingest(.bytes(Self.contents(2), named: "contents"), from: "a")
+        try await test.store.resolve(
+            ManualResolution(conflictID: 1, choice: .exclude, actor: "test", reason: "none counts")
+        )
+        for origin in ["b", "c"] {
+            let lines = Self.contents(40)
+            try await test.store.ingest(.bytes(lines, named: "contents"), from: origin)
+        }
+        let state = try await test.rows(
+            "SELECT state, blocked_by, candidates, origins FROM conflict_states"
+        )
+        #expect(
+            state == [
+                [.text("resolved"), .text("new_evidence"), .integer(40), .text("a, b")]
+            ]
+        )
+        #expect(try await test.store.verify().isIntact)
+        #expect(try await test.store.reconcile().run > 0)
+        await test.store.close()
+    }
+
     @Test("What another handle adds to an event with many copies is known to both")
     func twoHandles() async throws {
         let test = try await TestStore()

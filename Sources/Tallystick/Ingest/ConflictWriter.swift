@@ -196,7 +196,7 @@ struct ConflictWriter {
             before: finding.copyID
         )
         if !isKnown { try addCandidate(finding, to: conflict) }
-        if !conflict.isOpen { try store.conflicts.markNewEvidence(on: conflict.conflictID) }
+        if !conflict.isOpen { try store.conflicts.states.markNewEvidence(on: conflict.conflictID) }
         return false
     }
 
@@ -280,7 +280,7 @@ struct ConflictWriter {
             )
         }
         let origins = Self.joined(finding.names.origin, delivery.origin)
-        try store.conflicts.setState(
+        try store.conflicts.states.set(
             ConflictState(
                 isOpen: true,
                 policy: "manual",
@@ -316,11 +316,11 @@ struct ConflictWriter {
                 auditSequence: sequence
             )
         }
-        guard var state = try store.conflicts.state(of: conflict.conflictID) else { return }
-        state.candidates += 1
-        state.origins = Self.joined(state.origins, delivery.origin)
-        state.differsIn = DifferingPlaces.union(state.differsIn, finding.differsIn)
-        try store.conflicts.setState(state, of: conflict.conflictID)
+        try store.conflicts.states.addCandidate(
+            from: delivery.origin,
+            differsIn: finding.differsIn,
+            to: conflict.conflictID
+        )
     }
 
     private static func joined(_ origins: String, _ origin: String) -> String {

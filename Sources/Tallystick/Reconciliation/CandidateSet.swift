@@ -55,7 +55,7 @@ struct CandidateReader {
     /// The candidates of a conflict as they are now, or were; nil when there is no such conflict.
     func read(_ conflictID: Int64, at moment: Moment = Moment()) throws -> CandidateSet? {
         guard let conflict = try conflicts.record(of: conflictID),
-            let state = try conflicts.state(of: conflictID)
+            let state = try conflicts.states.state(of: conflictID)
         else { return nil }
         let candidates = try conflicts.candidates(of: conflictID, before: moment.auditSequence)
         return CandidateSet(
@@ -69,7 +69,7 @@ struct CandidateReader {
     /// What a conflict is about; nil where there is no such conflict.
     func conflict(_ conflictID: Int64) throws -> ConflictRecord? {
         guard let conflict = try conflicts.record(of: conflictID),
-            try conflicts.state(of: conflictID) != nil
+            try conflicts.states.state(of: conflictID) != nil
         else { return nil }
         return conflict
     }

@@ -57,7 +57,7 @@ final class DecisionCommitter {
             try waiting.remove(conflictID)
             return .left
         case .flagged:
-            try store.conflicts.markNewEvidence(on: conflictID)
+            try store.conflicts.states.markNewEvidence(on: conflictID)
             try waiting.remove(conflictID)
             return .left
         }
@@ -132,22 +132,22 @@ final class DecisionCommitter {
     /// Says of an open conflict which policy it waits under, and what keeps it open.
     private func note(_ evaluation: Evaluation, blockedBy: String?) throws {
         let conflictID = evaluation.set.conflict.conflictID
-        guard var state = try store.conflicts.state(of: conflictID), state.isOpen,
+        guard var state = try store.conflicts.states.state(of: conflictID), state.isOpen,
             state.blockedBy != ConflictState.reopened
         else { return }
         guard state.policy != evaluation.policy || state.blockedBy != blockedBy else { return }
         state.policy = evaluation.policy
         state.blockedBy = blockedBy
-        try store.conflicts.setState(state, of: conflictID)
+        try store.conflicts.states.set(state, of: conflictID)
     }
 
     /// New evidence has been seen, and changes nothing.
     private func clearFlag(_ evaluation: Evaluation) throws {
         let conflictID = evaluation.set.conflict.conflictID
-        guard var state = try store.conflicts.state(of: conflictID), !state.isOpen,
+        guard var state = try store.conflicts.states.state(of: conflictID), !state.isOpen,
             state.blockedBy != nil, state.resolutionID == evaluation.set.state.resolutionID
         else { return }
         state.blockedBy = nil
-        try store.conflicts.setState(state, of: conflictID)
+        try store.conflicts.states.set(state, of: conflictID)
     }
 }

@@ -120,7 +120,7 @@ struct ManualResolver {
         try AuditText.judge(actor: actor, reason: reason, during: "open the conflict again")
         try store.transaction("open the conflict again") {
             guard let record = try store.conflicts.record(of: conflictID),
-                var state = try store.conflicts.state(of: conflictID)
+                var state = try store.conflicts.states.state(of: conflictID)
             else { throw ResolutionWriter.unknown(conflictID) }
             guard !state.isOpen else {
                 throw try notDecided(conflictID, state)
@@ -137,7 +137,7 @@ struct ManualResolver {
             )
             state.isOpen = true
             state.blockedBy = ConflictState.reopened
-            try store.conflicts.setState(state, of: conflictID)
+            try store.conflicts.states.set(state, of: conflictID)
         }
     }
 

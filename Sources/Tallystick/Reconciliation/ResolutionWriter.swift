@@ -69,7 +69,7 @@ struct ResolutionWriter {
         state.isOpen = false
         state.resolutionID = resolutionID
         state.blockedBy = nil
-        try store.conflicts.setState(state, of: decision.conflictID)
+        try store.conflicts.states.set(state, of: decision.conflictID)
         if let subject, decision.decision != .acceptMissing {
             try store.effective.resolve(
                 position: subject.position,

@@ -96,7 +96,7 @@ package final class FindingWriter {
                 auditSequence: sequence
             )
         }
-        try store.conflicts.setState(finding.state, of: conflictID)
+        try store.conflicts.states.set(finding.state, of: conflictID)
         try mark(finding, conflictID)
         if waits { try waiting.add(conflictID, isNew: true) }
         return conflictID

@@ -117,16 +117,15 @@ package struct StoredCandidate {
 
 /// Adds and reads conflicts, their candidates and their state.
 package struct ConflictRows {
+    /// Where the conflicts stand.
+    package let states: ConflictStateRows
     private let insertConflict: Statement
     private let insertCandidate: Statement
     private let insertMismatch: Statement
-    private let upsertState: Statement
-    private let markNewEvidence: Statement
     private let selectByPosition: Statement
     private let selectCandidates: Statement
     private let selectNextCandidate: Statement
     private let countCandidates: Statement
-    private let selectState: Statement
     private let selectRecord: Statement
     private let selectMismatch: Statement
     private let selectMismatchOfNoEvent: Statement
@@ -163,25 +162,6 @@ package struct ConflictRows {
                 ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
             """
         )
-        upsertState = try connection.prepare(
-            """
-            INSERT INTO conflict_states (
-                conflict_id, state, resolution_id, policy, blocked_by, origins, candidates,
-                differs_in)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-            ON CONFLICT (conflict_id) DO UPDATE SET
-                state = excluded.state,
-                resolution_id = excluded.resolution_id,
-                policy = excluded.policy,
-                blocked_by = excluded.blocked_by,
-                origins = excluded.origins,
-                candidates = excluded.candidates,
-                differs_in = excluded.differs_in
-            """
-        )
-        markNewEvidence = try connection.prepare(
-            "UPDATE conflict_states SET blocked_by = 'new_evidence' WHERE conflict_id = ?1"
-        )
         selectByPosition = try connection.prepare(
             """
             SELECT c.conflict_id, s.state = 'open', s.resolution_id, s.candidates
@@ -212,13 +192,7 @@ package struct ConflictRows {
             WHERE conflict_id = ?1 AND audit_sequence >= ?2
             """
         )
-        selectState = try connection.prepare(
-            """
-            SELECT state, resolution_id, policy, blocked_by, origins, candidates, differs_in
-            FROM conflict_states
-            WHERE conflict_id = ?1
-            """
-        )
+        states = try ConflictStateRows(in: connection)
         selectRecord = try connection.prepare(
             """
             SELECT kind, severity, category, position, source, event_id, origin, opened_at, detail
@@ -354,28 +328,10 @@ package struct ConflictRows {
         return try rows.optionalInt64() != nil
     }
 
-    package func setState(_ state: ConflictState, of conflictID: Int64) throws(SQLiteError) {
-        try upsertState.bind(conflictID, at: 1)
-        try upsertState.bindText(state.isOpen ? "open" : "resolved", at: 2)
-        try upsertState.bindOptional(state.resolutionID, at: 3)
-        try upsertState.bindOptional(state.policy, at: 4)
-        try upsertState.bindOptional(state.blockedBy, at: 5)
-        try upsertState.bindText(state.origins, at: 6)
-        try upsertState.bind(state.candidates, at: 7)
-        try upsertState.bindOptional(state.differsIn, at: 8)
-        try upsertState.run()
-    }
-
-    /// Says that a resolved conflict has content or support that its resolution has not seen.
-    package func markNewEvidence(on conflictID: Int64) throws(SQLiteError) {
-        try markNewEvidence.bind(conflictID, at: 1)
-        try markNewEvidence.run()
-    }
-
     /// The newest conflict over the content of the event at a position.
     package func conflict(at position: Int64) throws(SQLiteError) -> StoredConflict? {
         try selectByPosition.bind(position, at: 1)
-        return try selectByPosition.first { row in
+        var found = try selectByPosition.first { row in
             StoredConflict(
                 conflictID: row.int64(at: 0),
                 isOpen: row.int64(at: 1) != 0,
@@ -383,6 +339,11 @@ package struct ConflictRows {
                 candidates: row.int64(at: 3)
             )
         }
+        // Not all of them may be in the row yet.
+        if let conflict = found, let count = states.candidates(of: conflict.conflictID) {
+            found?.candidates = count
+        }
+        return found
     }
 
     /// What a conflict is about; nil when there is none, or its kind is not known to this release.
@@ -450,21 +411,6 @@ package struct ConflictRows {
         try selectNextCandidate.bind(sequence, at: 2)
         return try selectNextCandidate.first { $0.int64IfPresent(at: 0) } ?? nil
     }
-
-    package func state(of conflictID: Int64) throws(SQLiteError) -> ConflictState? {
-        try selectState.bind(conflictID, at: 1)
-        return try selectState.first { row in
-            ConflictState(
-                isOpen: row.text(at: 0) == "open",
-                resolutionID: row.int64IfPresent(at: 1),
-                policy: row.textIfPresent(at: 2),
-                blockedBy: row.textIfPresent(at: 3),
-                origins: row.text(at: 4),
-                candidates: row.int64(at: 5),
-                differsIn: row.textIfPresent(at: 6)
-            )
-        }
-    }
 }
 
 /// Where a disagreement between checksums was seen. The raw values are part of the file format.
@@ -516,40 +462,6 @@ package struct NewMismatch {
         self.algorithm = algorithm
         self.expected = expected
         self.actual = actual
-        self.differsIn = differsIn
-    }
-}
-
-/// Where a conflict stands; derived from the proved tables.
-package struct ConflictState {
-    /// `blockedBy` of a conflict that a person opened again: a person decides it.
-    package static let reopened = "reopened"
-
-    package var isOpen: Bool
-    package var resolutionID: Int64?
-    package var policy: String?
-    package var blockedBy: String?
-    /// Names, separated by ", ".
-    package var origins: String
-    package var candidates: Int64
-    /// A JSON array of all places in which candidates differ.
-    package var differsIn: String?
-
-    package init(
-        isOpen: Bool,
-        resolutionID: Int64? = nil,
-        policy: String? = nil,
-        blockedBy: String? = nil,
-        origins: String,
-        candidates: Int64,
-        differsIn: String? = nil
-    ) {
-        self.isOpen = isOpen
-        self.resolutionID = resolutionID
-        self.policy = policy
-        self.blockedBy = blockedBy
-        self.origins = origins
-        self.candidates = candidates
         self.differsIn = differsIn
     }
 }

@@ -15,6 +15,9 @@ package struct DifferingPlaces {
         if places.count > 2 * ConflictLimits.listedPlaces { places = Set(listed) }
     }
 
+    /// How many places are remembered, listed or not.
+    package var count: Int { places.count }
+
     /// The places that are listed.
     package var listed: [String] { Array(places.sorted().prefix(ConflictLimits.listedPlaces)) }
 
@@ -23,14 +26,6 @@ package struct DifferingPlaces {
         guard !places.isEmpty else { return nil }
         let json = JSONValue(.array(listed.map { JSONValue(.string($0)) })).canonical
         return String(decoding: json, as: UTF8.self)
-    }
-
-    /// Two lists as one.
-    package static func union(_ a: String?, _ b: String?) -> String? {
-        if a == b { return a }
-        var places = DifferingPlaces()
-        for array in [a, b].compactMap({ $0 }) { places.formUnion(array) }
-        return places.json
     }
 }
 

@@ -144,6 +144,7 @@ package final class StoreWriter {
         try refresh()
         if recordingOverrides, mayHaveNewSettings { try followSettings() }
         guard let result = try body() else { return nil }
+        try conflicts.states.writeGrown()
         try storeLeaves()
         // The log is about to be written back: a moment that a holder of the key vouches for.
         if log.isLarge { try addHeadIfKeyed() }
@@ -156,6 +157,7 @@ package final class StoreWriter {
     package func joinTransaction(_ body: () throws -> Void) throws {
         try refresh()
         try body()
+        try conflicts.states.writeGrown()
         try storeLeaves()
     }
 
@@ -168,6 +170,7 @@ package final class StoreWriter {
         knownKeys = nil
         pending.removeAll()
         observations = Observations()
+        conflicts.states.forgetGrown()
         generation += 1
     }
 
