@@ -57,6 +57,19 @@ struct FailureCodeTests {
         }
     }
 
+    @Test("A call that fails because the disk is full says so, whichever call of SQLite it is")
+    func fullDisk() {
+        // SQLITE_IOERR_SHMSIZE, _TRUNCATE, _WRITE, _FSYNC, _SHMOPEN.
+        for extended: Int32 in [19, 6, 3, 4, 18] {
+            for (number, code): (Int32, StoreError.Code) in [
+                (ENOSPC, .diskFull), (EDQUOT, .diskFull), (EIO, .inputOutput), (0, .inputOutput),
+            ] {
+                let failure = 10 | extended << 8
+                #expect(Self.code(failure, number: number) == code, "\(failure), errno \(number)")
+            }
+        }
+    }
+
     @Test("A schema with more objects than there may be was changed; it is not a damaged file")
     func tooManyObjects() {
         #expect(Self.code(18, operation: "prepare") == .schemaAltered)

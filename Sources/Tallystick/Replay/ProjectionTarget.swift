@@ -64,14 +64,21 @@ enum ProjectionTarget {
     private static func create(_ path: String) throws(StoreError) {
         var status = stat()
         guard lstat(path, &status) != 0 else { return }
-        try NewFile.refuseLeftLog(beside: path, during: "create the projection's file")
-        close(
-            try NewFile.create(
-                path,
-                during: "create the projection's file",
-                hint: "Check the folder"
+        let operation = "create the projection's file"
+        try NewFile.refuseLeftLog(beside: path, during: operation)
+        close(try NewFile.create(path, during: operation))
+        // Its name lasts before there is a journal, which a loss of power would otherwise leave alone.
+        do throws(SystemCallError) {
+            try Folder.sync(containing: path)
+        } catch {
+            throw StoreError(
+                .inputOutput,
+                during: operation,
+                on: path,
+                "its folder could not be synced: \(error.reason)",
+                hint: "Check the disk, and run the command again"
             )
-        )
+        }
     }
 
     private static func isStore(_ path: String) -> StoreError {

@@ -35,7 +35,7 @@ final class ScratchFile {
 
     /// Makes and locks a file; nil where it was taken for a leftover meanwhile.
     private static func make(_ path: String) throws(StoreError) -> (path: String, lock: Int32)? {
-        let descriptor = try NewFile.create(path, during: operation, hint: "Check the folder")
+        let descriptor = try NewFile.create(path, during: operation)
         // A file system without locks has nobody who would take the file for a leftover either.
         let isTaken = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
         var (own, there) = (stat(), stat())

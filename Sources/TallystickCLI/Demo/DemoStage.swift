@@ -93,10 +93,9 @@ final class DemoFolder {
                     .cannotCreate,
                     during: "create the folder",
                     on: keep,
-                    String(cString: strerror(number)),
+                    NewFile.reason(number, keep),
                     hint: number == EEXIST
-                        ? "Name a folder that does not exist"
-                        : "Check the folder that is to hold it, or choose another path"
+                        ? "Name a folder that does not exist" : NewFile.hint(number)
                 )
             }
             return

@@ -66,11 +66,11 @@ extension StoreError {
                 Meaning(
                     code: .busy,
                     hint:
-                        "Another process is writing; try again, or wait longer with --busy-timeout",
+                        "Another process is writing; try again (commands that write wait longer with --busy-timeout)",
                     isRetryable: true
                 )
             case .outOfMemory: outOfMemory
-            case .inputOutput: inputOutput.because(error.systemNumber)
+            case .inputOutput: inputOutput(error.systemNumber).because(error.systemNumber)
             case .diskFull: diskFull
             case .cannotOpen: cannotOpen(error.systemNumber).because(error.systemNumber)
             case .notPermitted:
@@ -141,13 +141,26 @@ extension StoreError {
                 )
             case ENOMEM: outOfMemory
             case ENOSPC, EDQUOT: diskFull
-            case 0, EACCES, EPERM, EROFS, ENOENT, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG, EEXIST:
+            case EROFS:
+                Meaning(
+                    code: .notPermitted,
+                    hint: "Mount its file system for writing, or copy the files to another one"
+                )
+            case 0, EACCES, EPERM, ENOENT, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG, EEXIST:
                 Meaning(
                     code: .notPermitted,
                     hint: "Check the path and its permissions; symbolic links are refused"
                 )
             default: inputOutput
             }
+        }
+
+        /// SQLite has a code of its own for a full disk only where it writes pages; what it cannot make larger, such as
+        /// the index of the log, is a failed call to it.
+        ///
+        /// That a commit was taken back does not follow (`SQLiteError.isFull`).
+        private static func inputOutput(_ number: Int32) -> Meaning {
+            [ENOSPC, EDQUOT].contains(number) ? diskFull : inputOutput
         }
 
         private func because(_ number: Int32) -> Meaning {

@@ -1,4 +1,5 @@
 import Glibc
+import TallystickSQLite
 
 /// Files that are made by us, so that they are ours alone from their first moment, and never another's.
 package enum NewFile {
@@ -10,8 +11,7 @@ package enum NewFile {
     package static func create(
         _ path: String,
         during operation: String,
-        ifThere code: StoreError.Code = .cannotCreate,
-        hint: String
+        ifThere code: StoreError.Code = .cannotCreate
     ) throws(StoreError) -> Int32 {
         try checkName(path, during: operation)
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
@@ -22,8 +22,8 @@ package enum NewFile {
                 isThere ? code : Self.code(number),
                 during: operation,
                 on: path,
-                isThere ? "there is a file already" : String(cString: strerror(number)),
-                hint: isThere ? "Choose another path; nothing was changed" : hint
+                isThere ? "there is a file already" : reason(number, path),
+                hint: isThere ? "Choose another path; nothing was changed" : hint(number)
             )
         }
         return descriptor
@@ -77,6 +77,23 @@ package enum NewFile {
                 "this is what an earlier database of that name has left, and it would change the new one",
                 hint: "Move it to where that database is now, or remove it; or choose another path"
             )
+        }
+    }
+
+    /// Why a file cannot be made.
+    package static func reason(_ number: Int32, _ path: String) -> String {
+        number == ENOENT
+            ? "there is no folder '\(Folder.name(containing: path))'"
+            : String(cString: strerror(number))
+    }
+
+    /// What to do where a file cannot be made.
+    package static func hint(_ number: Int32) -> String {
+        switch number {
+        case ENOSPC, EDQUOT: "Free some space, and try again"
+        case ENOENT: "Create the folder first, or choose another path"
+        case EROFS: "Choose a path on a file system that can be written to"
+        default: "Check the folder and its permissions"
         }
     }
 

@@ -70,7 +70,13 @@ package final class PendingFile {
             return nil
         }
         // SQLite would take what is left of an earlier one for this one's own.
-        for ending in StorePlace.companions { unlink(temporary + ending) }
+        for ending in StorePlace.companions
+        where unlink(temporary + ending) != 0 && errno != ENOENT {
+            let number = errno
+            unlink(temporary)
+            close(descriptor)
+            throw failure(.cannotCreate, operation, path, number)
+        }
         return descriptor
     }
 
@@ -198,20 +204,9 @@ package final class PendingFile {
             NewFile.code(number, otherwise: code),
             during: operation,
             on: path,
-            number == ENOENT
-                ? "there is no folder '\(Folder.name(containing: path))'"
-                : String(cString: strerror(number)),
-            hint: hint(number)
+            NewFile.reason(number, path),
+            hint: NewFile.hint(number)
         )
-    }
-
-    private static func hint(_ number: Int32) -> String {
-        switch number {
-        case ENOSPC, EDQUOT: "Free some space, and try again"
-        case ENOENT: "Create the folder first, or choose another path"
-        case EROFS: "Choose a path on a file system that can be written to"
-        default: "Check the folder and its permissions"
-        }
     }
 }
 

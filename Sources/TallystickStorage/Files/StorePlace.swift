@@ -111,7 +111,7 @@ package enum StorePlace {
                 hint: "Name the file itself"
             )
         default:
-            throw refused(.notAStore, path, "this is no regular file", hint: "Check the path")
+            throw refused(.notAStore, path, "this is not a regular file", hint: "Check the path")
         }
     }
 

@@ -83,7 +83,7 @@ package struct StoreCreator {
                 .invalidArgument,
                 during: Self.operation,
                 on: "delivery attribute '\(name)'",
-                "a delivery attribute's name has lower-case letters and digits, and is none of CloudEvents' own"
+                "a delivery attribute's name has lower-case letters and digits, and is not one of CloudEvents' own"
             )
         }
         return Set(creation.deliveryAttributes).union(EventAttributes.builtInDelivery).sorted()

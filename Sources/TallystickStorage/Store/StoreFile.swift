@@ -22,16 +22,7 @@ package enum StoreFile {
         )
         try recognise(connection, path)
         if access(path, W_OK) != 0 {
-            let isRefused = [EACCES, EPERM, EROFS].contains(errno)
-            throw StoreError(
-                isRefused ? .notPermitted : .inputOutput,
-                during: "open the store",
-                on: path,
-                isRefused ? "the file is read-only" : String(cString: strerror(errno)),
-                hint: isRefused
-                    ? "Check who owns it, and its permissions"
-                    : "Check the disk, then run the command again"
-            )
+            throw notWritable(path, errno)
         }
         let schema = try StoreSchema.version(of: connection)
         if schema < StoreSchema.newest {
@@ -58,10 +49,33 @@ package enum StoreFile {
         return connection
     }
 
+    private static func notWritable(_ path: String, _ number: Int32) -> StoreError {
+        let (code, reason, hint): (StoreError.Code, String, String) =
+            switch number {
+            case EROFS:
+                (
+                    .notPermitted, "its file system is read-only",
+                    "Mount the file system for writing, or copy the store with 'tally backup'"
+                )
+            case EACCES, EPERM:
+                (
+                    .notPermitted, "the file is read-only",
+                    "Check who owns it, and its permissions"
+                )
+            default:
+                (
+                    .inputOutput, String(cString: strerror(number)),
+                    "Check the disk, then run the command again"
+                )
+            }
+        return StoreError(code, during: "open the store", on: path, reason, hint: hint)
+    }
+
     /// A backup has no write-ahead log; where one is used as the store, its first writer brings it back.
     private static func bringWriteAheadLogBack(_ connection: Connection, _ path: String) throws {
         let mode = try connection.prepare("PRAGMA journal_mode").first { $0.text(at: 0) }
         if mode == "wal" { return }
+        try checkRoom(for: path)
         let set = try connection.prepare("PRAGMA journal_mode = WAL").first { $0.text(at: 0) }
         guard set == "wal" else {
             throw StoreError(
@@ -73,6 +87,24 @@ package enum StoreFile {
                 isRetryable: true
             )
         }
+    }
+
+    /// Makes sure that a file can be given a write-ahead log: where there is room for the switch, but not for the log's
+    /// index, nobody could read the file any more.
+    private static func checkRoom(for path: String) throws(StoreError) {
+        var disk = statvfs()
+        // A file system that tells no size has no bounds of its own.
+        guard statvfs(path, &disk) == 0, disk.f_blocks > 0 else { return }
+        let free = UInt64(geteuid() == 0 ? disk.f_bfree : disk.f_bavail) * UInt64(disk.f_frsize)
+        guard free < UInt64(StoreLimits.roomForLog) else { return }
+        throw StoreError(
+            .diskFull,
+            during: "open the store",
+            on: path,
+            "there is no room for its write-ahead log",
+            hint: "Free some space and run the command again; reading works without",
+            isRetryable: true
+        )
     }
 
     /// Opens a connection that reads.
@@ -100,7 +132,7 @@ package enum StoreFile {
                 .invalidArgument,
                 during: "create the store",
                 on: "delivery attribute '\(name)'",
-                "a delivery attribute's name has lower-case letters and digits, and is none of CloudEvents' own"
+                "a delivery attribute's name has lower-case letters and digits, and is not one of CloudEvents' own"
             )
         }
         return Set(creation.deliveryAttributes).union(EventAttributes.builtInDelivery).sorted()
@@ -125,7 +157,7 @@ package enum StoreFile {
                 .notAStore,
                 during: "open the store",
                 on: path,
-                "the file is a database, but no Tallystick store",
+                "the file is a database, but not a Tallystick store",
                 hint: "Check the path"
             )
         }

@@ -52,6 +52,8 @@ package final class StoreWriter {
     private var mayHaveNewSettings = true
     /// Told of settings once they count.
     package var onSettings: @Sendable (SettingsInForce, IngestConfiguration) -> Void = { _, _ in }
+    /// Whether the last transaction waited in vain for another process: closing the store does not wait once more.
+    private(set) var isOutwaited = false
     /// Why nothing can be written any more through this handle.
     private var poison: StoreError?
     package let clock: @Sendable () -> Int64
@@ -128,10 +130,12 @@ package final class StoreWriter {
             if let before = followerBefore.take() { publishSettings(unless: before.inForce) }
             observations.tell(logger)
             observations = Observations()
+            isOutwaited = false
             log.committed()
             return result
         } catch {
             if error.phase != .begin { forget() }
+            isOutwaited = (error.cause as? SQLiteError)?.isBusy == true
             throw failed(error, during: operation)
         }
     }
@@ -390,6 +394,9 @@ package final class StoreWriter {
 package enum StoreLimits {
     /// Bytes to which SQLite cuts the log's file back.
     package static let logBytes = 64 << 20
+    /// Bytes that have to be free before a file without a write-ahead log is given one: for the journal of the change,
+    /// an empty log and its index.
+    package static let roomForLog = 256 << 10
     /// Bytes of a database page.
     package static let pageBytes = 4096
     /// KiB of page cache of a writing connection.
