@@ -20,7 +20,10 @@ enum Process {
             await Tally.parseAndRun()
             exit(Exit.done)
         }
-        Signals.wait { task.cancel() }
+        Signals.wait {
+            StopRequest.make()
+            task.cancel()
+        }
     }
 
     private static func startExecutor() {
@@ -107,6 +110,14 @@ extension TallyCommand {
         }
         if code != Exit.done { throw ExitCode(code) }
     }
+}
+
+/// Whether the process was asked to end, for threads that do not see that their task was cancelled.
+enum StopRequest {
+    private static let flag = StopFlag()
+
+    static var isMade: Bool { flag.isSet }
+    static func make() { flag.set() }
 }
 
 /// SIGINT and SIGTERM as cancellation: what is being written is finished, then the command ends.

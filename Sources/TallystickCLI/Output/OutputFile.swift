@@ -7,6 +7,8 @@ final class OutputFile {
     /// Nil where the output is written to as it is: standard output, a pipe or a device.
     private let pending: PendingFile?
     private let descriptor: Int32
+    /// Whether it is a pipe or a FIFO, whose reader may keep the writer waiting.
+    private let isPipe: Bool
     private var buffer: [UInt8] = []
     private var flushed = Clock.nanoseconds()
 
@@ -14,15 +16,21 @@ final class OutputFile {
         static let bufferBytes = 1 << 16
         /// A slow result is shown as it comes.
         static let nanosecondsBetweenFlushes: UInt64 = 200_000_000
+        /// What a pipe that has room takes without waiting (PIPE_BUF).
+        static let pipeBytes = 4096
+        /// How long is waited before looking whether the command is to end.
+        static let pollMilliseconds: Int32 = 100
     }
 
     /// - parameter path: nil or `-` for standard output.
-    /// - throws: `StoreError` with `cannotCreate`.
+    /// - throws: `StoreError` with `cannotCreate`; `interrupted` where the command is stopped while it waits for a
+    ///   reader.
     init(path: String?) throws(StoreError) {
         guard let path, path != "-" else {
             self.path = nil
             pending = nil
             descriptor = 1
+            isPipe = Self.isPipe(1)
             return
         }
         // Once more: the command may have made the file since.
@@ -32,19 +40,49 @@ final class OutputFile {
             let file = try PendingFile(for: path, permissions: 0o666, during: "write the output")
             pending = file
             descriptor = file.descriptor
+            isPipe = false
             return
         }
         pending = nil
-        descriptor = open(path, O_WRONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw StoreError(
-                .cannotCreate,
-                during: "create the output",
-                on: path,
-                String(cString: strerror(errno)),
-                hint: "Check the folder and its permissions"
-            )
+        descriptor = try Self.openExisting(path)
+        isPipe = Self.isPipe(descriptor)
+    }
+
+    private static func isPipe(_ descriptor: Int32) -> Bool {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
+    }
+
+    /// Opens a device, or a FIFO once it has a reader.
+    private static func openExisting(_ path: String) throws(StoreError) -> Int32 {
+        while true {
+            let opened = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+            if opened >= 0 { return opened }
+            let number = errno
+            var status = stat()
+            let isFIFO = stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
+            guard number == ENXIO && isFIFO || number == EINTR else {
+                throw StoreError(
+                    .cannotCreate,
+                    during: "create the output",
+                    on: path,
+                    String(cString: strerror(number)),
+                    hint: "Check the folder and its permissions"
+                )
+            }
+            // Nothing tells of a reader; it is asked for again.
+            if !StopRequest.isMade { poll(nil, 0, Limits.pollMilliseconds) }
+            guard !StopRequest.isMade else { throw stopped(path) }
         }
+    }
+
+    private static func stopped(_ path: String) -> StoreError {
+        StoreError(
+            .interrupted,
+            during: "write the output",
+            on: path,
+            "it was stopped while nobody read the output"
+        )
     }
 
     /// Whether a new file takes the path: there is none, or a regular one.
@@ -75,16 +113,20 @@ final class OutputFile {
 
     func flush() throws(StoreError) {
         var offset = 0
+        // Whatever happens, no byte is written twice.
+        defer { buffer.removeFirst(offset) }
         while offset < buffer.count {
+            if isPipe { try waitUntilWritable() }
+            let end = isPipe ? min(offset + Limits.pipeBytes, buffer.count) : buffer.count
             let written = buffer.withUnsafeBytes { bytes in
-                Glibc.write(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
+                Glibc.write(descriptor, bytes.baseAddress.map { $0 + offset }, end - offset)
             }
             if written < 0 {
                 let number = errno
                 if number == EINTR { continue }
                 if number == EAGAIN {
-                    // A pipe that another program has made non-blocking is full.
-                    waitUntilWritable()
+                    // Another writer was faster, or the terminal was made non-blocking and takes no more.
+                    try waitUntilWritable()
                     continue
                 }
                 // A reader that has seen enough is no failure.
@@ -93,14 +135,18 @@ final class OutputFile {
             }
             offset += written
         }
-        buffer.removeAll(keepingCapacity: true)
         flushed = Clock.nanoseconds()
     }
 
-    private func waitUntilWritable() {
+    /// Waits until something can be written, or the command is to end.
+    ///
+    /// - throws: `StoreError` with `interrupted`.
+    private func waitUntilWritable() throws(StoreError) {
         var file = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        // Interrupted or not, the next write tells.
-        _ = poll(&file, 1, -1)
+        // What is wrong with the file, the next write tells.
+        while poll(&file, 1, Limits.pollMilliseconds) == 0 {
+            if StopRequest.isMade { throw Self.stopped(path ?? "standard output") }
+        }
     }
 
     private func failure(_ number: Int32) -> StoreError {

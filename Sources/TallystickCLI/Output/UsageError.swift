@@ -102,10 +102,13 @@ enum UsageError {
 
 /// The three streams that every program has.
 enum StandardStreams {
-    /// Opens `/dev/null` for those that the caller closed, so that no file of ours takes their place.
+    /// Opens `/dev/null` for those that the caller closed, so that no file of ours takes their place: not for what
+    /// the stream is for, so that reading input that is not there, and writing results that nobody gets, fails.
     static func complete() {
-        for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 {
-            guard open("/dev/null", O_RDWR) >= 0 else { return }
+        // What goes to standard error can be told nowhere else.
+        for (descriptor, mode) in [(0, O_WRONLY), (1, O_RDONLY), (2, O_RDWR)]
+        where fcntl(Int32(descriptor), F_GETFD) < 0 {
+            guard open("/dev/null", mode) >= 0 else { return }
         }
     }
 }
