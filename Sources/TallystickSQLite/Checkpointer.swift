@@ -12,6 +12,13 @@ public struct Checkpointer {
         self.lockConnection = lockConnection
     }
 
+    /// Has a checkpoint not wait for other writers, from now on.
+    public func stopWaiting() {
+        for connection in [connection, lockConnection] {
+            connection.setBusyTimeout(milliseconds: 0)
+        }
+    }
+
     /// What a checkpoint reached.
     public struct Progress: Sendable {
         /// Pages in the log.

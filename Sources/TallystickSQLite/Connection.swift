@@ -110,6 +110,9 @@ public final class Connection {
     // `fileLock` goes after this: it is what keeps the file's descriptor from being closed too early.
     deinit { sqlite3_close_v2(handle) }
 
+    /// How long a call waits for a lock of another connection, from now on.
+    public func setBusyTimeout(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
+
     func keepAlive(_ object: AnyObject) { kept.append(object) }
 
     /// Runs statements that return nothing of interest.

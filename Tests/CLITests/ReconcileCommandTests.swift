@@ -75,6 +75,9 @@ struct ReconcileCommandTests {
         #expect(tally.run("breaker", "set", "s.db", "a", "ajar", "--reason", "r").code == 64)
         #expect(tally.run("breaker", "set", "s.db", "a", "half_open", "--reason", "r").code == 64)
         #expect(tally.run("breaker", "set", "s.db", "a", "open", "--reason", " ").code == 64)
+        #expect(tally.run("breaker", "set", "s.db", "a", "open", "--reason", "r").code == 66)
+        let event = #"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#
+        #expect(tally.run("ingest", "s.db", "-", "--origin", "a", input: event).code == 0)
         #expect(tally.run("breaker", "set", "s.db", "a", "open", "--reason", "r").code == 0)
         #expect(tally.run("breaker", "s.db", "--nl").output.contains("\"state\":\"open\""))
         #expect(tally.run("reconcile", "s.db").code == 0)

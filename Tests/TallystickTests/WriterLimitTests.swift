@@ -155,3 +155,26 @@ private final class MessageLog: LogHandler, Sendable {
         messages.wrappingAdd(1, ordering: .relaxed)
     }
 }
+
+@Suite("Closing a store")
+struct ClosingTests {
+    @Test("Closing waits for no other writer: it has nothing to write that another one would not")
+    func closing() async throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("store.db")
+        await (try await EventStore.create(at: path)).close()
+        var options = StoreOptions()
+        options.busyTimeout = .seconds(60)
+        let connection = try StoreFile.openForWriting(path, options)
+        let guardian = try StoreFile.openForWriting(path, options, beside: connection)
+        let keeper = LogKeeper(path, connection, guardian: guardian, options)
+        let other = try Connection(path: path, mode: .readWrite)
+        try other.execute("BEGIN IMMEDIATE")
+        keeper.finish()
+        for waiting in [connection, guardian] {
+            let timeout = try waiting.prepare("PRAGMA busy_timeout").first { $0.int64(at: 0) }
+            #expect(timeout == 0)
+        }
+        try other.execute("ROLLBACK")
+    }
+}

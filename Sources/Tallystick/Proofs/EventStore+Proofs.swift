@@ -155,6 +155,15 @@ private struct Prover {
         in note: SignedNote?,
         _ showsContent: Bool
     ) throws -> [EventProof] {
+        let count = try MerkleRows(in: connection).size(of: .events)
+        if let unknown = positions.first(where: { $0 < 1 || $0 > count }) {
+            throw StoreError(
+                .notFound,
+                during: operation,
+                on: "position \(unknown)",
+                "there is no such position: the store has \(count) events"
+            )
+        }
         let (note, head) = try sealed(note, covering: positions.max() ?? 0)
         let reader = try EventRowReader(in: connection)
         let tree = comparison.tree(of: .events)

@@ -17,7 +17,7 @@ extension EventStore {
             reason: options.reason ?? (options.overridesBreaker ? "" : "reconcile"),
             during: "reconcile"
         )
-        try await checkOrigins(options.origins)
+        if let origins = options.origins { try await checkOrigins(origins, during: "reconcile") }
         let (path, storeOptions) = (path, self.options)
         guard storeOptions.access == .readWrite else {
             throw StoreError(.closed, during: "reconcile", "the store was opened read-only")
@@ -45,21 +45,28 @@ extension EventStore {
     }
 
     /// A name that is neither configured nor known is a mistake.
-    private func checkOrigins(_ origins: [String]?) async throws(StoreError) {
-        guard let origins else { return }
-        let unknown = try await reading("reconcile") { (connection: Connection) -> String? in
+    private func checkOrigins(
+        _ origins: [String],
+        during operation: String
+    ) async throws(StoreError) {
+        let unknown = try await reading(operation) { (connection: Connection) -> String? in
             let history = try ConfigurationHistory(in: connection)
             var known = Set(history.newest.settings.origins.map(\.name))
             let rows = try connection.prepare("SELECT name FROM origins")
             while try rows.step() { known.insert(rows.text(at: 0)) }
+            // All that an origin delivered may be in quarantine.
+            if try StoreSchema.version(of: connection) >= 2 {
+                let breakers = try BreakerRows(in: connection).all()
+                known.formUnion(breakers.filter { $0.0 == .origin }.map(\.1))
+            }
             return origins.first { !known.contains($0) }
         }
         guard let unknown else { return }
         throw StoreError(
             .notFound,
-            during: "reconcile",
+            during: operation,
             on: "origin '\(unknown)'",
-            "no copy came from it, and no setting names it",
+            "nothing came from it, and no setting names it",
             hint: "See 'tally stats' for the origins that there are"
         )
     }
@@ -105,7 +112,8 @@ extension EventStore {
     /// Sets a breaker by hand: `closed`, `open`, `forced_open` or `disabled`.
     ///
     /// - returns: false where it is in that state already.
-    /// - throws: `StoreError`: `invalidArgument` for `half_open`, and for a missing actor or reason.
+    /// - throws: `StoreError`: `invalidArgument` for `half_open`, and for a missing actor or reason; `notFound` for an
+    ///   origin from which nothing came, and which no setting names.
     @discardableResult
     public func setBreaker(
         _ kind: BreakerKind,
@@ -124,6 +132,7 @@ extension EventStore {
                 hint: "Choose closed, open, forced_open or disabled"
             )
         }
+        if kind == .origin { try await checkOrigins([name], during: "set the breaker") }
         return try await owner.setBreaker(kind, name, to: state, actor: actor, reason: reason)
     }
 }

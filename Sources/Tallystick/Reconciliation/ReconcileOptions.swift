@@ -6,7 +6,8 @@ public struct ReconcileOptions: Sendable {
     public var origins: [String]?
     /// Only events recorded, and conflicts opened, since then: microseconds since 1970.
     public var since: Int64?
-    /// Decides without writing any decision: the same code, and the same digest of decisions.
+    /// Decides without writing any decision: the same code, and the same digest of decisions. The run itself is on
+    /// record, so that the store must be writable.
     public var isDryRun = false
     /// After this time the run pauses; the next one goes on.
     public var duration: Duration?

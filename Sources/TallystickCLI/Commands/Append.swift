@@ -27,6 +27,7 @@ struct Append: TallyCommand {
         completion: .list(["any", "none", "exists"])
     )
     var expect: String = "any"
+    @OptionGroup var waiting: WaitOptions
     @OptionGroup var keys: KeyOptions
     @OptionGroup var report: ReportOptions
 
@@ -34,7 +35,11 @@ struct Append: TallyCommand {
         let started = Clock.nanoseconds()
         let expectation = try Self.expectation(expect)
         let bytes = try SmallFile.read(file)
-        let opened = try await EventStore.open(at: store, keys: keys.source, options: .command())
+        let opened = try await EventStore.open(
+            at: store,
+            keys: keys.source,
+            options: waiting.command()
+        )
         let appended: [AppendedEvent]
         do {
             appended = try await opened.append(json: bytes, to: stream, expecting: expectation)
@@ -70,7 +75,7 @@ struct Append: TallyCommand {
         default:
             guard let revision = Int64(text), revision >= 0 else {
                 throw ValidationError(
-                    "--expect: '\(text)' is none of any, none, exists and a revision"
+                    "--expect: '\(text)' is not any, none, exists or a revision"
                 )
             }
             return .revision(Revision(revision))

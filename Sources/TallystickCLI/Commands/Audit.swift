@@ -24,7 +24,8 @@ struct Audit: AsyncParsableCommand {
             discussion: """
                 EXAMPLES
                   tally audit list events.db
-                  tally audit list events.db --kind resolution --policy manual --since 2026-03-01T00:00:00Z
+                  tally audit list events.db --kind resolution --policy manual \\
+                      --since 2026-03-01T00:00:00Z
                   tally audit list events.db --source /payments --event 4711
                 """
         )
@@ -120,13 +121,14 @@ struct Audit: AsyncParsableCommand {
             abstract:
                 "Write audit rows with all their details and their leaf hashes, one JSON object a line.",
             discussion: """
-                Each line has the leaf as the article on the file format describes it, and its hash: SHA-256 of a zero
-                byte and the leaf. The last line has the size and the root of the whole tree. Exit 2 when the tree
+                Each line has the leaf as the article on the file format describes it, and its hash: SHA-256 of a zero \
+                byte and the leaf. The last line has the size and the root of the whole tree. Exit 2 when the tree \
                 holds another hash for a row.
 
                 EXAMPLES
                   tally audit export events.db --output trail.ndjson
-                  tally audit export events.db --kind resolution --since 2026-03-01T00:00:00Z
+                  tally audit export events.db --kind resolution \\
+                      --since 2026-03-01T00:00:00Z
                 """
         )
         @Argument(help: "The store.", completion: .file())

@@ -50,7 +50,7 @@ struct AuditFilterOptions: ParsableArguments {
     private static func time(_ text: String?, _ option: String) throws -> Int64? {
         guard let text else { return nil }
         guard let time = RFC3339.microseconds(text) else {
-            throw ValidationError("\(option): '\(text)' is no RFC 3339 time")
+            throw ValidationError("\(option): '\(text)' is not an RFC 3339 time")
         }
         return time
     }

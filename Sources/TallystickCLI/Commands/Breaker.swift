@@ -31,7 +31,8 @@ struct Breaker: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               tally breaker events.db
-              tally breaker set events.db websocket forced_open --reason "feed under repair"
+              tally breaker set events.db websocket forced_open \\
+                  --reason "feed under repair"
             """,
         subcommands: [List.self, Set.self],
         defaultSubcommand: List.self
@@ -88,7 +89,8 @@ struct Breaker: AsyncParsableCommand {
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            let (opened, changed) = try await OpenedStore.with(store) { opened in
+            let (opened, changed) = try await OpenedStore.with(store, change.waiting.command()) {
+                opened in
                 let changed = try await opened.setBreaker(
                     kind.kind,
                     name,

@@ -9,7 +9,8 @@ struct Config: AsyncParsableCommand {
             EXAMPLES
               tally config show events.db
               tally config validate settings.json
-              tally config apply events.db settings.json --reason "the new feed counts less"
+              tally config apply events.db settings.json \\
+                  --reason "the new feed counts less"
               tally config diff events.db --from 1
               tally config history events.db
             """,
@@ -116,12 +117,14 @@ struct Config: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Apply a settings file: a new version, with who and why.",
             discussion: """
-                The file says what changes; everything else stays. With --replace it is all there is. Settings that
+                The file says what changes; everything else stays. With --replace it is all there is. Settings that \
                 change nothing add no version.
 
                 EXAMPLES
-                  tally config apply events.db settings.json --reason "the new feed counts less"
-                  tally config apply events.db whole.json --replace --reason "back to the agreed ones"
+                  tally config apply events.db settings.json \\
+                      --reason "the new feed counts less"
+                  tally config apply events.db whole.json --replace \\
+                      --reason "back to the agreed ones"
                 """
         )
         @Argument(help: "The store.", completion: .file())
@@ -136,7 +139,8 @@ struct Config: AsyncParsableCommand {
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let bytes = try SmallFile.read(file)
-            let (opened, applied) = try await OpenedStore.with(store) { opened in
+            let (opened, applied) = try await OpenedStore.with(store, change.waiting.command()) {
+                opened in
                 let applied = try await SettingsFile.naming(file) {
                     try await opened.apply(
                         settings: bytes,

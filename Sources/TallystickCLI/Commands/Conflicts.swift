@@ -9,7 +9,8 @@ struct Conflicts: AsyncParsableCommand {
             EXAMPLES
               tally conflicts events.db
               tally conflicts diff events.db 1
-              tally conflicts resolve events.db 1 --take websocket --reason "the feed of record"
+              tally conflicts resolve events.db 1 --take websocket \\
+                  --reason "the feed of record"
             """,
         subcommands: [List.self, Show.self, Diff.self, Resolve.self, Reopen.self],
         defaultSubcommand: List.self
@@ -113,7 +114,7 @@ struct Conflicts: AsyncParsableCommand {
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
-            let opened = try await OpenedStore.with(store) { opened in
+            let opened = try await OpenedStore.with(store, change.waiting.command()) { opened in
                 try await opened.reopen(
                     conflict: conflict,
                     actor: change.actor,

@@ -8,10 +8,10 @@ extension Conflicts {
         static let configuration = CommandConfiguration(
             abstract: "Show the candidates of a conflict side by side, place by place.",
             discussion: """
-                On a terminal what differs from the event as appended is coloured; not with NO_COLOR.
-                An origin that lacks the event has an empty column. Two events with one sequence number are shown
-                side by side; of a conflict without contents its own columns are shown.
-                Of many candidates the first 100 are shown (exit 3), less where they are larger than 64 MiB together;
+                On a terminal what differs from the event as appended is coloured; not with NO_COLOR. \
+                An origin that lacks the event has an empty column. Two events with one sequence number are shown \
+                side by side; of a conflict without contents its own columns are shown. \
+                Of many candidates the first 100 are shown (exit 3), less where they are larger than 64 MiB together; \
                 --after and --limit show others, beside the event as appended.
 
                 EXAMPLES
@@ -50,8 +50,8 @@ extension Conflicts {
             }
             let writer = try rows.writer(style: CandidateTable.style)
             try writer.begin(["place"] + comparison.columns.map(\.title))
-            let table = try CandidateTable.rows(comparison.columns.map(\.content), full: full)
-            for row in table { try writer.add(row) }
+            let table = try CandidateTable(comparison.columns.map(\.content))
+            try table.forEachRow(full: full) { try writer.add($0) }
             try writer.end()
             return say(whatIsLeftOf: comparison)
         }
@@ -93,21 +93,34 @@ extension Conflicts {
 }
 
 /// Contents side by side: a row for each place.
-enum CandidateTable {
-    /// - parameter full: whether places where all are equal have a row too.
-    static func rows(_ contents: [[UInt8]?], full: Bool) throws -> [[SQLValue]] {
-        var places: [Place: [String?]] = [:]
-        for case (let index, let content?) in contents.enumerated() {
-            try flatten(JSONDocument(content).root, "") { place, value in
-                places[Place(place), default: .init(repeating: nil, count: contents.count)][index] =
-                    value
+///
+/// Contents that have nothing in common have as many places as members together: what is kept is in proportion to the
+/// contents, and rows, which have a cell for each of them, are made one by one.
+struct CandidateTable {
+    private typealias Cell = (column: Int, value: String)
+    private var places: [Place: [Cell]] = [:]
+    private let columns: Int
+
+    init(_ contents: [[UInt8]?]) throws {
+        columns = contents.count
+        for case (let column, let content?) in contents.enumerated() {
+            try Self.flatten(JSONDocument(content).root, "") { place, value in
+                places[Place(place), default: []].append((column, value))
             }
         }
-        return places.sorted { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }
-            .compactMap { place, values in
-                guard full || values.contains(where: { $0 != values[0] }) else { return nil }
-                return [.text(place.text)] + values.map { $0.map { .text($0) } ?? .null }
-            }
+    }
+
+    /// - parameter full: whether places where all are equal have a row too.
+    func forEachRow(full: Bool, _ body: ([SQLValue]) throws -> Void) throws {
+        let sorted = places.sorted { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }
+        for (place, cells) in sorted {
+            let first = cells.first?.value
+            let isEqual = cells.count == columns && cells.allSatisfy { $0.value == first }
+            guard full || !isEqual else { continue }
+            var row = [SQLValue](repeating: .null, count: columns)
+            for cell in cells { row[cell.column] = .text(cell.value) }
+            try body([.text(place.text)] + row)
+        }
     }
 
     /// How a value is shown: not at all coloured where all are equal.

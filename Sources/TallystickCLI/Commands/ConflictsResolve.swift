@@ -12,10 +12,13 @@ extension Conflicts {
                 With --all nothing is decided before --yes: the command shows what it would do.
 
                 EXAMPLES
-                  tally conflicts resolve events.db 1 --take realtime --reason "complete copy"
-                  tally conflicts resolve events.db 2 --content fixed.json --reason "both were wrong"
+                  tally conflicts resolve events.db 1 --take realtime \\
+                      --reason "complete copy"
+                  tally conflicts resolve events.db 2 --content fixed.json \\
+                      --reason "both were wrong"
                   tally conflicts resolve events.db 3 --exclude --reason "test traffic"
-                  tally conflicts resolve events.db --all --origin realtime --take realtime --reason "newer" --yes
+                  tally conflicts resolve events.db --all --origin realtime \\
+                      --take realtime --reason "newer" --yes
                 """
         )
         @Argument(help: "The store.", completion: .file())
@@ -79,8 +82,11 @@ extension Conflicts {
                 actor: change.actor,
                 reason: change.reason
             )
-            let (opened, resolution) = try await OpenedStore.with(store, keys: keys.source) {
-                opened in
+            let (opened, resolution) = try await OpenedStore.with(
+                store,
+                keys: keys.source,
+                change.waiting.command()
+            ) { opened in
                 (opened, try await opened.resolve(request))
             }
             var result = Report("conflicts resolve", on: opened, started: started)
@@ -100,7 +106,7 @@ extension Conflicts {
                 reason: change.reason
             )
             let decisions = BulkDecisions()
-            let options = StoreOptions.command(yes ? .readWrite : .readOnly)
+            let options = try change.waiting.command(yes ? .readWrite : .readOnly)
             let (opened, interrupted) = try await OpenedStore.with(
                 store,
                 keys: keys.source,

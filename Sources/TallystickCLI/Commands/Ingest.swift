@@ -7,14 +7,15 @@ struct Ingest: TallyCommand {
     static let configuration = CommandConfiguration(
         abstract: "Record events from files or standard input.",
         discussion: """
-            Reads CloudEvents 1.0 (JSON): NDJSON, an array, or one object. Every input gets an outcome:
+            Reads CloudEvents 1.0 (JSON): NDJSON, an array, or one object. Every input gets an outcome: \
             appended, duplicate, confirmed, conflicting or quarantined. Run it again to resume.
 
             EXAMPLES
               tally ingest events.db batch.ndjson --origin websocket
               cat batch.ndjson | tally ingest events.db - --origin poll
               tally ingest events.db log.ndjson --origin webhook --map monitoring
-              tally ingest events.db log.ndjson --origin webhook --map "id=uuid,type=kind,source='billing'"
+              tally ingest events.db log.ndjson --origin webhook \\
+                  --map "id=uuid,type=kind,source='billing'"
             """
     )
 
@@ -34,10 +35,9 @@ struct Ingest: TallyCommand {
         completion: .list(["conflicting", "quarantined", "conflicting,quarantined"])
     )
     var failOn: String?
-    @Option(help: "How long to wait for another writer, for example 5s.")
-    var busyTimeout: String = "5s"
     @Option(help: "Who does it, for the audit trail.")
     var actor: String?
+    @OptionGroup var waiting: WaitOptions
     @OptionGroup var keys: KeyOptions
     @OptionGroup var progress: ProgressOptions
     @OptionGroup var report: ReportOptions
@@ -45,8 +45,7 @@ struct Ingest: TallyCommand {
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
         let failing = try FailOn.outcomes(failOn)
-        var options = StoreOptions.command()
-        options.busyTimeout = try Durations.parse(busyTimeout)
+        let options = try waiting.command()
         var ingest = IngestOptions()
         ingest.actor = actor ?? Actor.current
         if let map { ingest.mapping = try Mappings.parse(map) }
@@ -164,7 +163,7 @@ enum FailOn {
         try (text ?? "").split(separator: ",").map { name in
             guard let outcome = IngestOutcome(rawValue: String(name)) else {
                 let known = IngestOutcome.allCases.map(\.rawValue).joined(separator: ", ")
-                throw ValidationError("--fail-on: '\(name)' is no outcome; there are \(known)")
+                throw ValidationError("--fail-on: '\(name)' is not an outcome; there are \(known)")
             }
             return outcome
         }
@@ -187,7 +186,7 @@ enum Durations {
     static func parse(_ text: String) throws -> Duration {
         let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
         guard let number = Double(digits), number >= 0, number < 1e9 else {
-            throw ValidationError("'\(text)' is no duration; write for example 500ms, 5s or 2m")
+            throw ValidationError("'\(text)' is not a duration; write for example 500ms, 5s or 2m")
         }
         switch text.dropFirst(digits.count) {
         case "ms": return .microseconds(Int64(number * 1e3))

@@ -8,7 +8,8 @@ struct Init: TallyCommand {
         discussion: """
             EXAMPLES
               tally init events.db
-              tally init events.db --config settings.json --delivery-attribute partitionkey
+              tally init events.db --config settings.json \\
+                  --delivery-attribute partitionkey
             """
     )
 

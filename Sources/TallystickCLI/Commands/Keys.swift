@@ -6,15 +6,17 @@ struct Keys: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Keys for checksums that only their holders can make.",
         discussion: """
-            A key ring is a file of yours; the store keeps ids and fingerprints. From the first key on, events of
+            A key ring is a file of yours; the store keeps ids and fingerprints. From the first key on, events of \
             categories that ask for an HMAC are not stored without one.
 
             EXAMPLES
               tally keys generate events.db --key-file ring.json --reason "first key"
               tally keys list events.db --key-file ring.json
               tally keys rotate events.db --key-file ring.json --reason "yearly"
-              tally keys retire events.db 2026-03-01 --key-file ring.json --reason "laptop lost"
-              tally keys reseal events.db --key-file ring.json --reason "events from before the key"
+              tally keys retire events.db 2026-03-01 --key-file ring.json \\
+                  --reason "laptop lost"
+              tally keys reseal events.db --key-file ring.json \\
+                  --reason "events from before the key"
               tally keys generate events.db --signing signer.key --reason "seals"
             """,
         subcommands: [
@@ -29,10 +31,10 @@ struct KeysGenerate: TallyCommand {
         commandName: "generate",
         abstract: "Make a store's first key, or a key that signs its heads.",
         discussion: """
-            Adds a key to the ring, which is made when there is none, and registers it. A ring that has an active key
+            Adds a key to the ring, which is made when there is none, and registers it. A ring that has an active key \
             which the store does not know yet gets no new one: that key is registered.
 
-            With --signing, the public key is written beside the private one: signer.pub beside signer.key. Run again
+            With --signing, the public key is written beside the private one: signer.pub beside signer.key. Run again \
             after an interruption, the command goes on where it was stopped.
 
             EXAMPLES
@@ -80,7 +82,7 @@ struct KeysRotate: TallyCommand {
         commandName: "rotate",
         abstract: "Put a new key in the place of the active one.",
         discussion: """
-            The former key is retired: it verifies what it made, and makes nothing more. Run again after an
+            The former key is retired: it verifies what it made, and makes nothing more. Run again after an \
             interruption, the command finishes what was begun; where nothing is left to do it says so (exit 4).
 
             EXAMPLE
@@ -155,7 +157,8 @@ struct KeysRetire: TallyCommand {
             Without an active key, events whose category demands an HMAC are refused, until 'tally keys rotate'.
 
             EXAMPLE
-              tally keys retire events.db 2026-03-01 --key-file ring.json --reason "laptop lost"
+              tally keys retire events.db 2026-03-01 --key-file ring.json \\
+                  --reason "laptop lost"
             """
     )
 
@@ -171,7 +174,8 @@ struct KeysRetire: TallyCommand {
 
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
-        let opened = try await OpenedStore.with(store, keys: keys.source) { opened in
+        let opened = try await OpenedStore.with(store, keys: keys.source, change.waiting.command())
+        { opened in
             do {
                 try await opened.retireKey(
                     id,
@@ -212,11 +216,12 @@ struct KeysReseal: TallyCommand {
         abstract:
             "Make HMACs by the active key where a category asks for one and the event has none by it.",
         discussion: """
-            For events from before the first key, or from a retired key's time. What was recorded stays; the newest
+            For events from before the first key, or from a retired key's time. What was recorded stays; the newest \
             checksum counts. Every event is verified before. Run it again to go on after an interruption.
 
             EXAMPLE
-              tally keys reseal events.db --key-file ring.json --reason "events from before the key"
+              tally keys reseal events.db --key-file ring.json \\
+                  --reason "events from before the key"
             """
     )
 
@@ -230,7 +235,11 @@ struct KeysReseal: TallyCommand {
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
         let bar = progress.bar(unit: "events")
-        let (opened, done) = try await OpenedStore.with(store, keys: keys.source) { opened in
+        let (opened, done) = try await OpenedStore.with(
+            store,
+            keys: keys.source,
+            change.waiting.command()
+        ) { opened in
             defer { bar.finish() }
             let done = try await opened.reseal(actor: change.actor, reason: change.reason) {
                 bar.update($0.events)

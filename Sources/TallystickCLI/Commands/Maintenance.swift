@@ -49,7 +49,7 @@ struct Backup: TallyCommand {
     static let configuration = CommandConfiguration(
         abstract: "Copy a store to a new file while others use it.",
         discussion: """
-            A copy is restored by putting it in the store's place while nobody has the store open, without the
+            A copy is restored by putting it in the store's place while nobody has the store open, without the \
             files -wal and -shm beside it. The next command that writes gives it a write-ahead log again.
 
             EXAMPLES
@@ -91,11 +91,12 @@ struct Upgrade: TallyCommand {
 
     @Argument(help: "The store.", completion: .file())
     var store: String
+    @OptionGroup var waiting: WaitOptions
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
         let started = Clock.nanoseconds()
-        let (before, after) = try await EventStore.upgrade(at: store)
+        let (before, after) = try await EventStore.upgrade(at: store, options: waiting.applied())
         let opened = try await EventStore.open(at: store, options: .readOnly)
         var result = Report("upgrade", on: opened, started: started)
         result.add("before", .number(before))

@@ -8,7 +8,8 @@ struct Prove: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               tally prove event events.db 42 --output 42.tlog-proof
-              tally prove consistency events.db --from 2026-03-01.note --output march.proof
+              tally prove consistency events.db --from 2026-03-01.note \\
+                  --output march.proof
               tally prove check 42.tlog-proof --public-key signer.pub
             """,
         subcommands: [ProveEvent.self, ProveConsistency.self, ProveCheck.self]
@@ -25,7 +26,8 @@ struct ProveEvent: TallyCommand {
 
             EXAMPLES
               tally prove event events.db 42 --output 42.tlog-proof
-              tally prove event events.db --source /shop --id order-7 --note 2026-03-01.note
+              tally prove event events.db --source /shop --id order-7 \\
+                  --note 2026-03-01.note
             """
     )
 
@@ -89,7 +91,8 @@ struct ProveConsistency: TallyCommand {
         abstract: "Prove that nothing sealed earlier was changed until a later head.",
         discussion: """
             EXAMPLE
-              tally prove consistency events.db --from 2026-03-01.note --output march.proof
+              tally prove consistency events.db --from 2026-03-01.note \\
+                  --output march.proof
             """
     )
 
@@ -124,13 +127,14 @@ struct ProveCheck: TallyCommand {
         commandName: "check",
         abstract: "Check a proof from the proof, the note and the public key alone.",
         discussion: """
-            Needs no store. Exit 0: proved. 2: not proved. 65: no proof.
-            A proof of an event holds its sealed head; with --note it must be this one. A proof of consistency needs
+            Needs no store. Exit 0: proved. 2: not proved. 65: no proof. \
+            A proof of an event holds its sealed head; with --note it must be this one. A proof of consistency needs \
             the earlier head as --note.
 
             EXAMPLES
               tally prove check 42.tlog-proof --public-key signer.pub
-              tally prove check march.proof --note 2026-03-01.note --public-key "NAME+HASH+KEY"
+              tally prove check march.proof --note 2026-03-01.note \\
+                  --public-key "NAME+HASH+KEY"
             """
     )
 

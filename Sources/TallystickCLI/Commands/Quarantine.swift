@@ -85,7 +85,11 @@ struct Quarantine: AsyncParsableCommand {
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let mapping = try map.map { try Mappings.parse($0) }
-            let (opened, outcome) = try await OpenedStore.with(store, keys: keys.source) { opened in
+            let (opened, outcome) = try await OpenedStore.with(
+                store,
+                keys: keys.source,
+                change.waiting.command()
+            ) { opened in
                 let outcome = try await opened.releaseQuarantined(
                     id,
                     actor: change.actor,

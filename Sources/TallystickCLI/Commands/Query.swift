@@ -8,17 +8,19 @@ struct Query: TallyCommand {
     static let configuration = CommandConfiguration(
         abstract: "Answer one reading SQL statement.",
         discussion: """
-            The views are event_log, effective_events, open_conflicts, resolution_trail and
+            The views are event_log, effective_events, open_conflicts, resolution_trail and \
             replay_status. Nothing can be written, attached or loaded.
 
-            A parameter is text: -p id 007 finds the event 007. Compared with a column of numbers such as position,
-            SQLite takes it for the number. An expression such as count(*), and the computed columns copies,
+            A parameter is text: -p id 007 finds the event 007. Compared with a column of numbers such as position, \
+            SQLite takes it for the number. An expression such as count(*), and the computed columns copies, \
             conflict_id, age_seconds, behind and percent, need a number: name:integer or name:real.
 
             EXAMPLES
               tally query events.db "SELECT type, count(*) FROM event_log GROUP BY type"
-              tally query events.db "SELECT * FROM event_log WHERE event_id = :id" -p id 42
-              tally query events.db "SELECT * FROM event_log WHERE copies > :n" -p n:integer=2
+              tally query events.db \\
+                  "SELECT * FROM event_log WHERE event_id = :id" -p id 42
+              tally query events.db \\
+                  "SELECT * FROM event_log WHERE copies > :n" -p n:integer=2
               tally query events.db "SELECT * FROM event_log LIMIT 5" --csv
             """
     )
@@ -121,7 +123,9 @@ struct Query: TallyCommand {
         guard let value else {
             throw ValidationError("-p \(word): '\(text)' is not a value of type \(type)")
         }
-        parameters[name] = value
+        guard parameters.updateValue(value, forKey: name) == nil else {
+            throw ValidationError("-p \(name): the parameter is given twice")
+        }
     }
 }
 

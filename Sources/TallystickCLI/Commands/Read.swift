@@ -31,7 +31,7 @@ struct Read: TallyCommand {
     var before: String?
     @Flag(help: "Newest first.")
     var backwards = false
-    @Option(help: "At most so many events.")
+    @Option(parsing: .unconditional, help: "At most so many events.")
     var limit: Int64?
     @Flag(help: "Wait for further events, until interrupted.")
     var follow = false
@@ -44,6 +44,10 @@ struct Read: TallyCommand {
         "position", "time_utc?", "category?", "type", "stream?", "revision?", "state", "data",
     ]
 
+    func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit must be a positive number") }
+    }
+
     func execute() async throws -> Int32 {
         var reading = EventReading()
         reading.asRecorded = asRecorded
@@ -54,7 +58,6 @@ struct Read: TallyCommand {
         reading.limit = limit
         (reading.after, reading.afterTime) = try Self.bound(after, "--after")
         (reading.before, reading.beforeTime) = try Self.bound(before, "--before")
-        if let limit, limit < 0 { throw ValidationError("--limit must not be negative") }
         guard !follow || !backwards else {
             throw ValidationError("--follow reads forwards; leave --backwards out")
         }

@@ -20,13 +20,15 @@ struct Reconcile: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Run reconciliation, or go on with a run that was stopped.",
             discussion: """
-                Exit 0: no conflict is open. 1: conflicts wait for a person. 3: the run can go on later.
+                Exit 0: no conflict is open. 1: conflicts wait for a person. 3: the run can go on later. \
+                A dry run decides nothing, but is on record itself: it needs the permission to write.
 
                 EXAMPLES
                   tally reconcile run events.db
                   tally reconcile run events.db --dry-run --json
                   tally reconcile run events.db --origins websocket,poll --since 2h
-                  tally reconcile run events.db --override-breaker --actor ann --reason "feed is well again"
+                  tally reconcile run events.db --override-breaker --actor ann \\
+                      --reason "feed is well again"
                 """
         )
         @Argument(help: "The store.", completion: .file())
@@ -45,6 +47,7 @@ struct Reconcile: AsyncParsableCommand {
         var actor: String?
         @Option(help: "Why.")
         var reason: String?
+        @OptionGroup var waiting: WaitOptions
         @OptionGroup var keys: KeyOptions
         @OptionGroup var progress: ProgressOptions
         @OptionGroup var report: ReportOptions
@@ -69,7 +72,7 @@ struct Reconcile: AsyncParsableCommand {
             let opened = try await EventStore.open(
                 at: store,
                 keys: keys.source,
-                options: .command()
+                options: waiting.command()
             )
             let done: ReconcileReport
             do {
@@ -195,7 +198,13 @@ enum PointInTime {
     /// Microseconds since 1970 of an RFC 3339 time, or of a time so long ago.
     static func parse(_ text: String) throws -> Int64 {
         if let microseconds = RFC3339.microseconds(text) { return microseconds }
-        let (seconds, attoseconds) = try Durations.parse(text).components
+        guard let duration = try? Durations.parse(text) else {
+            throw ValidationError(
+                "--since: '\(text)' is neither an RFC 3339 time nor a duration; "
+                    + "write for example 2026-03-01T00:00:00Z or 2h"
+            )
+        }
+        let (seconds, attoseconds) = duration.components
         let ago = seconds * 1_000_000 + attoseconds / 1_000_000_000_000
         return StoreOptions().clock() - ago
     }

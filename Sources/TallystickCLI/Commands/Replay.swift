@@ -6,10 +6,10 @@ struct Replay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Replay events into a projection, and resume.",
         discussion: """
-            A projection is a SQL file: a header, setup, and statements for types of events. They see
-            :position :source :id :type :stream :revision :category :origin :subject :time :recorded_at :data.
-            They may use the projection's own tables (called NAME or NAME_…) and deterministic functions; no
-            dates and times, random numbers, transaction control, ATTACH, PRAGMA, triggers or virtual tables. Ten
+            A projection is a SQL file: a header, setup, and statements for types of events. They see \
+            :position :source :id :type :stream :revision :category :origin :subject :time :recorded_at :data. \
+            They may use the projection's own tables (called NAME or NAME_…) and deterministic functions; no \
+            dates and times, random numbers, transaction control, ATTACH, PRAGMA, triggers or virtual tables. Ten \
             seconds are the limit for one event.
 
             EXAMPLES
@@ -123,12 +123,13 @@ struct Replay: AsyncParsableCommand {
             completion: .file()
         )
         var into: String?
+        @OptionGroup var waiting: WaitOptions
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: waiting.applied())
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             let done = try await opened.retryParked(projection: definition, options: options)
@@ -153,9 +154,10 @@ struct Replay: AsyncParsableCommand {
         var store: String
         @Argument(help: "The replay's name.")
         var replay: String
+        @OptionGroup var waiting: WaitOptions
 
         func execute() async throws -> Int32 {
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: waiting.applied())
             try await opened.dropReplay(replay)
             await opened.close()
             return Exit.done
@@ -181,12 +183,13 @@ struct Replay: AsyncParsableCommand {
         var onPoison: Poison = .halt
         @Option(help: "Who runs it.")
         var actor: String?
+        @OptionGroup var waiting: WaitOptions
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
             let started = Clock.nanoseconds()
             let definition = try SmallFile.read(projection)
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: waiting.applied())
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             options.alwaysRebuilds = true

@@ -56,6 +56,7 @@ extension Replay {
         var verifyHistory = false
         @Option(help: "Who runs it.")
         var actor: String?
+        @OptionGroup var waiting: WaitOptions
         @OptionGroup var progress: ProgressOptions
         @OptionGroup var report: ReportOptions
 
@@ -82,7 +83,9 @@ extension Replay {
                 throw ValidationError("--on-poison and --verify-history are for projections")
             }
             if let after, ReplayCursor(after) == nil {
-                throw ValidationError("--after: '\(after)' is no POSITION or POSITION:RESOLUTION")
+                throw ValidationError(
+                    "--after: '\(after)' is neither POSITION nor POSITION:RESOLUTION"
+                )
             }
         }
 
@@ -101,7 +104,7 @@ extension Replay {
             if to != nil { return try await stream(options, bar) }
             let command = exec.map { CommandSink($0) }
             let work = try command == nil ? SmallFile.read(projection ?? "") : []
-            let opened = try await EventStore.open(at: store)
+            let opened = try await EventStore.open(at: store, options: waiting.applied())
             let done: ReplayOutcome
             do {
                 done = try await run(opened, options, work, command)

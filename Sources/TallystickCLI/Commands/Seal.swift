@@ -7,8 +7,8 @@ struct Seal: TallyCommand {
     static let configuration = CommandConfiguration(
         abstract: "Sign the head of the three logs, as a note to be kept elsewhere.",
         discussion: """
-            Prints a C2SP checkpoint: a signed note with size and root of each log. Whoever holds it can tell later
-            whether the store was rolled back, cut, or given another history since.
+            Prints a C2SP checkpoint: a signed note with size and root of each log. Whoever holds it can tell later \
+            whether the store was rolled back, cut, or given another history since. \
             --key-file may be given twice: the signing key, and a key ring that vouches for the stored head.
 
             EXAMPLES
@@ -35,6 +35,7 @@ struct Seal: TallyCommand {
         completion: .file()
     )
     var output: String?
+    @OptionGroup var waiting: WaitOptions
 
     func validate() throws {
         guard !keyFiles.isEmpty || keyDescriptor != nil else {
@@ -50,7 +51,11 @@ struct Seal: TallyCommand {
             try keyDescriptor.map { try NoteSigner.load(fromDescriptor: $0) }
             ?? NoteSigner.load(from: keyFiles[0])
         let ring = keyDescriptor == nil ? keyFiles.dropFirst().first : keyFiles.first
-        let sealed = try await OpenedStore.with(store, keys: KeyOptions.source(ring)) { opened in
+        let sealed = try await OpenedStore.with(
+            store,
+            keys: KeyOptions.source(ring),
+            waiting.command()
+        ) { opened in
             try await opened.seal(with: signer)
         }
         let file = try OutputFile(path: output)

@@ -7,17 +7,18 @@ struct Stats: TallyCommand {
     static let configuration = CommandConfiguration(
         abstract: "Count what a store holds, and how often origins disagree.",
         discussion: """
-            Rates are the share of an origin's recent deliveries that disagreed; the threshold is the origin's, else
+            Rates are the share of an origin's recent deliveries that disagreed; the threshold is the origin's, else \
             the category's, of the settings.
 
-            The content digest is the same for stores that were fed the same copies in whatever order, once nothing
+            The content digest is the same for stores that were fed the same copies in whatever order, once nothing \
             is disputed any more. It reads and verifies every event.
 
             EXAMPLES
               tally stats events.db
               tally stats events.db --json --window 7d
               tally stats events.db --content-digest
-              tally stats events.db --format openmetrics --output /var/lib/node_exporter/tally.prom
+              tally stats events.db --format openmetrics \\
+                  --output /var/lib/node_exporter/tally.prom
             """
     )
 

@@ -43,6 +43,7 @@ struct Verify: TallyCommand {
         completion: .file()
     )
     var publicKey: [String] = []
+    @OptionGroup var waiting: WaitOptions
     @OptionGroup var keys: KeyOptions
     @OptionGroup var progress: ProgressOptions
     @OptionGroup var report: ReportOptions
@@ -100,7 +101,7 @@ struct Verify: TallyCommand {
 extension Verify {
     private func repair() async throws -> Int32 {
         let started = Clock.nanoseconds()
-        let opened = try await EventStore.open(at: store)
+        let opened = try await EventStore.open(at: store, options: waiting.applied())
         let done = try await opened.repairDerived(
             actor: actor ?? Actor.current,
             reason: reason ?? "repair of derived rows"
@@ -186,12 +187,13 @@ enum VerifyOutput {
 
     static func lines(_ done: VerifyReport) -> [String] {
         var lines = [
-            "checked  \(done.events) events, \(done.copies) copies, \(done.auditRows) audit rows, \(done.tiles) tiles"
+            "checked  \(count(done.events, "event")), \(count(done.copies, "copy", "copies")), "
+                + "\(count(done.auditRows, "audit row")), \(count(done.tiles, "tile"))"
         ]
         for item in done.notChecked {
             lines.append("not checked  \(item.records) \(item.what): \(item.reason)")
         }
-        lines.append("tree  \(done.sizes.events) events, root \(done.roots.events)")
+        lines.append("tree  \(count(done.sizes.events, "event")), root \(done.roots.events)")
         for finding in done.findings.prefix(20) {
             let event = finding.eventID.map { ", event \($0)" } ?? ""
             lines.append("\(finding.finding)  \(finding.record)\(event)")
@@ -200,12 +202,16 @@ enum VerifyOutput {
         }
         if done.findingCount > 20 { lines.append("and \(done.findingCount - 20) more; see --json") }
         if done.earlierFindings > 0 {
-            lines.append("\(done.earlierFindings) findings of the runs before")
+            lines.append("\(count(Int64(done.earlierFindings), "finding")) of the runs before")
         }
         // After a complete run it serves scripts, which read the report as JSON.
         if let cursor = done.cursor, !done.isComplete { lines.append("cursor  \(cursor)") }
         lines.append(verdict(done))
         return lines
+    }
+
+    private static func count(_ number: Int64, _ one: String, _ many: String? = nil) -> String {
+        "\(number) " + (number == 1 ? one : many ?? one + "s")
     }
 
     private static func verdict(_ done: VerifyReport) -> String {

@@ -41,8 +41,11 @@ struct NewKey {
             )
         }
         let key = try prepare(id, registered)
-        let opened = try await OpenedStore.with(request.store, keys: request.keys.source) {
-            opened in
+        let opened = try await OpenedStore.with(
+            request.store,
+            keys: request.keys.source,
+            request.change.waiting.command()
+        ) { opened in
             try await opened.register(
                 key,
                 replacing: replacing,

@@ -21,7 +21,8 @@ struct NewSigner {
         let publicPath = Self.publicPath(of: path)
         let (opened, verifier) = try await OpenedStore.with(
             request.store,
-            keys: request.keys.source
+            keys: request.keys.source,
+            request.change.waiting.command()
         ) { opened in
             let name = name ?? TreeHead.origin(of: opened.storeID)
             let found = try Self.signer(in: path, named: name)

@@ -23,8 +23,28 @@ struct ChangeOptions: ParsableArguments {
     private var givenActor: String?
     @Option(help: "Why.")
     var reason: String
+    @OptionGroup var waiting: WaitOptions
 
     var actor: String { givenActor ?? Actor.current }
+}
+
+/// The option of every command that writes to a store.
+struct WaitOptions: ParsableArguments {
+    @Option(help: "How long to wait while another process writes, for example 500ms or 1m.")
+    private var busyTimeout = "5s"
+
+    func validate() throws { _ = try Durations.parse(busyTimeout) }
+
+    /// How a command that follows the settings opens a store.
+    func command(_ access: StoreOptions.Access = .readWrite) throws -> StoreOptions {
+        try applied(to: .command(access))
+    }
+
+    func applied(to options: StoreOptions = StoreOptions()) throws -> StoreOptions {
+        var options = options
+        options.busyTimeout = try Durations.parse(busyTimeout)
+        return options
+    }
 }
 
 /// A settings file on disk.

@@ -47,7 +47,7 @@ enum OpenedStore {
     static func with<Result>(
         _ path: String,
         keys: KeySource = .none,
-        _ options: StoreOptions = .command(),
+        _ options: StoreOptions,
         _ body: (EventStore) async throws -> Result
     ) async throws -> Result {
         let store = try await EventStore.open(at: path, keys: keys, options: options)

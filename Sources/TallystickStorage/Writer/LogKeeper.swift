@@ -64,7 +64,10 @@ package final class LogKeeper {
     ///
     /// The first process that opens a store reads the whole log again, and knows nothing of what was written back: only
     /// a commit after a complete checkpoint makes the log short (sqlite.org/walformat.html, "reset").
+    ///
+    /// Another process that writes meanwhile is not waited for: it writes the log back itself.
     package func finish() {
+        checkpointer.stopWaiting()
         guard checkpoint(), connection.walFrames >= WriterLimits.longLogFrames else { return }
         do {
             let schema = try StoreSchema.version(of: connection)
