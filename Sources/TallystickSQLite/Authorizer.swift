@@ -64,7 +64,8 @@ public final class Authorizer {
         case SQLITE_SELECT, SQLITE_RECURSIVE: nil
         case SQLITE_READ:
             reads(first ?? "", second ?? "")
-                ? nil : "reading \(first ?? "") is not allowed: it is no table or view of the store"
+                ? nil
+                : "reading \(first ?? "") is not allowed: it is not a table or view of the store"
         case SQLITE_FUNCTION: refusalOfFunction(second, Functions.query)
         default: name(action, first) + " is not allowed: a query only reads"
         }

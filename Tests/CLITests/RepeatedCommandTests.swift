@@ -223,7 +223,7 @@ struct RepeatedCommandTests {
         #expect(tally.run(reopen).code == 0)
         let reopened = tally.run(reopen)
         #expect(reopened.code == 4, "\(reopened)")
-        #expect(reopened.errors.contains("this was already done by ann at"), "\(reopened.errors)")
+        #expect(reopened.errors.contains("it was already reopened by ann at"), "\(reopened.errors)")
         #expect(tally.run(resolve).code == 0)
 
         let bad = #"{"i":"9","src":"/s","typ":"t"}"#

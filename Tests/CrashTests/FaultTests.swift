@@ -158,11 +158,14 @@ struct FaultTests {
         #expect(count.int64(at: 0) == before, "the reader keeps its moment")
         try count.reset()
         let held = scene.tally.run("doctor", "killed.db", "--json")
-        #expect(held.output.contains("pages of the log back"), "\(held.output)")
+        #expect(held.output.contains("pages of the log from being written back"), "\(held.output)")
 
         try reader.execute("COMMIT")
         let free = scene.tally.run("doctor", "killed.db", "--json")
-        #expect(free.output.contains("no reader holds the log back"), "\(free.output)")
+        #expect(
+            free.output.contains("no reader keeps the log from being written back"),
+            "\(free.output)"
+        )
         let size =
             try FileManager.default.attributesOfItem(
                 atPath: scene.folder.file("killed.db-wal")

@@ -35,7 +35,10 @@ struct SettingsErrorTests {
             ("{\"default_category\": \"\"}", "must be a text that is not empty", 1, 22),
             ("{\"default_category\": null}", "must be a text", 1, 22),
             ("{\"compare\": {\"ignore_attributes\": \"a\"}}", "must be a list", 1, 35),
-            ("{\"compare\": {\"ignore_attributes\": [\"A\"]}}", "no name of an attribute", 1, 36),
+            (
+                "{\"compare\": {\"ignore_attributes\": [\"A\"]}}", "not the name of an attribute",
+                1, 36
+            ),
             ("{\"compare\": {\"ignore_attributes\": [\"data\"]}}", "compare.ignore_data", 1, 36),
             ("{\"compare\": {\"ignore_attributes\": [\"id\"]}}", "cannot be ignored", 1, 36),
             (
@@ -55,8 +58,8 @@ struct SettingsErrorTests {
                 "{\"origins\": {\"a\": {\"mismatch_threshold\": 1.01}}}", "a number from 0 to 1", 1,
                 42
             ),
-            ("{\"categories\": {\"A\": {}}}", "'A' is no name of a category", 1, 17),
-            ("{\"categories\": {\"1a\": {}}}", "no name of a category", 1, 17),
+            ("{\"categories\": {\"A\": {}}}", "'A' is not a name for a category", 1, 17),
+            ("{\"categories\": {\"1a\": {}}}", "not a name for a category", 1, 17),
             ("{\"categories\": {\"a\": []}}", "categories.a must be an object", 1, 22),
             ("{\"categories\": {\"a\": {\"enabled\": 1}}}", "must be true or false", 1, 34),
             ("{\"categories\": {\"a\": {\"percentage\": 101}}}", "a number from 0 to 100", 1, 37),
@@ -93,7 +96,7 @@ struct SettingsErrorTests {
             ),
             (
                 "{\"policies\": {\"P\": {\"chain\": [{\"use\": \"halt\"}]}}}",
-                "no name of a policy", 1, 15
+                "not a name for a policy", 1, 15
             ),
             ("{\"policies\": {\"p\": {}}}", "policies.p must have a chain", 1, 20),
             ("{\"policies\": {\"p\": {\"chain\": []}}}", "must have a step", 1, 30),
@@ -149,7 +152,7 @@ struct SettingsErrorTests {
             ),
             (
                 "{\"policies\": {\"p\": {\"chain\": [{\"use\": \"field_merge\", \"fields\": {\"a\": \"max\"}}]}}}",
-                "no JSON Pointer", 1, 65
+                "not a JSON Pointer", 1, 65
             ),
             (
                 "{\"policies\": {\"p\": {\"chain\": [{\"use\": \"field_merge\", \"fields\": {\"/a\": \"sum\"}}]}}}",

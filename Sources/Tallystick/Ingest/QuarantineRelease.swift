@@ -119,7 +119,7 @@ struct QuarantineRelease {
                 .badInput,
                 during: "release from quarantine",
                 on: "input \(id)",
-                "it still is no event: \(rejected.message) (\(rejected.code))",
+                "it is still not an event: \(rejected.message) (\(rejected.code))",
                 hint: "Name a map with --map, or leave it where it is"
             )
         }

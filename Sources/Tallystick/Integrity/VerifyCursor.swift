@@ -24,7 +24,7 @@ struct VerifyCursor {
         .invalidArgument,
         during: "verify",
         on: "cursor",
-        "this is no cursor of a verification",
+        "this is not the cursor of a verification",
         hint: "Use the cursor that 'tally verify' printed"
     )
 

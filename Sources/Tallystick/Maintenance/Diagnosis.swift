@@ -50,7 +50,7 @@ private struct Doctor {
             subject: "schema",
             level: version == StoreSchema.newest ? .good : .note,
             finding: version == StoreSchema.newest
-                ? "schema \(version), as its migrations say"
+                ? "schema \(version), as its migrations create it"
                 : "schema \(version); 'tally upgrade' brings it to \(StoreSchema.newest)"
         )
     }
@@ -188,14 +188,14 @@ private struct Doctor {
             return Diagnosis(
                 subject: "readers",
                 level: .good,
-                finding: "no reader holds the log back"
+                finding: "no reader keeps the log from being written back"
             )
         }
         return Diagnosis(
             subject: "readers",
             level: .note,
             finding:
-                "a reader holds \(progress.frames - progress.written) of \(progress.frames) pages of the log back"
+                "a reader keeps \(progress.frames - progress.written) of \(progress.frames) pages of the log from being written back"
         )
     }
 
@@ -227,7 +227,7 @@ private struct Doctor {
             subject: "file",
             level: lines == ["ok"] ? .good : .problem,
             finding: lines == ["ok"]
-                ? "SQLite's quick check is content" : lines.joined(separator: "; ")
+                ? "SQLite's quick check found nothing" : lines.joined(separator: "; ")
         )
     }
 

@@ -43,7 +43,7 @@ public struct EventReading: Sendable, Equatable {
             throw invalid("a revision is a place in a stream, and no stream is given")
         }
         for case let text? in [afterTime, beforeTime] where RFC3339Instant(text) == nil {
-            throw invalid("'\(text)' is no RFC 3339 time")
+            throw invalid("'\(text)' is not an RFC 3339 time")
         }
         if follows && backwards { throw invalid("only a reading forwards can follow") }
         if let limit, limit < 0 { throw invalid("the limit is negative") }

@@ -150,7 +150,7 @@ struct ManualResolver {
             .notDecided,
             during: "open the conflict again",
             on: "conflict \(conflictID)",
-            earlier.map { "it is open: this was already done \($0.text)" }
+            earlier.map { "it was already reopened \($0.text)" }
                 ?? "it is open, and was not decided yet",
             hint: "Decide it with 'tally conflicts resolve'"
         )

@@ -153,7 +153,7 @@ final class ReplayStorage {
             .projectionChanged,
             during: "begin the replay",
             on: "replay \(name)",
-            "there is one of that name into \(known.path ?? "the \(known.target)")",
+            "a replay of that name already projects into \(known.path ?? "the \(known.target)")",
             hint: "Choose another name, or drop that one first: 'tally replay drop'"
         )
     }

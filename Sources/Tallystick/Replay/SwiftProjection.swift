@@ -123,7 +123,7 @@ extension EventStore {
         var patterns: [EventPattern] = []
         for type in projection.types {
             guard let pattern = EventPattern(type) else {
-                throw invalid("'\(type)' is no type of events, PREFIX.* or *")
+                throw invalid("'\(type)' is not an event type, PREFIX.* or *")
             }
             patterns.append(pattern)
         }

@@ -66,8 +66,16 @@ enum PublicKeys {
 enum NoteFile {
     static func read(_ path: String) throws -> SignedNote {
         let bytes = try SmallFile.read(path)
-        return try judging(path, "read the note") { () throws(NoteError) in
-            try SignedNote(parsing: bytes)
+        do throws(NoteError) {
+            return try SignedNote(parsing: bytes)
+        } catch {
+            throw StoreError(
+                .badInput,
+                during: "read the note",
+                on: path,
+                "the file is not a signed note: \(error.description)",
+                hint: "Name a file that 'tally seal' wrote"
+            )
         }
     }
 

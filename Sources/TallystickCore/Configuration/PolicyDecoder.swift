@@ -91,7 +91,7 @@ struct PolicyDecoder {
         for (pointer, value) in try reader.members() {
             guard SettingsReader.isPointer(pointer) else {
                 throw value.failAtName(
-                    "'\(pointer)' is no JSON Pointer; write one such as \"/count\""
+                    "'\(pointer)' is not a JSON Pointer; write one such as \"/count\""
                 )
             }
             fields.append(FieldRule(pointer, try fieldKind(value)))

@@ -68,7 +68,7 @@ struct SettingsDecoder {
         let name = try reader.text()
         guard name.utf8.allSatisfy({ $0 &- 0x30 <= 9 || $0 &- 0x61 < 26 }) else {
             throw reader.fail(
-                "'\(name)' is no name of an attribute: it has lower-case letters and digits"
+                "'\(name)' is not the name of an attribute: it has lower-case letters and digits"
             )
         }
         guard name != "data", name != "id", name != "source" else {

@@ -10,7 +10,11 @@ struct SettingsReader {
         do throws(JSONError) {
             value = try JSONDocument(json).root
         } catch {
-            throw SettingsError(error.message, line: error.line, column: error.column)
+            throw SettingsError(
+                error.code == .syntax ? "this is not JSON: \(error.message)" : error.message,
+                line: error.line,
+                column: error.column
+            )
         }
         path = ""
         bytes = json
@@ -105,7 +109,7 @@ struct SettingsReader {
             && name.utf8.allSatisfy { $0 == 0x5F || $0 &- 0x30 <= 9 || $0 &- 0x61 < 26 }
         guard isValid else {
             throw failAtName(
-                "'\(name)' is no name of a \(kind): use a-z, 0-9 and _, at most 64, and no digit first"
+                "'\(name)' is not a name for a \(kind): use a-z, 0-9 and _, at most 64, and no digit first"
             )
         }
     }

@@ -32,7 +32,7 @@ public struct EventMapping: Sendable {
         var rules: [(attribute: String, alternatives: [Value])] = []
         for rule in text.split(separator: ",", omittingEmptySubsequences: false) {
             guard let equals = rule.firstIndex(of: "=") else {
-                throw EventMappingError("'\(rule)' is no rule; write attribute=member")
+                throw EventMappingError("'\(rule)' is not a rule; write attribute=member")
             }
             let attribute = String(rule[..<equals])
             let kind = EventAttributes.kind(

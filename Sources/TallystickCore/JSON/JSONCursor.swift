@@ -108,7 +108,7 @@ struct JSONCursor {
             .loneSurrogate,
             at: start,
             in: bytes,
-            "an escape is half of a surrogate pair, which is no character"
+            "an escape is half of a surrogate pair, which is not a character"
         )
     }
 
@@ -241,7 +241,7 @@ struct JSONCursor {
                     .syntax,
                     at: start,
                     in: bytes,
-                    "this is no JSON value; was '\(literal)' meant?"
+                    "this is not a JSON value; was '\(literal)' meant?"
                 )
             }
             offset += 1

@@ -79,7 +79,7 @@ extension KeyRing {
                 guard known.contains(name) else {
                     throw fail(
                         value,
-                        "there is a member that is none of \(known.joined(separator: ", "))"
+                        "there is a member other than \(known.joined(separator: ", "))"
                     )
                 }
                 members[name] = value

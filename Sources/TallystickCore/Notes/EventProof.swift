@@ -101,7 +101,7 @@ public struct EventProof: Sendable, Hashable {
         guard let document = try? JSONDocument(leaf), document.root["leaf"]?.string == "event/1",
             case .number(let position) = document.root["position"]?.content,
             let digest = SHA256Digest(hex: document.root["content"]?.string ?? "")
-        else { throw NoteError(.malformed, "the leaf is none of an event") }
+        else { throw NoteError(.malformed, "the leaf is not that of an event") }
         guard Int64(position) == leafIndex + 1 else {
             throw NoteError(.notProved, "the leaf is that of another position")
         }

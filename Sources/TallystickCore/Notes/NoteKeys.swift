@@ -129,7 +129,7 @@ public struct NoteSigner: Sendable {
         var seed = parts.key
         defer { KeyRing.wipe(&seed) }
         guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed) else {
-            throw NoteError(.malformed, "the signing key is no key of Ed25519")
+            throw NoteError(.malformed, "the signing key is not an Ed25519 key")
         }
         self.key = key
         verifier = try NoteVerifier(

@@ -62,7 +62,7 @@ struct ProjectionParser {
                 throw error(
                     .parameter,
                     at: range.lowerBound,
-                    "'\(text(range))' is no parameter of a projection; write one as :name, such as "
+                    "'\(text(range))' is not a parameter of a projection; write one as :name, such as "
                         + "\(Self.list(Self.parameters(of: section?.kind)))"
                 )
             case .parameter(let nameRange):
@@ -281,7 +281,7 @@ struct ProjectionParser {
                 throw error(
                     .pattern,
                     at: start,
-                    "'\(EventPattern.trimmed(part))' is no pattern; write event types, PREFIX.* or *, with "
+                    "'\(EventPattern.trimmed(part))' is not a pattern; write event types, PREFIX.* or *, with "
                         + "commas between them"
                 )
             }

@@ -102,7 +102,7 @@ package struct KeyFile {
         var status = stat()
         guard fstat(opened, &status) == 0 else { throw failure(errno) }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw refused("it is no regular file", "Keep the keys in a file")
+            throw refused("it is not a regular file", "Keep the keys in a file")
         }
         guard Self.isTrusted(status.st_uid) else {
             throw refused(

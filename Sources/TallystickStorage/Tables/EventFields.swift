@@ -23,7 +23,7 @@ package struct EventFields {
                 .badInput,
                 during: "read an event's content",
                 on: batch.rejected.first?.code ?? "content",
-                batch.rejected.first?.message ?? "this is no event"
+                batch.rejected.first?.message ?? "this is not an event"
             )
         }
         let name = batch.newTypes.names.first ?? .none

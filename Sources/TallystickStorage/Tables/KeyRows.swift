@@ -174,7 +174,7 @@ package struct KeyRows {
             .integrity,
             during: "read the keys",
             on: "keys \(damaged)",
-            "its algorithm or state is none that there is",
+            "its algorithm or state is unknown",
             hint: "Run 'tally verify'"
         )
     }
