@@ -58,7 +58,7 @@ extension StoreHistory {
             act("verify", 4) { try await $0.verify() },
             act("replay", 6, refused: [.held]) { try await $0.replay() },
             act("release", 2, refused: [.keyMissing, .badInput]) { try await $0.release() },
-            act("breaker", 2) { try await $0.setBreaker() },
+            act("breaker", 2, refused: [.notFound]) { try await $0.setBreaker() },
             act("restore a backup", 2) { try await $0.restoreBackup() },
         ]
     }()
