@@ -80,7 +80,7 @@ let package = Package(
         .executableTarget(
             name: "TallystickCLI",
             dependencies: [
-                "Tallystick", "CTallystickCLI",
+                "Tallystick", "TallystickCore", "CTallystickCLI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
@@ -95,7 +95,8 @@ let package = Package(
         .executableTarget(
             name: "TallystickBenchmarks",
             dependencies: [
-                "Tallystick", "TallystickMigrations", "TallystickTestKit", "CTallystickBaseline",
+                "Tallystick", "TallystickCore", "TallystickMigrations", "TallystickTestKit",
+                "CTallystickBaseline",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -113,17 +114,20 @@ let package = Package(
         .testTarget(
             name: "TallystickTests",
             dependencies: [
-                "Tallystick", "TallystickSQLite", "TallystickTestKit", "CTallystickSQLite",
+                "Tallystick", "TallystickCore", "TallystickSQLite", "TallystickTestKit",
+                "CTallystickSQLite",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: strict
         ),
+        .testTarget(name: "StyleTests", exclude: ["Lists"], swiftSettings: strict),
         .testTarget(
             name: "CLITests",
             dependencies: [
                 "TallystickCLI", "TallystickBenchmarks", "TallystickCrashWorker",
-                "TallystickTestKit",
+                "TallystickCore", "TallystickTestKit",
             ],
             swiftSettings: strict
         ),

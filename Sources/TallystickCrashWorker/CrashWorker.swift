@@ -6,8 +6,8 @@ import TallystickCore
 ///
 /// `append STORE WRITER STREAMS` appends events WRITER-0, WRITER-1, … to shared streams until it is killed, from the
 /// beginning each time, and writes a line `ID STREAM REVISION POSITION` for each append that was acknowledged.
-/// `commit STORE WRITER COUNT FRAMES` appends so many and closes the store, whose log is written back after so many frames.
-/// `claim` is a process that breaks the rule of the other: it writes the line before the event is stored.
+/// `commit STORE WRITER COUNT FRAMES` appends so many and closes the store, whose log is written back after so many
+/// frames. `claim` is a process that breaks the rule of the other: it writes the line before the event is stored.
 /// `fail STORE` appends two events and writes what each became: the test makes the disk fail.
 /// `measure FILE COMMAND…` runs a command, and writes to the file the most memory that it had, in KiB.
 @main

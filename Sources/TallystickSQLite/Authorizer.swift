@@ -121,13 +121,12 @@ public final class Authorizer {
             SQLITE_DROP_INDEX: "DROP INDEX", SQLITE_DROP_TABLE: "DROP TABLE",
             SQLITE_DROP_TRIGGER: "DROP TRIGGER", SQLITE_DROP_VIEW: "DROP VIEW",
             SQLITE_INSERT: "INSERT", SQLITE_PRAGMA: "PRAGMA",
-            SQLITE_TRANSACTION: "transaction control",
             SQLITE_UPDATE: "UPDATE", SQLITE_ATTACH: "ATTACH", SQLITE_DETACH: "DETACH",
             SQLITE_ALTER_TABLE: "ALTER TABLE", SQLITE_REINDEX: "REINDEX",
             SQLITE_ANALYZE: "ANALYZE", SQLITE_CREATE_VTABLE: "CREATE VIRTUAL TABLE",
-            SQLITE_DROP_VTABLE: "DROP VIRTUAL TABLE", SQLITE_SAVEPOINT: "SAVEPOINT",
+            SQLITE_DROP_VTABLE: "DROP VIRTUAL TABLE",
         ]
-        let word = words[action] ?? "action \(action)"
+        let word = words[action] ?? transactionWords[action] ?? "action \(action)"
         return first.map { $0.isEmpty ? word : "\(word) (\($0))" } ?? word
     }
 }

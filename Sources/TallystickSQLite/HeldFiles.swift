@@ -42,7 +42,8 @@ final class HeldFiles {
 }
 
 extension Connection {
-    /// Whether the file at the database's path is not the one that this connection has open: it was deleted or replaced.
+    /// Whether the file at the database's path is not the one that this connection has open: it was deleted or
+    /// replaced.
     public var hasMoved: Bool {
         var hasMoved: Int32 = 0
         let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &hasMoved)

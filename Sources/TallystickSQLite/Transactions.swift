@@ -1,3 +1,5 @@
+import CTallystickSQLite
+
 /// The one place where transactions begin and end.
 extension Connection {
     /// Runs `body` in one read transaction: all that it reads is of one moment, and of the schema that was accepted.
@@ -123,7 +125,7 @@ extension Connection {
     ///   transaction was committed into files that are not at their paths any more.
     func commit() throws(SQLiteError) {
         do throws(SQLiteError) {
-            try cached("COMMIT").run()
+            try cached(Self.commit).run()
         } catch {
             if error.isInputOutput { distrustLog() }
             throw error
@@ -142,7 +144,20 @@ extension Connection {
     /// Prepares what `rollBack` runs, so that a transaction can be taken back where the memory is used up.
     public func prepareRollback() throws(SQLiteError) { _ = try cached(Self.rollback) }
 
+    fileprivate static let commit = "COMMIT"
     private static let rollback = "ROLLBACK"
+}
+
+extension SQLiteError {
+    /// Whether the commit of a transaction failed while it ran. One that could not even be prepared was not tried.
+    public var isOfCommit: Bool { sql == Connection.commit && operation != "prepare" }
+}
+
+extension Authorizer {
+    /// How a refusal names the statements that begin and end transactions, by SQLite's code of the action.
+    static let transactionWords: [Int32: String] = [
+        SQLITE_TRANSACTION: "transaction control", SQLITE_SAVEPOINT: "SAVEPOINT",
+    ]
 }
 
 /// How a transaction failed.

@@ -139,7 +139,7 @@ public final class SecretWatch: Sendable {
         for path in others where Self.file(path, holds: forms) { report(path) }
     }
 
-    /// The keys in a file; nil when it is no file of keys.
+    /// The keys in a file; nil when it is not a file of keys.
     private static func keys(in path: String) -> [[UInt8]]? {
         // Most files are told by their first bytes.
         let start = read(path, limit: ringStart.count)

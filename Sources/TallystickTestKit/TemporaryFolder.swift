@@ -1,7 +1,7 @@
 import Glibc
 
-/// A folder of its own for a test, removed with everything in it when the value goes. Before, its files are searched for
-/// keys (``SecretWatch``).
+/// A folder of its own for a test, removed with everything in it when the value goes. Before, its files are searched
+/// for keys (``SecretWatch``).
 public final class TemporaryFolder: Sendable {
     public let path: String
 
@@ -27,7 +27,7 @@ public final class TemporaryFolder: Sendable {
     /// The path of a file or folder of that name inside.
     public func file(_ name: String) -> String { path + "/" + name }
 
-    /// The names in a folder; none when it is no folder.
+    /// The names in a folder; none when it is not a folder.
     static func names(in path: String) -> [String] {
         guard let folder = opendir(path) else { return [] }
         defer { closedir(folder) }

@@ -127,8 +127,8 @@ struct CompletionTests {
         Expectation("tally audit shop.db --format ", "csv", "ndjson"),
     ]
 
-    /// Has a shell complete all of the command lines: for each, its program prints `line LINE`, and what it offers after
-    /// `offered`.
+    /// Has a shell complete all of the command lines: for each, its program prints `line LINE`, and what it offers
+    /// after `offered`.
     private func complete(in shell: String, script: String, _ words: [String]) throws {
         try Data().write(to: URL(filePath: folder.file("shop.db")))
         try FileManager.default.createDirectory(

@@ -84,8 +84,8 @@ struct FaultTests {
 
     // MARK: Failed syncs
 
-    /// What goes before a command whose sync of a write-ahead log fails. Later syncs succeed, as they do on Linux, where
-    /// the kernel has dropped the pages meanwhile.
+    /// What goes before a command whose sync of a write-ahead log fails. Later syncs succeed, as they do on Linux,
+    /// where the kernel has dropped the pages meanwhile.
     private func failingSync(_ number: Int, _ scene: CrashScene) throws -> [String] {
         let library = try InterposedLibrary.build("failing-calls.c", in: scene.folder.path)
         let fault = ["FAIL_CLASS=sync", "FAIL_PATH=-wal", "FAIL_AT=\(number)", "FAIL_ERRNO=\(EIO)"]
@@ -125,7 +125,8 @@ struct FaultTests {
         )
         let failed = failing.run(["ingest", "killed.db"] + files + ["--origin", "a"])
         if number > 1, failed.code == 0 {
-            // Batches share a commit where the disk is slow. What failed then is the sync of a checkpoint after the last one.
+            // Batches share a commit where the disk is slow. What failed then is the sync of a checkpoint after the
+            // last one.
             scene.expectNoGaps("killed.db", events: 600, "success, and every event is stored")
         } else {
             #expect(failed.code == 74, "\(failed.errors)")

@@ -1,7 +1,8 @@
 import Synchronization
 
 /// How large a batch may be: smaller where its transaction takes longer than about a second, on a slow disk or
-/// in a large store. The first batches are small, so that the writer begins soon. Set on the writing side, seen on the reading side.
+/// in a large store. The first batches are small, so that the writer begins soon. Set on the writing side, seen on
+/// the reading side.
 final class BatchPace: Sendable {
     private let limit = Atomic<Int>(IngestLimits.firstBatch)
 

@@ -188,7 +188,7 @@ final class BatchWriter {
         }
     }
 
-    /// Counts a whole batch as a call of the origin's breaker: failed where too many of its inputs were no events,
+    /// Counts a whole batch as a call of the origin's breaker: failed where too many of its inputs were not events,
     /// or disagreed with what the store has. An open breaker never keeps anything out.
     private func countCall(_ outcomes: OutcomeCounts) throws {
         let mismatches = Double(outcomes.conflicting + outcomes.quarantined)

@@ -188,7 +188,7 @@ struct ConflictWriter {
             return true
         }
         let delivery = finding.delivery
-        // A candidate that is no copy of the event as appended may have this content already.
+        // A candidate that is not a copy of the event as appended may have this content already.
         let isKnown = try known.hasConflictingCopy(
             agreeingWith: delivery.content,
             delivery.digest,

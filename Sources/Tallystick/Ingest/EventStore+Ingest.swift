@@ -2,7 +2,7 @@ public import TallystickCore
 
 /// How a run of ingest reads its inputs.
 public struct IngestOptions: Sendable {
-    /// Adapts JSON objects that are no CloudEvents.
+    /// Adapts JSON objects that are not CloudEvents.
     public var mapping: EventMapping?
     /// Who runs it, for the audit trail.
     public var actor = "local"

@@ -5,7 +5,8 @@ extension EventStore {
     /// Gives a quarantined input another chance: it is decoded again, perhaps with a map, and recorded with an
     /// ordinary outcome as a delivery by its origin.
     ///
-    /// - throws: `StoreError`: `notFound`; `alreadyDecided` when it was released; `badInput` when it is still not an event; nothing is changed then.
+    /// - throws: `StoreError`: `notFound`; `alreadyDecided` when it was released; `badInput` when it is still not an
+    ///   event; nothing is changed then.
     @discardableResult
     public func releaseQuarantined(
         _ id: Int64,

@@ -45,8 +45,8 @@ extension EventStore {
     ///
     /// - parameter keys: as for ``open(at:keys:options:)``.
     /// - returns: what was found; ``VerifyReport/storeID`` is nil where it cannot be read.
-    /// - throws: `StoreError` as ``open(at:keys:options:)`` and ``verify(_:)`` do, but never `corrupt` where the damage can
-    ///   be named.
+    /// - throws: `StoreError` as ``open(at:keys:options:)`` and ``verify(_:)`` do, but never `corrupt` where the
+    ///   damage can be named.
     public static func verify(
         at path: String,
         keys: KeySource = .none,

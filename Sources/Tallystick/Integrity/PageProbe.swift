@@ -71,7 +71,8 @@ struct PageProbe {
         return found
     }
 
-    /// Reads the pages of all indexes of the store's own tables, and of those tables that no verification reads otherwise.
+    /// Reads the pages of all indexes of the store's own tables, and of those tables that no verification reads
+    /// otherwise.
     ///
     /// - throws: `SQLiteError` for the first that cannot be read.
     func touchOthers() throws {

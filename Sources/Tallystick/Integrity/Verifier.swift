@@ -52,8 +52,8 @@ final class Verification: Sendable {
         }
     }
 
-    /// Begins a run over a store that cannot be opened, because pages of its file are damaged. A cursor is of no use: the
-    /// run begins anew.
+    /// Begins a run over a store that cannot be opened, because pages of its file are damaged. A cursor is of no use:
+    /// the run begins anew.
     static func begin(
         damaged path: String,
         _ storeOptions: StoreOptions,
@@ -133,16 +133,26 @@ final class Verification: Sendable {
             }
         }
         self.lastName = lastName
+        self.unread = unread
+        self.isDamaged = isDamaged || !unread.isEmpty || !current.uncounted.isEmpty
+        state = Guarded(try Self.initialState(options.scope, heads, base, cursor, stray))
+    }
+
+    private static func initialState(
+        _ scope: VerifyOptions.Scope,
+        _ heads: LogHeads,
+        _ base: [LogName: Int64],
+        _ cursor: VerifyCursor?,
+        _ stray: StrayRows
+    ) throws -> State {
         var initial = State()
-        initial.lanes = try VerifyLanes(options.scope, heads, base, stray)
+        initial.lanes = try VerifyLanes(scope, heads, base, stray)
         initial.differences = cursor?.differences ?? [:]
         initial.report.earlierFindings = cursor?.findings ?? 0
         if let cursor, !cursor.isComplete, !initial.lanes.resume(from: cursor.keys) {
             throw VerifyCursor.malformed
         }
-        self.unread = unread
-        self.isDamaged = isDamaged || !unread.isEmpty || !current.uncounted.isEmpty
-        state = Guarded(initial)
+        return initial
     }
 
     // MARK: The run
@@ -250,8 +260,8 @@ final class Verification: Sendable {
         return worker
     }
 
-    /// Looks at the pages that nothing else reads, of indexes and of tables that are no evidence: once for a store, not
-    /// again by the runs that go on from a complete one.
+    /// Looks at the pages that nothing else reads, of indexes and of tables that are not evidence: once for a store,
+    /// not again by the runs that go on from a complete one.
     private func probeOtherPages() throws {
         guard options.scope == .everything, base.values.allSatisfy({ $0 == 0 }), !isOutOfTime,
             state.withLock({ $0.lanes.isDone && $0.damage.pages == nil })

@@ -15,7 +15,7 @@ extension EventStore {
     /// Looks at everything around a store that can go wrong: schema, SQLite, log, disk, permissions,
     /// readers, integrity of the file.
     ///
-    /// - throws: `StoreError` only when the file is no store that can be opened.
+    /// - throws: `StoreError` only when the file is not a store that can be opened.
     public static func diagnose(
         at path: String,
         options: StoreOptions = StoreOptions()

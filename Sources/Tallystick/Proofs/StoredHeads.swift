@@ -67,7 +67,7 @@ struct StoredHeads {
         return result
     }
 
-    /// A key under a known id that is another than the ring's was put there by somebody without the ring.
+    /// A key with a known id but a different fingerprint was added by someone who does not hold the ring.
     private func compareKeys(_ registered: RegisteredKeys, _ result: inout Result) {
         for key in registered.keys where key.algorithm == .hmacSHA256 {
             guard let held = ring[key.id], held.fingerprint != key.fingerprint else { continue }
@@ -82,7 +82,8 @@ struct StoredHeads {
         }
     }
 
-    /// A sealed note is over the head that it is stored with. Whose signature it has is for who knows the key.
+    /// A sealed note is over the head that it is stored with. Whose signature it has only a reader that knows the key
+    /// can say.
     private func compareNote(of stored: StoredHead, _ record: String, _ result: inout Result) {
         guard let note = stored.note else { return }
         if let signed = try? SignedNote(parsing: Array(note.utf8)),

@@ -93,7 +93,7 @@ final class QuerySession {
             try connection.read {
                 try authorizer.during(.query(reads: tables.mayRead)) {
                     let statement = try connection.prepareOnly(sql)
-                    // REINDEX of a table without indexes writes nothing, and is no question either.
+                    // REINDEX of a table without indexes writes nothing, and is not a question either.
                     guard statement.isReadOnly, statement.columnCount > 0 else {
                         throw denied("a query only reads")
                     }

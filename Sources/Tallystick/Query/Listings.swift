@@ -4,8 +4,8 @@ public struct StoreListing: Sendable {
     let parameters: [String: SQLValue]
 
     /// What a conflict is about, in one row; none where there is no such conflict. For conflicts without candidates:
-    /// `since` says since when an origin is silent, `first`, `last` and `next_position` which numbers a source left out and
-    /// the event after them, `other_position` which event has the same number.
+    /// `since` says since when an origin is silent, `first`, `last` and `next_position` which numbers a source left
+    /// out and the event after them, `other_position` which event has the same number.
     public static func conflict(_ conflictID: Int64) -> StoreListing {
         let details = ["since", "first", "last", "next_position", "other_position"].map {
             "CASE WHEN json_valid(c.detail) THEN c.detail ->> '\($0)' END AS \"\($0)\""

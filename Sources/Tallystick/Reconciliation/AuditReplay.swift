@@ -68,7 +68,8 @@ extension EventStore {
     }
 }
 
-/// Derives decisions again, those over one conflict one after the other: most of them were made from the same candidates.
+/// Derives decisions again, those over one conflict one after the other: most of them were made from the same
+/// candidates.
 final class AuditReplay {
     private static let chunk = 1000
     /// Rows of the trail that one read transaction looks at.

@@ -74,8 +74,8 @@ struct CandidateReader {
         return conflict
     }
 
-    /// Hands over the candidates of a conflict after one, each with its content, without keeping them: a conflict may be
-    /// as large as the store.
+    /// Hands over the candidates of a conflict after one, each with its content, without keeping them: a conflict may
+    /// be as large as the store.
     ///
     /// - parameter body: called for each candidate; false ends the reading.
     /// - throws: as ``content(of:in:)``, and what `body` throws.

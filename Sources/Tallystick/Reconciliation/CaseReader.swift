@@ -14,7 +14,8 @@ struct CaseReader {
     /// A conflict as a policy sees it.
     ///
     /// - parameter rules: what makes a copy support a candidate whose bytes differ.
-    /// - parameter keepsContent: false where no rule looks into contents: they are read one after the other, and not kept.
+    /// - parameter keepsContent: false where no rule looks into contents: they are read one after the other, and not
+    ///   kept.
     /// - throws: `StoreError` with `integrity` where a candidate's content is not what the conflict names.
     func conflictCase(
         _ set: CandidateSet,

@@ -7,7 +7,8 @@ public struct ConflictComparison: Sendable, Equatable {
     public static let standardLimit = ConflictLimits.comparedCandidates
 
     public struct Column: Sendable, Equatable {
-        /// A candidate's number and origin; `missing` and the origin that lacks the event; `position` and an event's place.
+        /// A candidate's number and origin; `missing` and the origin that lacks the event; `position` and an event's
+        /// place.
         public var title: String
         /// Canonical form; nil where nothing was delivered.
         public var content: [UInt8]?
@@ -25,15 +26,18 @@ public struct ConflictComparison: Sendable, Equatable {
 extension EventStore {
     /// What a conflict is between; nil where there is no such conflict.
     ///
-    /// For `missing_at_origin` the origin that lacks the event has a column without content; for `sequence_collision` the
-    /// two events as appended are compared.
+    /// For `missing_at_origin` the origin that lacks the event has a column without content; for `sequence_collision`
+    /// the two events as appended are compared.
     ///
-    /// A conflict may have as many candidates as the store has copies. They are compared in pages, each with the event as
-    /// appended first: of `limit` candidates at most, and less where their contents are larger than 64 MiB together.
+    /// A conflict may have as many candidates as the store has copies. They are compared in pages, each with the
+    /// event as appended first: of `limit` candidates at most, and less where their contents are larger than 64 MiB
+    /// together.
     ///
     /// - parameters:
-    ///   - candidate: the number of the candidate after which the page begins: ``ConflictComparison/next`` of the page before.
-    ///   - limit: how many candidates are compared, besides the event as appended where the page does not begin with it.
+    ///   - candidate: the number of the candidate after which the page begins: ``ConflictComparison/next`` of the
+    ///     page before.
+    ///   - limit: how many candidates are compared, besides the event as appended where the page does not begin with
+    ///     it.
     /// - throws: `StoreError` with `integrity` where a content differs from its proof.
     public func comparison(
         of conflictID: Int64,

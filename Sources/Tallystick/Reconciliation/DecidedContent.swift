@@ -1,14 +1,14 @@
 import TallystickCore
 
-/// Judges content that is to take the place of an event's and that a person gives. It must be an event like any other, with the
-/// same identity.
+/// Judges content that is to take the place of an event's and that a person gives. It must be an event like any
+/// other, with the same identity.
 struct DecidedContent {
-    /// Names of attributes that describe a delivery, and are no content.
+    /// Names of attributes that describe a delivery, and are not content.
     let deliveryAttributes: Set<String>
 
     /// The content in canonical form.
     ///
-    /// - throws: `StoreError` with `badInput` where it is no event, or has another source or id.
+    /// - throws: `StoreError` with `badInput` where it is not an event, or has another source or id.
     func judged(
         _ json: [UInt8],
         source: String,

@@ -12,7 +12,8 @@ struct Evaluation {
         case deferred(String)
         /// A person decides.
         case open
-        /// Nothing is to be done: the standing decision still is what the policy says, or the conflict waits for a person.
+        /// Nothing is to be done: the standing decision still is what the policy says, or the conflict waits for a
+        /// person.
         case standing
         /// A person's decision stands, and there is evidence that the person did not see.
         case flagged

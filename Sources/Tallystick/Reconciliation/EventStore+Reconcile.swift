@@ -4,11 +4,12 @@ import TallystickSQLite
 extension EventStore {
     /// Compares copies, puts conflicts to their policies, and commits the decisions.
     ///
-    /// What a run costs is in proportion to what is new. Each transaction is short; a run that was killed or stopped goes on
-    /// with the next call, and decides the same. A cancelled task finishes its transaction and returns `paused`.
+    /// What a run costs is in proportion to what is new. Each transaction is short; a run that was killed or stopped
+    /// goes on with the next call, and decides the same. A cancelled task finishes its transaction and returns
+    /// `paused`.
     ///
-    /// - throws: `StoreError`: `invalidArgument` where an actor or a reason is missing; `busy` where another process took
-    ///   the run over; `integrity` where a candidate, or a decision just made, is not what the audit trail says.
+    /// - throws: `StoreError`: `invalidArgument` where an actor or a reason is missing; `busy` where another process
+    ///   took the run over; `integrity` where a candidate, or a decision just made, is not what the audit trail says.
     public func reconcile(
         _ options: ReconcileOptions = ReconcileOptions()
     ) async throws(StoreError) -> ReconcileReport {

@@ -130,8 +130,8 @@ final class ExpectedCopies {
 
     /// The conflicts that wait over silences in which the origin brought, after all, every copy that was expected.
     ///
-    /// One pass over the log for each origin, whatever the number of its silences. It goes from the end to the beginning
-    /// and stops once each silence lacks a copy: copies that are brought late mostly come in order.
+    /// One pass over the log for each origin, whatever the number of its silences. It goes from the end to the
+    /// beginning and stops once each silence lacks a copy: copies that are brought late mostly come in order.
     func filledSilences() throws -> Set<Int64> {
         deliveries.removeAll(keepingCapacity: true)
         plans.removeAll(keepingCapacity: true)

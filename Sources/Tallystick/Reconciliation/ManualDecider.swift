@@ -12,7 +12,7 @@ struct ManualDecider {
     }
 
     /// - throws: `StoreError`: `alreadyDecided` where the conflict is not open; `invalidArgument` for a choice
-    ///   that it does not have; `badInput` for content that is no event of its identity.
+    ///   that it does not have; `badInput` for content that is not an event of its identity.
     func decide(
         _ request: ManualResolution,
         over current: CandidateSet,

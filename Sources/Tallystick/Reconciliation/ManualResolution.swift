@@ -37,7 +37,7 @@ extension EventStore {
     /// - returns: the id of the resolution.
     /// - throws: `StoreError`: `notFound`; `alreadyDecided` when it is decided, by this request or another one;
     ///   `badInput` for content
-    ///   that is no event of that identity; `invalidArgument` for a choice that the conflict does not have.
+    ///   that is not an event of that identity; `invalidArgument` for a choice that the conflict does not have.
     @discardableResult
     public func resolve(_ resolution: ManualResolution) async throws(StoreError) -> Int64 {
         try await owner.resolve(resolution)

@@ -3,7 +3,7 @@ public import TallystickCore
 /// The policies that a program brings, by the names that settings give them in `"use": "swift"`.
 public struct PolicyRegistry: Sendable {
     private var policies: [String: any ResolutionPolicy] = [:]
-    /// How long a policy may take over one conflict. A later answer is not heard.
+    /// How long a policy may take over one conflict. A later answer is ignored.
     public var deadline: Duration = .seconds(5)
 
     public init() {}

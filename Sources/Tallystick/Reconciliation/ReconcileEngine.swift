@@ -98,8 +98,8 @@ final class ReconcileEngine {
 
     /// Takes over a run that did not end.
     ///
-    /// - returns: whether it goes on. One that waits for a breaker or a person does not: its conflicts still wait, and a
-    ///   new run, with a new clock, takes them in.
+    /// - returns: whether it goes on. One that waits for a breaker or a person does not: its conflicts still wait,
+    ///   and a new run, with a new clock, takes them in.
     private func takeOver(_ last: StoredRun) throws -> Bool {
         guard !last.machine.state.isFinal else { return false }
         let fresh = run

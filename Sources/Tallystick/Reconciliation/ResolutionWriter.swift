@@ -37,7 +37,7 @@ struct ResolutionWriter {
     /// What became of a decision.
     enum Outcome: Equatable {
         case committed(resolutionID: Int64)
-        /// The candidates are others by now: decide again.
+        /// The candidates have changed: decide again.
         case candidatesChanged
         /// Another decision was made meanwhile, or a person's stands. Nil: a person opened the conflict again,
         /// and a person decides it.

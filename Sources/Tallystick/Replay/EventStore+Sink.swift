@@ -26,8 +26,8 @@ public struct BatchHandler: ReplaySink {
 extension EventStore {
     /// Hands the log to a sink, batch by batch, from where the last run stopped up to the head.
     ///
-    /// The checkpoint is kept in the store under `name`, and moves when the sink has taken a batch. A run that is killed
-    /// before that delivers the batch again: every item is delivered at least once, and its position (a
+    /// The checkpoint is kept in the store under `name`, and moves when the sink has taken a batch. A run that is
+    /// killed before that delivers the batch again: every item is delivered at least once, and its position (a
     /// correction's resolution id) tells whether it was seen. Events are delivered as appended; a decision over one
     /// follows as a correction. No transaction is open while the sink works. When it throws, the replay
     /// halts before the batch.

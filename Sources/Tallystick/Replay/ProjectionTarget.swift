@@ -9,7 +9,7 @@ enum ProjectionTarget {
     ///
     /// - parameter store: the store that is replayed: the file is another one.
     /// - throws: `StoreError`: `invalidArgument` for the store itself, a file beside it, or another store;
-    ///   `notAStore` for what is no database, `notPermitted` for links.
+    ///   `notAStore` for a file that is not a database, `notPermitted` for links.
     static func open(
         _ path: String,
         beside store: String,
@@ -27,7 +27,8 @@ enum ProjectionTarget {
                 busyTimeoutMilliseconds: options.busyTimeout.wholeMilliseconds,
                 firesTriggers: false
             )
-            // The file has a rollback journal, whose removal is the commit: it is on the disk once the folder is synced.
+            // The file has a rollback journal, whose removal is the commit: it is on the disk once the folder is
+            // synced.
             try connection.execute("PRAGMA synchronous = EXTRA")
             let id = try connection.prepare("PRAGMA application_id").optionalInt64() ?? 0
             guard id != StoreSchema.applicationID else { throw isStore(path) }

@@ -2,7 +2,7 @@ import TallystickCore
 import TallystickSQLite
 
 /// The breaker of a replay. A call is one batch: failed where the projection could not apply an event of it, or the
-/// sink did not take it. What is wrong with the store or the disk is no failure of the replay.
+/// sink did not take it. A failure of the store or the disk is not a failure of the replay.
 ///
 /// Where the checkpoint is in the store, a call is counted in the transaction of its batch. For a projection in another
 /// file it is counted in the store with the next note of where the replay stands. It is a value, so that

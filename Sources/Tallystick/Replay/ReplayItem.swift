@@ -76,7 +76,7 @@ public struct ReplayCursor: Sendable, Equatable, CustomStringConvertible {
         self.resolutionID = resolutionID
     }
 
-    /// - returns: nil for a text that is no cursor.
+    /// - returns: nil for a text that is not a cursor.
     public init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
         guard (1...2).contains(parts.count), let position = parts[0], position >= 0 else {

@@ -78,8 +78,8 @@ final class ReplayStorage {
         try setting.checkpointStore()
     }
 
-    /// Makes sure, before a transaction applies anything, that the replay is where this process left it. Events that another
-    /// process applied meanwhile would fail as if the projection could not apply them.
+    /// Makes sure, before a transaction applies anything, that the replay is where this process left it. Events that
+    /// another process applied meanwhile would fail as if the projection could not apply them.
     ///
     /// - throws: `StoreError` with `busy`.
     func refuseMoved(from checkpoint: Checkpoint) throws {

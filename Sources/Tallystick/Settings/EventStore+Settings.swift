@@ -49,7 +49,7 @@ extension EventStore {
         }
     }
 
-    /// Applies a settings file: a new version, with who and why.
+    /// Applies a settings file as a new version, with an actor and a reason.
     ///
     /// A file says only what changes, unless it replaces everything. Settings that are equal to those in
     /// force add no version.

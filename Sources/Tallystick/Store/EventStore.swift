@@ -88,7 +88,7 @@ public final class EventStore: Sendable {
         }
     }
 
-    /// Writes the log back and lets the file go. Further calls throw `closed`.
+    /// Checkpoints the write-ahead log and closes the file. Further calls throw `closed`.
     public func close() async {
         isClosed.set()
         readers.close()

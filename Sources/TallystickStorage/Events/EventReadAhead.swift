@@ -1,7 +1,7 @@
 package import TallystickCore
 import TallystickSQLite
 
-/// Reads and verifies events on a thread and connection of its own, ahead of who uses them.
+/// Reads and verifies events on a thread and connection of its own, ahead of their consumer.
 ///
 /// Events never change once they are recorded, so that it does not matter that each block is read in a short
 /// transaction of its own.

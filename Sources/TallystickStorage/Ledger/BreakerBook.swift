@@ -19,7 +19,7 @@ package struct BreakerBook {
         )
     }
 
-    /// Breakers on a connection that is no store writer's.
+    /// Breakers on a connection that does not belong to a store's writer.
     package init(
         _ rows: BreakerRows,
         clock: @escaping @Sendable () -> Int64,

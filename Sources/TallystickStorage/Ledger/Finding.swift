@@ -44,7 +44,8 @@ package final class FindingWriter {
     private let scans: ScanRows
     private let sequences: SequenceRows
     private let waiting: WaitingRows
-    /// Conflicts that are over no single event, and of which the derived tables may not know; nil before they were read.
+    /// Conflicts that are over no single event, and of which the derived tables may not know; nil before they were
+    /// read.
     private var spans: [ConflictSpan: (conflictID: Int64, openedAt: Int64)]?
 
     package init(_ store: StoreWriter, _ waiting: WaitingRows) throws(SQLiteError) {

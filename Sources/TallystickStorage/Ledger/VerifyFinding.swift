@@ -5,8 +5,8 @@ public struct VerifyFinding: Sendable, Equatable {
     public var position: Int64?
     public var source: String?
     public var eventID: String?
-    /// `content`, `leaf`, `tile`, `index`, `sequence`, `key`, `downgrade`, `derived`, `page` (SQLite cannot read it), and
-    /// against heads `store`, `truncation`, `fork` and `head`.
+    /// `content`, `leaf`, `tile`, `index`, `sequence`, `key`, `downgrade`, `derived`, `page` (SQLite cannot read it),
+    /// and against heads `store`, `truncation`, `fork` and `head`.
     public var finding: String
     public var expected: String
     public var actual: String

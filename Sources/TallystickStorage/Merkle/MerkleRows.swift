@@ -98,7 +98,7 @@ package struct MerkleRows {
         return MerkleLog(size: size, incomplete: incomplete)
     }
 
-    /// The hashes of a stored tile; nil when there is none, or it is no BLOB of whole hashes.
+    /// The hashes of a stored tile; nil when there is none, or it is not a BLOB of whole hashes.
     package func tile(of log: LogName, level: Int, index: Int64) throws(SQLiteError)
         -> [SHA256Digest]?
     {

@@ -34,7 +34,7 @@ public struct StoreOptions: Sendable {
 
     public init() {}
 
-    /// Options for who only reads: the store is never written to, also not to bring an older schema up to date.
+    /// Read-only: the store is never written to, not even to migrate an older schema.
     public static var readOnly: Self {
         var options = Self()
         options.access = .readOnly

@@ -26,7 +26,7 @@ extension Checkpoint {
 
 /// Reads and writes rows of `replay_checkpoints` in the file of the projection.
 package struct CheckpointRows {
-    /// For files that are no stores.
+    /// For files that are not stores.
     package static let table = """
         CREATE TABLE IF NOT EXISTS replay_checkpoints (
             replay TEXT PRIMARY KEY,

@@ -3,7 +3,7 @@ package import TallystickSQLite
 
 /// Keeps `parked_events` and `projection_objects` of the file that holds a projection.
 package struct ReplayRows {
-    /// For files that are no stores.
+    /// For files that are not stores.
     package static let parkedTable = """
         CREATE TABLE IF NOT EXISTS parked_events (
             replay TEXT NOT NULL,
@@ -191,7 +191,7 @@ package struct ReplayRows {
         return objects
     }
 
-    /// Writes down which objects are a projection's, for whoever judges the schema.
+    /// Writes down which objects are a projection's, for the check of the schema.
     package func record(objectsOf projection: String) throws(SQLiteError) {
         try forget(objectsOf: projection)
         let insert = try connection.cached(

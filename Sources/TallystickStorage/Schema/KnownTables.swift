@@ -16,8 +16,8 @@ package struct KnownTables {
         modules = try names("SELECT name FROM pragma_module_list")
     }
 
-    /// Whether a table is one that the statement defines itself, a common table expression, of which it reads no column:
-    /// the authorizer is asked about those by name.
+    /// Whether a table is one that the statement defines itself, a common table expression, of which it reads no
+    /// column: the authorizer is asked about those by name.
     package func isOfStatement(_ table: String, _ column: String) -> Bool {
         let table = table.lowercased()
         return column.isEmpty && !objects.contains(table) && !modules.contains(table)

@@ -19,7 +19,8 @@ package enum SchemaCheck {
     /// What the migrations create, by how many of them are applied; made once a process.
     private static let models = Guarded<[Int: Set<SchemaObject>]>([:])
 
-    /// - parameter toleratesDamage: whether tables that SQLite cannot read, and that tell of the schema, are passed over.
+    /// - parameter toleratesDamage: whether tables that SQLite cannot read, and that tell of the schema, are passed
+    ///   over.
     /// - throws: `schemaAltered`, with the name of the first object that differs.
     package static func check(
         _ connection: Connection,

@@ -14,7 +14,7 @@ package struct StoredConfiguration {
     package var actor: String
     package var reason: String?
 
-    /// - throws: `StoreError` with `integrity` where the content is no valid settings.
+    /// - throws: `StoreError` with `integrity` where the content is not a valid settings document.
     package func settings() throws(StoreError) -> StoreSettings {
         do throws(SettingsError) {
             return try StoreSettings(json: content, onto: nil)

@@ -70,7 +70,7 @@ package struct SettingsInForce: Sendable {
     }
 }
 
-/// The settings in force as last seen, for whoever asks.
+/// The settings in force as last seen, for every thread.
 package final class SettingsBox: Sendable {
     private let state: Guarded<(inForce: SettingsInForce, configuration: IngestConfiguration)>
 

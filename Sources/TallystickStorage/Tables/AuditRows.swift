@@ -184,7 +184,7 @@ package enum AuditDetail {
     }
 }
 
-/// Builds the leaf of an audit row from the stored rows, for whoever writes or verifies it.
+/// Builds the leaf of an audit row from the stored rows, to write or to verify it.
 package struct AuditLeafReader {
     private let trail: Statement
     private let trailShape: RowShape

@@ -5,7 +5,7 @@ package import TallystickSQLite
 package struct StoredChecksum: Equatable {
     package var algorithm: String
     package var keyID: String?
-    /// Empty where the stored text is no hexadecimal.
+    /// Empty where the stored text is not hexadecimal.
     package var bytes: [UInt8]
     /// The row of the audit trail that it was made under.
     package var auditSequence: Int64

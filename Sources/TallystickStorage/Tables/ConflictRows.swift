@@ -1,120 +1,6 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// A stored record that failed its proof.
-package struct DamagedRecord {
-    package var position: Int64?
-    package var copyID: Int64?
-    /// What failed: the algorithm of the checksum, or `leaf` where the checksum holds and the leaf hash does not.
-    package var algorithm: String
-    package var expected: String
-    package var actual: String
-
-    package init(
-        position: Int64? = nil,
-        copyID: Int64? = nil,
-        algorithm: String,
-        expected: String,
-        actual: String
-    ) {
-        self.position = position
-        self.copyID = copyID
-        self.algorithm = algorithm
-        self.expected = expected
-        self.actual = actual
-    }
-}
-
-/// A row of `conflicts`: what never changes about a conflict.
-package struct ConflictRecord {
-    /// 0 before it is written.
-    package var conflictID: Int64 = 0
-    package var kind: ConflictKind
-    package var severity: String
-    package var category: String?
-    package var position: Int64?
-    package var source: String?
-    package var eventID: String?
-    package var origin: String?
-    /// Microseconds since 1970.
-    package var openedAt: Int64 = 0
-    /// A JSON object.
-    package var detail: String?
-
-    package init(
-        conflictID: Int64 = 0,
-        kind: ConflictKind,
-        severity: String,
-        category: String? = nil,
-        position: Int64? = nil,
-        source: String? = nil,
-        eventID: String? = nil,
-        origin: String? = nil,
-        openedAt: Int64 = 0,
-        detail: String? = nil
-    ) {
-        self.conflictID = conflictID
-        self.kind = kind
-        self.severity = severity
-        self.category = category
-        self.position = position
-        self.source = source
-        self.eventID = eventID
-        self.origin = origin
-        self.openedAt = openedAt
-        self.detail = detail
-    }
-}
-
-/// What tells apart conflicts that are over no single event.
-package struct ConflictSpan: Hashable {
-    private let kind: String
-    private let origin: String
-    private let source: String
-    private let detail: String
-
-    package init(_ kind: String, _ origin: String, _ source: String, _ detail: String) {
-        (self.kind, self.origin, self.source, self.detail) = (kind, origin, source, detail)
-    }
-
-    package init(_ conflict: ConflictRecord) {
-        self.init(
-            conflict.kind.rawValue,
-            conflict.origin ?? "",
-            conflict.source ?? "",
-            conflict.detail ?? ""
-        )
-    }
-}
-
-/// A row of `conflicts` with where it stands.
-package struct StoredConflict {
-    package var conflictID: Int64
-    package var isOpen: Bool
-    package var resolutionID: Int64?
-    package var candidates: Int64
-}
-
-/// A distinct content under a conflict.
-package struct StoredCandidate {
-    package var candidate: Int64
-    package var origin: String
-    package var copyID: Int64?
-    package var contentDigest: SHA256Digest
-
-    package init(
-        candidate: Int64,
-        origin: String,
-        copyID: Int64? = nil,
-        contentDigest: SHA256Digest
-    ) {
-        self.candidate = candidate
-        self.origin = origin
-        self.copyID = copyID
-        self.contentDigest = contentDigest
-    }
-}
-
 /// Adds and reads conflicts, their candidates and their state.
 package struct ConflictRows {
     /// Where the conflicts stand.
@@ -133,16 +19,16 @@ package struct ConflictRows {
     private let selectKind: Statement
     private let selectSpans: Statement
 
-    package init(in connection: Connection) throws(SQLiteError) {
-        insertConflict = try connection.prepare(
+    private enum SQL {
+        static let insertConflict =
             """
             INSERT INTO conflicts (
                 conflict_id, audit_sequence, kind, severity, category, position, source, event_id,
                 origin, opened_at, detail)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
             """
-        )
-        insertCandidate = try connection.prepare(
+
+        static let insertCandidate =
             """
             INSERT INTO conflict_candidates (
                 candidate_id, audit_sequence, conflict_id, candidate, origin, copy_id,
@@ -151,8 +37,8 @@ package struct ConflictRows {
                 (SELECT coalesce(max(candidate_id), 0) + 1 FROM conflict_candidates),
                 ?1, ?2, ?3, ?4, ?5, ?6, ?7)
             """
-        )
-        insertMismatch = try connection.prepare(
+
+        static let insertMismatch =
             """
             INSERT INTO mismatches (
                 mismatch_id, audit_sequence, kind, severity, category, origin, position, copy_id,
@@ -161,8 +47,8 @@ package struct ConflictRows {
                 (SELECT coalesce(max(mismatch_id), 0) + 1 FROM mismatches),
                 ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
             """
-        )
-        selectByPosition = try connection.prepare(
+
+        static let selectByPosition =
             """
             SELECT c.conflict_id, s.state = 'open', s.resolution_id, s.candidates
             FROM conflicts AS c
@@ -172,8 +58,8 @@ package struct ConflictRows {
             ORDER BY c.conflict_id DESC
             LIMIT 1
             """
-        )
-        selectCandidates = try connection.prepare(
+
+        static let selectCandidates =
             """
             SELECT candidate, origin, copy_id, content_sha256
             FROM conflict_candidates
@@ -181,27 +67,23 @@ package struct ConflictRows {
             ORDER BY candidate
             LIMIT ?4
             """
-        )
-        countCandidates = try connection.prepare(
-            "SELECT count(*) FROM conflict_candidates WHERE conflict_id = ?1"
-        )
-        selectNextCandidate = try connection.prepare(
+
+        static let selectNextCandidate =
             """
             SELECT min(audit_sequence)
             FROM conflict_candidates
             WHERE conflict_id = ?1 AND audit_sequence >= ?2
             """
-        )
-        states = try ConflictStateRows(in: connection)
-        selectRecord = try connection.prepare(
+
+        static let selectRecord =
             """
             SELECT kind, severity, category, position, source, event_id, origin, opened_at, detail
             FROM conflicts
             WHERE conflict_id = ?1
             """
-        )
+
         // By the event's rows of the trail, which have an index: there are as many mismatches as conflicting copies.
-        selectMismatch = try connection.prepare(
+        static let selectMismatch =
             """
             SELECT 1
             FROM audit_trail AS a
@@ -210,31 +92,48 @@ package struct ConflictRows {
                 AND m.kind = ?1 AND m.position = ?2 AND m.copy_id IS ?3
             LIMIT 1
             """
-        )
-        selectMismatchOfNoEvent = try connection.prepare(
+
+        static let selectMismatchOfNoEvent =
             """
             SELECT 1
             FROM mismatches
             WHERE kind = ?1 AND position IS NULL AND copy_id IS ?3
             LIMIT 1
             """
-        )
-        selectLast = try connection.prepare("SELECT coalesce(max(conflict_id), 0) FROM conflicts")
-        selectKind = try connection.prepare(
+
+        static let selectKind =
             """
             SELECT conflict_id
             FROM conflicts
             WHERE position = ?1 AND kind = ?2 AND origin IS ?3
             LIMIT 1
             """
-        )
-        selectSpans = try connection.prepare(
+
+        static let selectSpans =
             """
             SELECT conflict_id, kind, coalesce(origin, ''), coalesce(source, ''), coalesce(detail, ''), opened_at
             FROM conflicts
             WHERE conflict_id > ?1 AND position IS NULL
             """
+    }
+
+    package init(in connection: Connection) throws(SQLiteError) {
+        insertConflict = try connection.prepare(SQL.insertConflict)
+        insertCandidate = try connection.prepare(SQL.insertCandidate)
+        insertMismatch = try connection.prepare(SQL.insertMismatch)
+        states = try ConflictStateRows(in: connection)
+        selectByPosition = try connection.prepare(SQL.selectByPosition)
+        selectCandidates = try connection.prepare(SQL.selectCandidates)
+        countCandidates = try connection.prepare(
+            "SELECT count(*) FROM conflict_candidates WHERE conflict_id = ?1"
         )
+        selectNextCandidate = try connection.prepare(SQL.selectNextCandidate)
+        selectRecord = try connection.prepare(SQL.selectRecord)
+        selectMismatch = try connection.prepare(SQL.selectMismatch)
+        selectMismatchOfNoEvent = try connection.prepare(SQL.selectMismatchOfNoEvent)
+        selectLast = try connection.prepare("SELECT coalesce(max(conflict_id), 0) FROM conflicts")
+        selectKind = try connection.prepare(SQL.selectKind)
+        selectSpans = try connection.prepare(SQL.selectSpans)
     }
 
     package func nextConflictID() throws(SQLiteError) -> Int64 {
@@ -410,58 +309,5 @@ package struct ConflictRows {
         try selectNextCandidate.bind(conflictID, at: 1)
         try selectNextCandidate.bind(sequence, at: 2)
         return try selectNextCandidate.first { $0.int64IfPresent(at: 0) } ?? nil
-    }
-}
-
-/// Where a disagreement between checksums was seen. The raw values are part of the file format.
-package enum MismatchKind: String {
-    case transit
-    case copy
-    case atRest = "at_rest"
-    case replay
-}
-
-/// A row of `mismatches` to be added.
-package struct NewMismatch {
-    package var kind: MismatchKind
-    package var severity: String
-    package var category: String?
-    package var origin: String?
-    package var position: Int64?
-    package var copyID: Int64?
-    package var source: String?
-    package var eventID: String?
-    package var algorithm: String
-    package var expected: String
-    package var actual: String
-    /// A JSON array.
-    package var differsIn: String?
-
-    package init(
-        kind: MismatchKind,
-        severity: String,
-        category: String? = nil,
-        origin: String? = nil,
-        position: Int64? = nil,
-        copyID: Int64? = nil,
-        source: String? = nil,
-        eventID: String? = nil,
-        algorithm: String,
-        expected: String,
-        actual: String,
-        differsIn: String? = nil
-    ) {
-        self.kind = kind
-        self.severity = severity
-        self.category = category
-        self.origin = origin
-        self.position = position
-        self.copyID = copyID
-        self.source = source
-        self.eventID = eventID
-        self.algorithm = algorithm
-        self.expected = expected
-        self.actual = actual
-        self.differsIn = differsIn
     }
 }

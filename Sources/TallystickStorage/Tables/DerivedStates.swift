@@ -141,7 +141,7 @@ package struct DerivedStates {
         try write.run()
     }
 
-    /// Which policy decides and what holds it up is no evidence: where a row is there, it stays.
+    /// Which policy decides and what holds it up is not evidence: where a row is there, it stays.
     private func addMissingConflict(_ id: Int64) throws(SQLiteError) {
         let insert = try connection.cached(
             """
@@ -277,7 +277,7 @@ package struct DerivedStates {
         ]
         var fields: EventFields?
         if let content = resolution.content {
-            // Content that is no event any more is a finding of its own: the leaf of its row differs.
+            // Content that is not an event any more is a finding of its own: the leaf of its row differs.
             guard let read = try? EventFields(content: content) else { return decided }
             fields = read
         }

@@ -3,8 +3,8 @@ package import TallystickSQLite
 
 /// Finds events by their identity, and makes the filters that spare most of the searches.
 ///
-/// The index has one part for each segment of positions. Rows are added to the last one only, so that the work of a batch
-/// does not grow with the store; whether an identity is new is asked of all the others, first of their filters.
+/// The index has one part for each segment of positions. Rows are added to the last one only, so that the work of a
+/// batch does not grow with the store; whether an identity is new is asked of all the others, first of their filters.
 package final class IdentityIndex {
     /// The segment of a position.
     package static func segment(of position: Int64) -> Int64 {

@@ -15,15 +15,15 @@ package struct WaitingRows {
     private let countDeferred: Statement
     private let countOpen: Statement
 
-    package init(in connection: Connection) throws(SQLiteError) {
-        add = try connection.prepare(
+    private enum SQL {
+        static let add =
             """
             INSERT INTO tally_waiting (conflict_id, is_new)
             VALUES (?1, ?2)
             ON CONFLICT DO NOTHING
             """
-        )
-        addNew = try connection.prepare(
+
+        static let addNew =
             """
             INSERT INTO tally_waiting (conflict_id, is_new)
             SELECT conflict_id, 1
@@ -31,9 +31,9 @@ package struct WaitingRows {
             WHERE conflict_id > ?1 AND conflict_id <= ?2
             ON CONFLICT DO NOTHING
             """
-        )
+
         // A delivery after a conflict is evidence: content, support, or the copy that was missing.
-        addSupported = try connection.prepare(
+        static let addSupported =
             """
             INSERT INTO tally_waiting (conflict_id, is_new)
             SELECT k.conflict_id, 0
@@ -47,11 +47,11 @@ package struct WaitingRows {
                 AND k.kind IN ('payload_differs', 'metadata_differs', 'equivocation', 'missing_at_origin')
             ON CONFLICT DO NOTHING
             """
-        )
-        // So is a copy of an event of a span in which its origin was silent. Spans of one origin do not overlap: the one
-        // that began last before the event is the only one it can lie in. CROSS JOIN keeps the order: no silence of an
-        // origin, no work for its copies.
-        addEnded = try connection.prepare(
+
+        // So is a copy of an event of a span in which its origin was silent. Spans of one origin do not overlap: the
+        // one that began last before the event is the only one it can lie in. CROSS JOIN keeps the order: no silence
+        // of an origin, no work for its copies.
+        static let addEnded =
             """
             INSERT INTO tally_waiting (conflict_id, is_new)
             SELECT DISTINCT s.conflict_id, 0
@@ -74,8 +74,8 @@ package struct WaitingRows {
                 AND k.conflict_id = s.conflict_id AND k.state = 'open'
             ON CONFLICT DO NOTHING
             """
-        )
-        addOpen = try connection.prepare(
+
+        static let addOpen =
             """
             INSERT INTO tally_waiting (conflict_id, is_new)
             SELECT conflict_id, 0
@@ -83,8 +83,8 @@ package struct WaitingRows {
             WHERE state = 'open'
             ON CONFLICT DO NOTHING
             """
-        )
-        next = try connection.prepare(
+
+        static let next =
             """
             SELECT conflict_id
             FROM tally_waiting
@@ -92,12 +92,8 @@ package struct WaitingRows {
             ORDER BY conflict_id
             LIMIT ?2
             """
-        )
-        remove = try connection.prepare("DELETE FROM tally_waiting WHERE conflict_id = ?1")
-        `defer` = try connection.prepare(
-            "UPDATE tally_waiting SET is_new = 0, deferred_by = ?2 WHERE conflict_id = ?1"
-        )
-        countNew = try connection.prepare(
+
+        static let countNew =
             """
             SELECT k.kind, count(*)
             FROM tally_waiting AS w
@@ -105,7 +101,20 @@ package struct WaitingRows {
             WHERE w.is_new
             GROUP BY k.kind
             """
+    }
+
+    package init(in connection: Connection) throws(SQLiteError) {
+        add = try connection.prepare(SQL.add)
+        addNew = try connection.prepare(SQL.addNew)
+        addSupported = try connection.prepare(SQL.addSupported)
+        addEnded = try connection.prepare(SQL.addEnded)
+        addOpen = try connection.prepare(SQL.addOpen)
+        next = try connection.prepare(SQL.next)
+        remove = try connection.prepare("DELETE FROM tally_waiting WHERE conflict_id = ?1")
+        `defer` = try connection.prepare(
+            "UPDATE tally_waiting SET is_new = 0, deferred_by = ?2 WHERE conflict_id = ?1"
         )
+        countNew = try connection.prepare(SQL.countNew)
         countDeferred = try connection.prepare(
             "SELECT count(*) FROM tally_waiting WHERE deferred_by LIKE 'breaker:%'"
         )
@@ -127,7 +136,8 @@ package struct WaitingRows {
         try addNew.run()
     }
 
-    /// Conflicts over events of which copies came in a range of ids, and over the silence of who brought them.
+    /// Conflicts over events of which copies came in a range of ids, and over the silence of the origins that
+    /// delivered them.
     package func addConflicts(withCopiesAfter first: Int64, through last: Int64) throws(SQLiteError)
     {
         try addSupported.bind(first, at: 1)

@@ -59,7 +59,7 @@ package final class BlockingQueue<Element>: @unchecked Sendable {
         return first < items.count
     }
 
-    /// The oldest item, taken out; for who holds the mutex.
+    /// The oldest item, taken out. The caller must hold `mutex`.
     private func takeFirst() -> Element? {
         guard first < items.count else { return nil }
         let item = items[first].take()

@@ -199,7 +199,7 @@ package final class StoreWriter {
         // full, or a lock that is not granted, is found before.
         let isCommitFailure =
             (transaction.cause as? SQLiteError).map {
-                $0.sql == "COMMIT" && $0.operation != "prepare" && !$0.isBusy && !$0.isFull
+                $0.isOfCommit && !$0.isBusy && !$0.isFull
             } ?? false
         guard isCommitFailure else { return poisoned(by: failure) }
         // A failed fsync is never tried again: what reached the disk is not known.

@@ -2,7 +2,8 @@ import Foundation
 import TallystickTestKit
 import Testing
 
-/// `TALLY_BUSY_SECONDS` runs for so long instead of a counted amount of work; `TALLY_BUSY_SEED` draws the same commands.
+/// `TALLY_BUSY_SECONDS` runs for so long instead of a counted amount of work; `TALLY_BUSY_SEED` draws the same
+/// commands.
 @Suite("Many processes on one store", .serialized)
 struct ConcurrencyTests {
     private static func variable(_ name: String) -> UInt64? {

@@ -4,9 +4,9 @@ import Testing
 
 /// Commands whose system calls and allocations fail.
 ///
-/// `TALLY_FAILING_CALL=WORKLOAD/CLASS/NUMBER/ERROR` tries one fault. `TALLY_FAILING_CALLS` is a number of faults per workload,
-/// `all`, or `distinct` for one call from each stack; `TALLY_FAILING_WORKLOADS` and `TALLY_FAILING_CLASSES` limit them,
-/// and `TALLY_FAILING_SEED` draws another sample. `TALLY_FAILING_PROGRAM` is the program that is tried.
+/// `TALLY_FAILING_CALL=WORKLOAD/CLASS/NUMBER/ERROR` tries one fault. `TALLY_FAILING_CALLS` is a number of faults per
+/// workload, `all`, or `distinct` for one call from each stack; `TALLY_FAILING_WORKLOADS` and `TALLY_FAILING_CLASSES`
+/// limit them, and `TALLY_FAILING_SEED` draws another sample. `TALLY_FAILING_PROGRAM` is the program that is tried.
 @Suite("Failing calls", .serialized)
 struct FailingCallTests {
     private static func variable(_ name: String) -> String? {

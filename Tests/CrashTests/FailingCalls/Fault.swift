@@ -2,7 +2,8 @@ import Foundation
 
 /// One way in which one call of a command fails.
 ///
-/// As text, in messages and in `TALLY_FAILING_CALL`: `WORKLOAD/CLASS/NUMBER/ERROR`, for example `ingest/write/12/ENOSPC`.
+/// As text, in messages and in `TALLY_FAILING_CALL`: `WORKLOAD/CLASS/NUMBER/ERROR`, for example
+/// `ingest/write/12/ENOSPC`.
 struct Fault: CustomStringConvertible {
     /// What the failing call answers.
     struct Answer: Hashable {

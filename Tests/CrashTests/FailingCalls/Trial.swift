@@ -133,7 +133,8 @@ struct Trial {
             under: ["env", "LD_PRELOAD=\(library)"] + fault.environment(report: report)
         )
         let fired = FailingCallReport.fired(report: report)
-        // Where no byte was changed, what follows is what follows without the fault. Now and then it is looked at anyway.
+        // Where no byte was changed, what follows is what follows without the fault. Now and then it is looked at
+        // anyway.
         if let reference, fault.number % 8 != 0, isUntouched(workload, in: folder) {
             return Observation(
                 code: disturbed.code,

@@ -175,7 +175,8 @@ struct DecisionReaders {
         [try await replay("rebuild"), try await replay("apply")]
     }
 
-    /// Both kinds of projection in a new copy of the store, into a file of their own; the effective events of the first.
+    /// Both kinds of projection in a new copy of the store, into a file of their own; the effective events of the
+    /// first.
     private func intoFile() async throws -> [String] {
         let copy = try await copied()
         var found: [[String]] = []

@@ -115,8 +115,8 @@ struct DamagedPageTests {
         #expect(named.contains { $0.contains(name) }, "\(named)")
         #expect(!report.isIntact && !report.isComplete)
         #expect(!report.notChecked.isEmpty)
-        // Names and tiles belong to each event, and the end of the audit trail tells what there is; all other damage leaves
-        // events alone.
+        // Names and tiles belong to each event, and the end of the audit trail tells what there is; all other damage
+        // leaves events alone.
         if !["merkle_tiles", "sources", "audit_trail"].contains(name) {
             #expect(report.events == 500)
         }
