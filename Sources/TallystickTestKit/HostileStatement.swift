@@ -85,6 +85,7 @@ public struct FolderContents: Equatable, Sendable {
     /// Names of the files, and their bytes.
     public private(set) var files: [String: [UInt8]] = [:]
 
+    /// Reads all files of a folder.
     public init(of folder: String) {
         guard let directory = opendir(folder) else { return }
         defer { closedir(directory) }

@@ -109,6 +109,7 @@ public struct Mutator {
             [0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xEF, 0xBB, 0xBF], [0],
         ]
 
+    /// Draws the same changes for the same seed.
     public init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
     /// One to eight changes: bytes flipped, cut out, repeated, or inserted.

@@ -28,6 +28,7 @@ public final class SecretWatch: Sendable {
 
     private let places = Mutex<[String]>([])
 
+    /// A watch of its own, which has found nothing.
     public init() {}
 
     /// Where keys were found.

@@ -6,7 +6,9 @@ public struct TallyCommand: Sendable {
     public struct Result: Sendable {
         /// The exit code; the negated signal when it was killed.
         public var code: Int32
+        /// What it wrote to standard output.
         public var output: String
+        /// What it wrote to standard error.
         public var errors: String
         /// How long it ran.
         public var seconds: Double

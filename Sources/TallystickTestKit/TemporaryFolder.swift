@@ -3,6 +3,7 @@ import Glibc
 /// A folder of its own for a test, removed with everything in it when the value goes. Before, its files are searched
 /// for keys (``SecretWatch``).
 public final class TemporaryFolder: Sendable {
+    /// Its absolute path.
     public let path: String
 
     /// - throws: `TemporaryFolderError` when the operating system refuses to create it.
@@ -57,5 +58,6 @@ public final class TemporaryFolder: Sendable {
 
 /// The operating system refused to create a folder.
 public struct TemporaryFolderError: Error {
+    /// `errno` of the call that was refused.
     public let errorNumber: Int32
 }

@@ -140,16 +140,17 @@ struct CanaryTests {
             // SELECT a FROM events
             let a = "SELECT \\(b) FROM json_each(?1)", c = "the events come from events"
             """,
+            "Sources/Tallystick/Query/Named.swift": #"let a = "DELETE FROM \(table)""#,
         ])
         let found = SQLRules.statements(in: tree)
-        #expect(subjects(found) == ["events", "events", "log"])
+        #expect(subjects(found) == ["events", "\\()", "events", "log"])
         #expect(
             found.map(\.path) == [
-                "Sources/Tallystick/Query/Multiline.swift", "Sources/Tallystick/Query/Rows.swift",
-                "Sources/Tallystick/Query/Rows.swift",
+                "Sources/Tallystick/Query/Multiline.swift", "Sources/Tallystick/Query/Named.swift",
+                "Sources/Tallystick/Query/Rows.swift", "Sources/Tallystick/Query/Rows.swift",
             ]
         )
-        #expect(found.map(\.line) == [2, 1, 1])
+        #expect(found.map(\.line) == [2, 1, 1, 1])
     }
 
     @Test("A transaction's statement outside of Transactions.swift is reported")

@@ -15,7 +15,9 @@ public enum AppendExpectation: Sendable, Equatable {
 
 /// Where an event stands.
 public struct AppendedEvent: Sendable, Equatable {
+    /// Its place in the log of all events, from 1.
     public var position: Position
+    /// Its place in its stream, from 0.
     public var revision: Revision
 }
 

@@ -9,6 +9,7 @@ public struct IngestOptions: Sendable {
     /// Called after each batch with the report so far.
     public var onProgress: (@Sendable (IngestReport) -> Void)?
 
+    /// The defaults: CloudEvents, actor `local`, no progress.
     public init() {}
 }
 

@@ -16,14 +16,21 @@ public enum IngestOutcome: String, Sendable, CaseIterable {
 
 /// How many inputs had each outcome.
 public struct OutcomeCounts: Sendable, Equatable {
+    /// New events.
     public var appended = 0
+    /// Deliveries that were recorded before.
     public var duplicate = 0
+    /// Further copies that agree.
     public var confirmed = 0
+    /// Further copies that disagree.
     public var conflicting = 0
+    /// Records that are not events.
     public var quarantined = 0
 
+    /// All counts are 0.
     public init() {}
 
+    /// The count of one outcome.
     public subscript(outcome: IngestOutcome) -> Int {
         get {
             switch outcome {
@@ -75,6 +82,7 @@ public struct IngestReport: Sendable {
     public struct QuarantinedInput: Sendable {
         /// Row of the table `quarantine`.
         public var id: Int64
+        /// The path of the input; `-` for standard input.
         public var path: String
         /// 1-based.
         public var line: Int64
@@ -84,11 +92,15 @@ public struct IngestReport: Sendable {
         public var byte: Int64
         /// Stable name of the reason.
         public var code: String
+        /// The reason in words.
         public var message: String
     }
 
+    /// The delivery path.
     public var origin: String
+    /// The inputs that were read, in order.
     public var inputs: [Input] = []
+    /// How many records had each outcome.
     public var outcomes = OutcomeCounts()
     /// Conflicts that this run opened.
     public var conflictsOpened = 0
@@ -102,6 +114,7 @@ public struct IngestReport: Sendable {
     /// recognised as duplicate.
     public var isInterrupted = false
 
+    /// An empty report for deliveries by an origin.
     public init(origin: String) { self.origin = origin }
 }
 

@@ -5,17 +5,25 @@ public import TallystickCore
 public struct VerifyReport: Sendable {
     /// What was left out, and why.
     public struct NotChecked: Sendable, Equatable {
+        /// The kind of records or the part of a check.
         public var what: String
+        /// How many records were left out.
         public var records: Int64
+        /// Why they were left out.
         public var reason: String
     }
 
     /// The store's id; nil where it stands in pages that SQLite cannot read.
     public internal(set) var storeID: String?
+    /// Events that this run checked.
     public var events: Int64 = 0
+    /// Further copies that this run checked.
     public var copies: Int64 = 0
+    /// Rows of the audit trail that this run checked.
     public var auditRows: Int64 = 0
+    /// Merkle tiles that this run checked.
     public var tiles: Int64 = 0
+    /// What this run left out; empty where it checked everything in its scope.
     public var notChecked: [NotChecked] = []
     /// HMACs that only a holder of their keys can check; their events' leaves were checked.
     public internal(set) var checksumsWithoutKey: Int64 = 0
@@ -105,6 +113,7 @@ public struct VerifyOptions: Sendable {
         case audit
     }
 
+    /// What is checked; everything unless set.
     public var scope = Scope.everything
     /// After this time the verification stops and returns a cursor.
     public var duration: Duration?
@@ -117,6 +126,7 @@ public struct VerifyOptions: Sendable {
     /// Called now and then with the events checked, and all events.
     public var onProgress: (@Sendable (Int64, Int64) -> Void)?
 
+    /// The defaults: everything, by two threads, without a limit of time.
     public init() {}
 }
 

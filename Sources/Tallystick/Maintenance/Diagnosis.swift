@@ -4,10 +4,14 @@ import TallystickSQLite
 
 /// One thing that was looked at.
 public struct Diagnosis: Sendable {
+    /// Whether there is something to do: nothing, something to know, or a problem.
     public enum Level: String, Sendable { case good, note, problem }
 
+    /// What was looked at: `schema`, `disk` and so on.
     public var subject: String
+    /// How serious it is.
     public var level: Level
+    /// What was found, one sentence.
     public var finding: String
 }
 

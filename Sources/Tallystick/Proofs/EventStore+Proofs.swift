@@ -3,8 +3,11 @@ import TallystickSQLite
 
 /// A head of the three logs that was signed and stored.
 public struct SealedHead: Sendable {
+    /// The head's number among those that the store keeps.
     public var number: Int64
+    /// The sizes and roots of the three logs.
     public var head: TreeHead
+    /// The head as a signed note.
     public var note: SignedNote
 }
 

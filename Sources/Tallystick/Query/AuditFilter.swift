@@ -6,22 +6,28 @@ public struct AuditFilter: Sendable, Equatable {
     public var kinds: [String] = []
     /// All kinds that there are.
     package static var allKinds: [String] { AuditKind.allCases.map(\.rawValue) }
+    /// The position of the event that the row is about.
     public var position: Int64?
     /// The event's id, of any source where `source` is nil.
     public var eventID: String?
+    /// The source of the event that the row is about.
     public var source: String?
+    /// The stream of the event that the row is about.
     public var stream: String?
+    /// The conflict that the row is about.
     public var conflictID: Int64?
     /// An origin that has a part in the row's details.
     public var origin: String?
     /// The policy of a resolution.
     public var policy: String?
+    /// The actor, exactly as recorded.
     public var actor: String?
     /// Recorded then or later: microseconds since 1970.
     public var since: Int64?
     /// Recorded before then: microseconds since 1970.
     public var until: Int64?
 
+    /// All rows.
     public init() {}
 
     /// Terms over `audit_trail AS a`, and their parameters.

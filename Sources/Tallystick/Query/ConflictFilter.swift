@@ -3,15 +3,20 @@ import TallystickSQLite
 
 /// Which conflicts: those that fit every list that is not empty.
 public struct ConflictFilter: Sendable, Equatable {
+    /// Kinds of conflicts.
     public var kinds: [ConflictKind] = []
+    /// Severities, as they were when the conflict was opened.
     public var severities: [StoreSettings.Severity] = []
+    /// Names of categories.
     public var categories: [String] = []
     /// Origins of a candidate, or of what is missing or silent.
     public var origins: [String] = []
+    /// Streams of the event in conflict.
     public var streams: [String] = []
     /// Resolved ones too; otherwise open ones only.
     public var includesResolved = false
 
+    /// All open conflicts.
     public init() {}
 
     /// The conflicts as a reading statement; `columns` are of ``relation``.

@@ -13,6 +13,7 @@ public struct EventReading: Sendable, Equatable {
     public var stream: String?
     /// Only this type; of effective events, the type that counts.
     public var type: String?
+    /// Only events of this category.
     public var category: String?
     /// Only what comes after this place.
     public var after: Place?
@@ -32,6 +33,7 @@ public struct EventReading: Sendable, Equatable {
     /// Waits for further events at the end, until the task is cancelled; the sequence then ends.
     public var follows = false
 
+    /// All events, in order of their positions.
     public init() {}
 
     /// - throws: `invalidArgument` for bounds that cannot be meant.

@@ -3,6 +3,7 @@ import TallystickSQLite
 
 /// A row of the audit trail with every row of the detail tables that belongs to it, as its leaf.
 public struct AuditEntry: Sendable, Equatable {
+    /// The row's number in the audit trail, from 1.
     public var sequence: Int64
     /// The leaf, canonical JSON as the article on the file format describes it. A BLOB is there by its SHA-256.
     public var leaf: [UInt8]

@@ -13,6 +13,7 @@ public struct QueryLimits: Sendable {
     /// process, other connections included, so a program that does other work meanwhile has to allow for it.
     public var memoryBytes: Int64?
 
+    /// The defaults: 60 seconds, any number of rows, 64 MiB a value.
     public init() {}
 }
 

@@ -43,6 +43,7 @@ public struct StoreListing: Sendable {
         )
     }
 
+    /// All inputs in quarantine, in order of arrival, without their bytes.
     public static let quarantine = StoreListing(
         sql: """
             SELECT q.quarantine_id, s.state, q.origin, q.code, q.message, q.path, q.line, q.column_number, q.byte_offset,
@@ -56,6 +57,7 @@ public struct StoreListing: Sendable {
         parameters: [:]
     )
 
+    /// One input in quarantine, by its id, with its bytes as text; no row where the id is unknown.
     public static func quarantined(_ id: Int64) -> StoreListing {
         StoreListing(
             sql: """
@@ -69,11 +71,13 @@ public struct StoreListing: Sendable {
         )
     }
 
+    /// Where each replay stands, in order of their names.
     public static let replays = StoreListing(
         sql: "SELECT * FROM replay_status ORDER BY replay",
         parameters: [:]
     )
 
+    /// Where one replay stands, by its name; no row where the name is unknown.
     public static func replay(_ name: String) -> StoreListing {
         StoreListing(
             sql: "SELECT * FROM replay_status WHERE replay = :replay",

@@ -5,15 +5,21 @@ import TallystickSQLite
 public struct MismatchCount: Sendable, Equatable {
     /// `transit`, `copy`, `at_rest` or `replay`.
     public var kind: String
+    /// The severity that the category had.
     public var severity: String
+    /// The event's category; nil where none is known.
     public var category: String?
+    /// The delivery path; nil where none is known.
     public var origin: String?
+    /// How many there are.
     public var count: Int64
 }
 
 /// How often what an origin delivered of a category did not agree, over a window of time.
 public struct MismatchRate: Sendable, Equatable {
+    /// The delivery path.
     public var origin: String
+    /// The category of the deliveries.
     public var category: String
     /// Deliveries recorded in the window: events, further copies, and inputs whose declared checksum failed.
     public var deliveries: Int64
@@ -24,6 +30,7 @@ public struct MismatchRate: Sendable, Equatable {
 
     /// From 0 to 1.
     public var rate: Double { deliveries == 0 ? 0 : Double(mismatches) / Double(deliveries) }
+    /// Whether the rate is above the threshold.
     public var isExceeded: Bool { rate > threshold }
 }
 

@@ -5,11 +5,15 @@ import TallystickSQLite
 public struct StoreStatistics: Sendable {
     /// Counts that belong together.
     public struct Group: Sendable {
+        /// What is counted.
         public var name: String
+        /// The counts, in the order in which they are printed.
         public var counts: [(name: String, count: Int64)]
     }
 
+    /// All counts, by what they are about.
     public var groups: [Group]
+    /// Mismatches of the whole store, by kind, severity, category and origin.
     public var mismatches: [MismatchCount]
     /// Over the window that was asked for.
     public var rates: [MismatchRate]

@@ -16,31 +16,43 @@ public struct StoredEvent: Sendable, Equatable {
         case merged
     }
 
+    /// Its place in the log of all events, from 1.
     public var position: Position
+    /// The stream to which it was appended.
     public var stream: String
+    /// Its place in its stream, from 0.
     public var revision: Revision
+    /// The category under which it was classified when it was recorded.
     public var category: String
     /// The delivery path of the first copy.
     public var origin: String
     /// When the first copy was recorded: microseconds since 1970-01-01T00:00:00Z.
     public var recordedAt: Int64
+    /// The id that its producer gave it; unique within its source.
     public var id: String
+    /// Its producer (CloudEvents `source`).
     public var source: String
+    /// Its type (CloudEvents `type`).
     public var type: String
+    /// What it is about (CloudEvents `subject`); nil when none was given.
     public var subject: String?
     /// RFC 3339, as it was given.
     public var time: String?
+    /// The media type of the data (CloudEvents `datacontenttype`); nil when none was given.
     public var dataContentType: String?
     /// All other context attributes as a canonical JSON object; nil when there are none.
     public var attributes: String?
+    /// The event's payload; nil when it has none.
     public var data: EventData?
     /// The event in canonical form: a CloudEvent (JSON) without delivery attributes.
     public var content: [UInt8]
+    /// Whether the content is the event as appended, and if not, where it comes from.
     public var state: State
     /// The resolution that says what the content is; nil for the event as appended.
     public var resolutionID: Int64?
     /// `crc32`, `sha256` or `hmac-sha256`.
     public var checksumAlgorithm: String
+    /// The key of an HMAC; nil for other checksums.
     public var checksumKeyID: String?
     /// Of the content, in lower-case hexadecimal.
     public var checksum: String

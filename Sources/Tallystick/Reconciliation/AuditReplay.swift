@@ -7,6 +7,7 @@ public struct AuditReplayReport: Sendable, Equatable {
     public struct Drift: Sendable, Equatable {
         /// 0 where the decision itself is missing.
         public var resolutionID: Int64
+        /// The conflict that was decided.
         public var conflictID: Int64
         /// What differs: `candidates`, `configuration`, `decision`, `content`, `winner_origin`, `tie_break`, `policy`,
         /// `policy_version`, `provenance`, `evidence`; `resolution` where the decision is missing.
@@ -23,6 +24,7 @@ public struct AuditReplayReport: Sendable, Equatable {
     public var manual: Int64 = 0
     /// Decisions of programs' policies, which cannot be derived again; their candidates and content were checked.
     public var notDerivable: Int64 = 0
+    /// The first drifts, in order of their decisions; at most 1000.
     public var drifts: [Drift] = []
     /// All drifts; ``drifts`` holds the first 1000.
     public var driftCount = 0

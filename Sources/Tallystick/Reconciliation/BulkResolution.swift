@@ -6,12 +6,16 @@ public struct BulkResolution: Sendable {
     /// Conflicts that are decided in one transaction.
     static let page = 500
 
+    /// Which open conflicts are decided.
     public var filter: ConflictFilter
     /// Not content, which belongs to one event.
     public var choice: ManualResolution.Choice
+    /// Who decides; not empty.
     public var actor: String
+    /// Why; not empty.
     public var reason: String
 
+    /// Makes one choice for all open conflicts that fit `filter`.
     public init(
         _ filter: ConflictFilter,
         choice: ManualResolution.Choice,
@@ -27,10 +31,15 @@ public struct BulkResolution: Sendable {
 
 /// What a bulk resolution does, or would do, with one conflict.
 public struct BulkDecision: Sendable, Equatable {
+    /// The conflict.
     public var conflictID: Int64
+    /// What kind of conflict it is.
     public var kind: ConflictKind
+    /// The position of the event in conflict; nil where the conflict is over no single event.
     public var position: Int64?
+    /// The source of the event in conflict; nil where the conflict is over no source.
     public var source: String?
+    /// The id of the event in conflict; nil where the conflict is over no single event.
     public var eventID: String?
     /// Nil where the choice cannot be made.
     public var decision: Decision?

@@ -5,6 +5,7 @@ import TallystickSQLite
 public struct ConflictCandidate: Sendable, Equatable {
     /// 1 is the event as appended.
     public var candidate: Int64
+    /// The origin that delivered this content first.
     public var origin: String
     /// Canonical form.
     public var content: [UInt8]

@@ -6,6 +6,7 @@ public struct ConflictComparison: Sendable, Equatable {
     /// How many candidates are compared, unless a caller asks for more or less.
     public static let standardLimit = ConflictLimits.comparedCandidates
 
+    /// One content among those that are compared.
     public struct Column: Sendable, Equatable {
         /// A candidate's number and origin; `missing` and the origin that lacks the event; `position` and an event's
         /// place.
@@ -14,6 +15,7 @@ public struct ConflictComparison: Sendable, Equatable {
         public var content: [UInt8]?
     }
 
+    /// What kind of conflict it is.
     public var kind: ConflictKind
     /// How many candidates the conflict has, whether they are compared here or not.
     public var candidates: Int

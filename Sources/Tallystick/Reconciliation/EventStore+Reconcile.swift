@@ -74,10 +74,15 @@ extension EventStore {
 
     /// A breaker, for people.
     public struct BreakerStatus: Sendable, Equatable {
+        /// Whether it guards an origin or a replay.
         public var kind: BreakerKind
+        /// The name of the origin or replay.
         public var name: String
+        /// Closed, open or half-open.
         public var state: CircuitBreaker.State
+        /// Calls in the breaker's window.
         public var calls: Int
+        /// Calls in the window that failed.
         public var failures: Int
         /// 0 to 1; nil while fewer calls than the minimum are known.
         public var failureRate: Double?

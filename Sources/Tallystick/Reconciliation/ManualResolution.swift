@@ -16,13 +16,16 @@ public struct ManualResolution: Sendable {
         case acceptMissing
     }
 
+    /// The conflict that is decided.
     public var conflictID: Int64
+    /// What counts from now on.
     public var choice: Choice
     /// Who decides; not empty.
     public var actor: String
     /// Why; not empty.
     public var reason: String
 
+    /// Decides one conflict.
     public init(conflictID: Int64, choice: Choice, actor: String, reason: String) {
         self.conflictID = conflictID
         self.choice = choice

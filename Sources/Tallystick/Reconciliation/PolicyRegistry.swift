@@ -6,6 +6,7 @@ public struct PolicyRegistry: Sendable {
     /// How long a policy may take over one conflict. A later answer is ignored.
     public var deadline: Duration = .seconds(5)
 
+    /// No policies.
     public init() {}
 
     /// Registers a policy under the name that the settings use.

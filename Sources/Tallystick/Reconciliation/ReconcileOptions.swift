@@ -22,13 +22,17 @@ public struct ReconcileOptions: Sendable {
     /// Called now and then with the conflicts and events done, and all there are.
     public var onProgress: (@Sendable (_ done: Int64, _ total: Int64) -> Void)?
 
+    /// The defaults.
     public init() {}
 }
 
 /// What a run of reconciliation did, or would do.
 public struct ReconcileReport: Sendable, Equatable {
+    /// The run's number, from 1.
     public var run: Int64
+    /// Whether nothing was written: all figures are then predictions.
     public var isDryRun: Bool
+    /// Where the run stands: completed, paused, failed or cancelled.
     public var state: ReconciliationMachine.State
     /// Why the run is paused, failed or cancelled: `asked`, `time`, `breaker`, or the policy that halted it.
     public var cause: String?
@@ -38,6 +42,7 @@ public struct ReconcileReport: Sendable, Equatable {
     public var compared: Int64
     /// Conflicts that are new since the run before.
     public var found: Int64
+    /// Conflicts that this run decided.
     public var resolved: Int64
     /// Decisions that wait for a breaker.
     public var deferred: Int64

@@ -13,10 +13,12 @@ public protocol ReplaySink: Sendable {
 public struct BatchHandler: ReplaySink {
     private let body: @Sendable ([ReplayItem]) async throws -> Void
 
+    /// Hands each batch to `body`, and waits for it.
     public init(_ body: @escaping @Sendable ([ReplayItem]) async throws -> Void) {
         self.body = body
     }
 
+    /// Calls the closure; blocks the thread until it returns.
     public func take(_ batch: [ReplayItem]) throws {
         let body = body
         try waitFor { try await body(batch) }

@@ -47,8 +47,11 @@ public protocol Projection: Sendable {
 }
 
 extension Projection {
+    /// All types.
     public var types: [String] { ["*"] }
+    /// `rebuild`.
     public var onCorrection: ProjectionFile.OnCorrection { .rebuild }
+    /// Does nothing; called only where `onCorrection` is `apply`.
     public func correct(_ correction: EventCorrection, in transaction: ProjectionTransaction) {}
 }
 
@@ -56,7 +59,9 @@ extension Projection {
 public struct EventCorrection: Sendable, Equatable {
     /// The event as it counts from now on. Where it is excluded it has no data, and says which event it was.
     public var event: StoredEvent
+    /// The resolution that made the decision.
     public var resolutionID: Int64
+    /// What was decided.
     public var decision: Decision
     /// The content that counted before, in canonical form; nil where nothing did.
     public var previousContent: [UInt8]?

@@ -64,6 +64,7 @@ public enum ReplayItem: Sendable, Equatable {
 /// Its text is `POSITION` or `POSITION:RESOLUTION`. Without a resolution, decisions made at that position
 /// are still to come.
 public struct ReplayCursor: Sendable, Equatable, CustomStringConvertible {
+    /// The last position that was handed on; 0 before the first event.
     public var position: Position
     /// The resolution handed on last, 0 for none; nil: those made before the position was the head.
     public var resolutionID: Int64?

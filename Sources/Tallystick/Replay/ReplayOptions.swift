@@ -21,11 +21,13 @@ public enum PoisonPolicy: String, Sendable, CaseIterable {
 
 /// How a replay runs.
 public struct ReplayOptions: Sendable {
+    /// Where the projection and its checkpoint are kept.
     public var target = ReplayTarget.store
     /// Events and corrections a transaction, 1 to 10,000; a transaction also ends after about a second.
     public var batch = 10_000
     /// The last position to consume; nil for the head.
     public var until: Position?
+    /// What happens to an event that cannot be applied.
     public var onPoison = PoisonPolicy.halt
     /// Starts again from the first event when the checkpoint does not fit the store.
     public var rebuild = false
@@ -33,12 +35,14 @@ public struct ReplayOptions: Sendable {
     public var alwaysRebuilds = false
     /// Reads everything that was consumed again, verified, and compares it with the checkpoint, before going on.
     public var verifiesHistory = false
+    /// Who runs it, for the audit trail.
     public var actor = "local"
     /// Called after each transaction: position and head.
     public var onProgress: (@Sendable (Int64, Int64) -> Void)?
     /// How long a projection may take for one event.
     var applyNanoseconds = ProjectionLimits.applyNanoseconds
 
+    /// The defaults: into the store, to the head, halting at an event that cannot be applied.
     public init() {}
 }
 
@@ -48,9 +52,13 @@ public struct ReplayOutcome: Sendable, Equatable {
     /// is held, or because the replay's breaker is open. `paused`: stopped because the task was cancelled.
     public enum Status: String, Sendable { case complete, halted, paused }
 
+    /// How the run ended.
     public var status = Status.complete
+    /// The replay's name.
     public var replay: String
+    /// The last position that was consumed; 0 before the first event.
     public var position: Int64 = 0
+    /// The store's last position when the run ended.
     public var head: Int64 = 0
     /// Events consumed by this run.
     public var consumed: Int64 = 0
@@ -60,9 +68,11 @@ public struct ReplayOutcome: Sendable, Equatable {
     public var parked: Int64 = 0
     /// Left out by this run.
     public var skipped: Int64 = 0
+    /// The last resolution that was read; later ones are still to come.
     public var resolutionWatermark: Int64 = 0
     /// Chains over what was consumed, and over what was done with it.
     public var digest = ""
+    /// The chain over what was done with each event and correction; 64 hexadecimal digits.
     public var appliedDigest = ""
     /// Root of the tree over the events consumed.
     public var root = ""

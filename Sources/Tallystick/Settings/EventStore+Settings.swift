@@ -5,11 +5,13 @@ import TallystickSQLite
 public struct SettingsVersion: Sendable, Equatable {
     /// 1-based, contiguous.
     public var version: Int64
+    /// The settings, whole.
     public var settings: StoreSettings
     /// Microseconds since 1970-01-01T00:00:00Z.
     public var recordedAt: Int64
     /// Who recorded them; `environment` for a version that holds a process's overrides.
     public var actor: String
+    /// Why they were recorded; nil where no reason was given.
     public var reason: String?
 }
 

@@ -20,6 +20,7 @@ public struct SettingsChanges: AsyncSequence, Sendable {
         Iterator(store: store)
     }
 
+    /// Waits for the next version of the settings.
     public struct Iterator: AsyncIteratorProtocol {
         let store: EventStore
         private var last: Int64?

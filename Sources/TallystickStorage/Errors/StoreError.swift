@@ -7,6 +7,7 @@ public struct StoreError: Error, Sendable, Equatable {
     /// know, and treat the rest as failures.
     public struct Code: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
         public let rawValue: String
+        /// The code of that name, known to this release or not.
         public init(rawValue: String) { self.rawValue = rawValue }
         public var description: String { rawValue }
     }
@@ -26,6 +27,7 @@ public struct StoreError: Error, Sendable, Equatable {
     /// The position of the event that was affected, where it is one.
     public let position: Int64?
 
+    /// An error as a store reports it; see the properties for what each part says.
     public init(
         _ code: Code,
         during operation: String,

@@ -32,6 +32,7 @@ public struct StoreOptions: Sendable {
     /// Whether a store is opened whose pages are damaged where they are not needed to read others: for verification.
     package var toleratesDamage = false
 
+    /// The defaults: reading and writing, five seconds of waiting for another writer.
     public init() {}
 
     /// Read-only: the store is never written to, not even to migrate an older schema.
@@ -60,6 +61,7 @@ public struct StoreCreation: Sendable {
     /// Who creates the store, for the audit trail.
     public var actor = "local"
 
+    /// The defaults: built-in delivery attributes, default settings, actor `local`.
     public init() {}
 }
 

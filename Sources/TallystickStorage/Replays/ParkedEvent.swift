@@ -2,12 +2,17 @@ public import TallystickCore
 
 /// An event, or a correction of one, that a replay has set aside.
 public struct ParkedEvent: Sendable, Equatable {
+    /// The event's position.
     public var position: Position
     /// Of the correction; nil for the event itself.
     public var resolutionID: Int64?
+    /// The event's stream: its later events are parked too, in order.
     public var stream: String
+    /// The event's source.
     public var source: String
+    /// The event's id.
     public var id: String
+    /// The event's type.
     public var type: String
     /// Why it, or an event of its stream before it, could not be applied.
     public var error: String

@@ -10,10 +10,13 @@ public struct RegisteredKey: Sendable, Equatable {
         case ed25519
     }
 
+    /// Its name, as events and notes give it.
     public var id: String
+    /// What it is for.
     public var algorithm: Algorithm
     /// In hexadecimal: of an HMAC key `KeyRing.Key.fingerprint`, of a signing key the SHA-256 of the public key.
     public var fingerprint: String
+    /// Whether it still makes checksums or signatures.
     public var state: KeyRing.State
     /// Microseconds since 1970: when it was registered first.
     public var registeredAt: Int64

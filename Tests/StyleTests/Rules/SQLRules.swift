@@ -2,6 +2,8 @@
 enum SQLRules {
     /// SQL over the store's tables is written in TallystickStorage and in migrations. Programs that only measure or
     /// test may write it too.
+    ///
+    /// A table whose name is put in by an interpolation may be one of the store's, and is reported too.
     static func statements(in tree: SourceTree) -> [Violation] {
         let names = tables(in: tree)
         let exempt = [
@@ -13,8 +15,8 @@ enum SQLRules {
         {
             for literal in file.swift.literals {
                 for match in literal.text.matches(
-                    of: /\b(?:FROM|JOIN|INTO|UPDATE|TABLE)\s+(?:main\.)?"?(\w+)/
-                ) where names.contains(String(match.1)) {
+                    of: /\b(?:FROM|JOIN|INTO|UPDATE|TABLE)\s+(?:main\.)?"?(\w+|\\\(\))/
+                ) where names.contains(String(match.1)) || match.1 == interpolated {
                     violations.append(
                         Violation(
                             path: file.path,
@@ -28,6 +30,9 @@ enum SQLRules {
         }
         return violations
     }
+
+    /// How `SwiftText` gives an interpolation.
+    private static let interpolated = "\\()"
 
     /// The tables and views that the migrations create.
     private static func tables(in tree: SourceTree) -> Set<String> {
