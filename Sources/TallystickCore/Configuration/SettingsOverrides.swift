@@ -8,6 +8,7 @@ public struct SettingsOverrides: Sendable {
         /// Where it was found, for messages: the name of an environment variable.
         public var name: String
 
+        /// A value as it was given, and where it was found.
         public init(text: String, name: String) {
             self.text = text
             self.name = name

@@ -11,6 +11,7 @@ public struct StoreSettings: Sendable, Equatable {
 
     /// What a category asks for.
     public struct Category: Sendable, Equatable {
+        /// The category's name.
         public let name: String
         /// Whether copies are compared at all. Storing never depends on it.
         public internal(set) var isEnabled = true
@@ -22,6 +23,7 @@ public struct StoreSettings: Sendable, Equatable {
         public internal(set) var checksum = ChecksumAlgorithm.crc32
         /// Whether HMAC-SHA-256 takes the place of ``checksum`` once a key is registered.
         public internal(set) var usesKey = false
+        /// How grave a mismatch over its events is.
         public internal(set) var severity = Severity.low
         /// Share of mismatches, 0 to 1, above which an origin is suspicious.
         public internal(set) var mismatchThreshold = 0.02
@@ -38,6 +40,7 @@ public struct StoreSettings: Sendable, Equatable {
 
     /// What is known of a delivery path.
     public struct Origin: Sendable, Equatable {
+        /// The delivery path's name.
         public let name: String
         /// 1 is trusted most; nil: after all that have one.
         public internal(set) var priority: Int?
@@ -59,6 +62,7 @@ public struct StoreSettings: Sendable, Equatable {
         public let name: String
         /// Share of failures, 0 to 1, from which on the breaker opens.
         public internal(set) var failureRate = 0.5
+        /// The calls over which failures are counted; the last 100 unless set.
         public internal(set) var window = Window.count(100)
         /// Fewer calls never open the breaker.
         public internal(set) var minimumCalls = 100

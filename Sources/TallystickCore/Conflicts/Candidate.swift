@@ -94,9 +94,13 @@ public struct Candidate: Sendable, Equatable {
 
 /// Everything that a policy sees of a conflict.
 public struct ConflictCase: Sendable, Equatable {
+    /// What kind of conflict it is.
     public var kind: ConflictKind
+    /// The source of the event in conflict.
     public var source: String
+    /// The id of the event in conflict.
     public var eventID: String
+    /// The category under which the event was recorded.
     public var category: String
     /// In order of their numbers; one for `missing_at_origin`.
     public var candidates: [Candidate]
@@ -105,6 +109,7 @@ public struct ConflictCase: Sendable, Equatable {
     /// The run's only clock: microseconds since 1970.
     public var asOf: Int64
 
+    /// A case as a test of a policy makes it; candidates are put in the order of their numbers.
     public init(
         kind: ConflictKind,
         source: String,

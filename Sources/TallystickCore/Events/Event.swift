@@ -1,7 +1,9 @@
 /// A place in the store's global order: 1-based, contiguous, never reused.
 public struct Position: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
     public let rawValue: Int64
+    /// The position of that number.
     public init(rawValue: Int64) { self.rawValue = rawValue }
+    /// The position of that number.
     public init(_ rawValue: Int64) { self.rawValue = rawValue }
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
     public var description: String { String(rawValue) }
@@ -10,17 +12,21 @@ public struct Position: RawRepresentable, Hashable, Comparable, Sendable, Custom
 /// A place in a stream's order of arrival: 0-based, contiguous.
 public struct Revision: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
     public let rawValue: Int64
+    /// The revision of that number.
     public init(rawValue: Int64) { self.rawValue = rawValue }
+    /// The revision of that number.
     public init(_ rawValue: Int64) { self.rawValue = rawValue }
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
     public var description: String { String(rawValue) }
 }
 
 extension Position: ExpressibleByIntegerLiteral {
+    /// A position written as a number.
     public init(integerLiteral value: Int64) { self.init(value) }
 }
 
 extension Revision: ExpressibleByIntegerLiteral {
+    /// A revision written as a number.
     public init(integerLiteral value: Int64) { self.init(value) }
 }
 
@@ -47,19 +53,26 @@ public enum EventData: Hashable, Sendable {
 /// let event = Event(id: "1", source: "/orders", type: "order.placed", data: .json(#"{"total":12.5}"#))
 /// ```
 public struct Event: Hashable, Sendable {
+    /// Unique within its source; not empty.
     public var id: String
     /// The producer.
     public var source: String
+    /// What happened, such as `order.placed`; not empty.
     public var type: String
+    /// What it is about, in the producer's terms.
     public var subject: String?
     /// RFC 3339; kept as it is given.
     public var time: String?
+    /// The media type of the data; nil stands for JSON.
     public var dataContentType: String?
+    /// The URI of a schema that the data follows.
     public var dataSchema: String?
     /// Extension and delivery attributes: names are lower-case letters and digits.
     public var extensions: [String: AttributeValue]
+    /// The payload; nil for an event without one.
     public var data: EventData?
 
+    /// Nothing is checked here: the store judges an event when it is appended.
     public init(
         id: String,
         source: String,

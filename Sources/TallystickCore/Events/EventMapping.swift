@@ -89,6 +89,7 @@ public struct EventMapping: Sendable {
 
 /// What is wrong with the text of a map.
 public struct EventMappingError: Error, Sendable {
+    /// What is wrong, one sentence.
     public let message: String
     init(_ message: String) { self.message = message }
 }

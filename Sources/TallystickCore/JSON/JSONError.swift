@@ -17,6 +17,7 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         case byteOrderMark = "json_byte_order_mark"
     }
 
+    /// The kind of failure.
     public let code: Code
     /// 0-based, from the start of the document.
     public let offset: Int
@@ -24,6 +25,7 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
     public let line: Int
     /// 1-based, in bytes.
     public let column: Int
+    /// What is wrong, one sentence.
     public let message: String
 
     init(_ code: Code, at offset: Int, in bytes: UnsafeRawBufferPointer, _ message: String) {
@@ -51,6 +53,7 @@ public struct JSONLimits: Sendable, Equatable {
     /// Bytes of one document.
     public var bytes: Int
 
+    /// Limits of one's own.
     public init(depth: Int, bytes: Int) {
         self.depth = depth
         self.bytes = bytes

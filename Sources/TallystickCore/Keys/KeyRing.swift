@@ -79,6 +79,7 @@ public struct KeyRing: Sendable {
     /// A ring without keys.
     public init() {}
 
+    /// Whether it has no keys.
     public var isEmpty: Bool { keys.isEmpty }
 
     /// A key by its id.
@@ -142,8 +143,10 @@ extension KeyRing.Key: CustomStringConvertible, CustomDebugStringConvertible, Cu
 
 /// Why keys, or a file of them, are refused. Messages name ids and places, never a key.
 public struct KeyRingError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is wrong, one sentence.
     public let message: String
 
+    /// An error with its sentence, which must not show a key.
     public init(_ message: String) { self.message = message }
 
     public var description: String { message }

@@ -18,6 +18,7 @@ public struct EventProof: Sendable, Hashable {
 
     static let title = "c2sp.org/tlog-proof@v1"
 
+    /// A proof from its parts. It means nothing until ``verify(with:)`` has succeeded.
     public init(
         leaf: [UInt8],
         content: [UInt8]?,
@@ -75,7 +76,9 @@ public struct EventProof: Sendable, Hashable {
 
     /// What a proof shows.
     public struct Proved: Sendable, Hashable {
+        /// The sealed head that covers the event.
         public let head: TreeHead
+        /// The event's position.
         public let position: Position
         /// The digest that the leaf names.
         public let contentDigest: SHA256Digest

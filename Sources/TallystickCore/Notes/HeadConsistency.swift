@@ -18,22 +18,28 @@ public struct HeadConsistency: Sendable, Hashable {
     public struct Log: Sendable, Hashable {
         /// Leaves in the earlier head.
         public var size: Int64
+        /// The path from the earlier root to the later one.
         public var hashes: [SHA256Digest]
 
+        /// One log's proof from its parts.
         public init(size: Int64, hashes: [SHA256Digest]) {
             self.size = size
             self.hashes = hashes
         }
     }
 
+    /// The log of events.
     public let events: Log
+    /// The log of further copies.
     public let copies: Log
+    /// The log of the audit trail.
     public let audit: Log
     /// The later head.
     public let note: SignedNote
 
     static let title = "tallystick/consistency-proof@v1"
 
+    /// A proof from its parts. It means nothing until ``verify(from:with:)`` has succeeded.
     public init(events: Log, copies: Log, audit: Log, note: SignedNote) {
         self.events = events
         self.copies = copies

@@ -16,7 +16,9 @@ public struct NoteError: Error, Sendable, Equatable, CustomStringConvertible {
         case notProved = "not_proved"
     }
 
+    /// The kind of failure.
     public let code: Code
+    /// What is wrong, one sentence.
     public let message: String
 
     init(_ code: Code, _ message: String) {

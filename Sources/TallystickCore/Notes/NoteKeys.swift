@@ -5,6 +5,7 @@ import Crypto
 /// Written `name+hash+key`: the key's name; its id in eight hexadecimal digits; base64 of 0x01 and the 32
 /// bytes of the public key.
 public struct NoteVerifier: Sendable, Hashable, CustomStringConvertible {
+    /// The key's name, as signatures give it.
     public let name: String
     /// The first four bytes, big-endian, of the SHA-256 of name, line feed, 0x01 and public key.
     public let keyID: UInt32

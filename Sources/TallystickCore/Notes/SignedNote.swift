@@ -3,13 +3,17 @@
 public struct SignedNote: Sendable, Hashable {
     /// One signature, which nothing is known of until it is verified.
     public struct Signature: Sendable, Hashable {
+        /// The name of the key that is said to have signed.
         public let name: String
+        /// The id of that key: see ``NoteVerifier/keyID``.
         public let keyID: UInt32
+        /// The signature itself: 64 bytes for Ed25519.
         public let bytes: [UInt8]
     }
 
     /// UTF-8 that ends with a line feed and has no other control characters.
     public let text: String
+    /// One or more, in the order of the note.
     public let signatures: [Signature]
 
     /// Signs a text.

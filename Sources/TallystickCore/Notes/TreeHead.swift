@@ -14,8 +14,10 @@ public struct TreeHead: Sendable, Hashable {
     public struct Log: Sendable, Hashable {
         /// Leaves.
         public var size: Int64
+        /// The root of the tree over the leaves (RFC 6962).
         public var root: SHA256Digest
 
+        /// The head of one log.
         public init(size: Int64, root: SHA256Digest) {
             self.size = size
             self.root = root
@@ -24,10 +26,14 @@ public struct TreeHead: Sendable, Hashable {
 
     /// Names the store: `tallystick/` and its id.
     public var origin: String
+    /// The log of events.
     public var events: Log
+    /// The log of further copies.
     public var copies: Log
+    /// The log of the audit trail.
     public var audit: Log
 
+    /// The head of a store's three logs.
     public init(storeID: String, events: Log, copies: Log, audit: Log) {
         origin = Self.origin(of: storeID)
         self.events = events

@@ -88,6 +88,7 @@ public struct ProjectionFile: Sendable, Equatable {
     public let name: String
     /// 1 or more; raised when the file changes.
     public let version: Int64
+    /// What happens when a decision changes an event that was applied.
     public let onCorrection: OnCorrection
     /// Statements that create the tables.
     package let setup: [SQLStatement]

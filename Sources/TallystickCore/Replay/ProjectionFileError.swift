@@ -25,11 +25,13 @@ public struct ProjectionFileError: Error, Sendable, Equatable, CustomStringConve
         case unterminated = "projection_unterminated"
     }
 
+    /// The kind of failure.
     public let code: Code
     /// 1-based.
     public let line: Int
     /// 1-based, in bytes.
     public let column: Int
+    /// What is wrong, one sentence.
     public let message: String
 
     init(_ code: Code, at offset: Int, in bytes: UnsafeRawBufferPointer, _ message: String) {

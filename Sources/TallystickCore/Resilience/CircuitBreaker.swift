@@ -30,7 +30,9 @@ public struct CircuitBreaker: Sendable, Equatable {
     /// The wait doubles at most so often.
     public static let doublings = 5
 
+    /// When it opens, and for how long.
     public let settings: StoreSettings.Breaker
+    /// The state as of the last call: time alone changes it only once the breaker is asked.
     public private(set) var state = State.closed
     /// How often it opened since it was last closed.
     public private(set) var openings = 0
@@ -40,6 +42,7 @@ public struct CircuitBreaker: Sendable, Equatable {
     public private(set) var permitted = 0
     private var window: BreakerWindow
 
+    /// A closed breaker that has seen no calls.
     public init(_ settings: StoreSettings.Breaker) {
         self.settings = settings
         window = BreakerWindow(settings.window)
@@ -98,6 +101,7 @@ public struct CircuitBreaker: Sendable, Equatable {
 
     /// Calls that count now.
     public var calls: Int { window.calls }
+    /// Calls in the window that failed.
     public var failures: Int { window.failures }
     /// 0 to 1; nil while fewer calls than the minimum are known.
     public var failureRate: Double? { calls >= minimumCalls ? window.failureRate : nil }
