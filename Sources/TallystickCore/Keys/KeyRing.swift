@@ -17,6 +17,7 @@ public struct KeyRing: Sendable {
     public struct Key: Sendable {
         /// 1 to 64 letters, digits, points, hyphens and underscores.
         public let id: String
+        /// Whether it makes new checksums, or only verifies.
         public internal(set) var state: State
         /// When it became active: microseconds since 1970. For people; stores go by their audit trail.
         public let activatedAt: Int64

@@ -40,6 +40,7 @@ public struct ReconciliationMachine: Sendable, Equatable {
         case cancel
     }
 
+    /// Where the run stands.
     public private(set) var state: State
     /// Where a paused run goes on.
     public private(set) var pausedIn: State?
