@@ -126,6 +126,7 @@ let package = Package(
         .testTarget(
             name: "CLITests",
             dependencies: [
+                "TallystickSQLite",
                 "TallystickCLI", "TallystickBenchmarks", "TallystickCrashWorker",
                 "TallystickCore", "TallystickTestKit",
             ],

@@ -4,8 +4,6 @@ import Crypto
 ///
 /// Preparing costs as much as several messages, so keep the value; it may be copied and shared.
 package struct HMACSHA256: Sendable {
-    /// Bytes of a tag; truncated tags are refused.
-    package static let tagByteCount = 32
     private let prepared: HMAC<SHA256>
 
     /// Prepares a key of any length.

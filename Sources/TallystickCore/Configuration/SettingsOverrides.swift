@@ -24,7 +24,8 @@ public struct SettingsOverrides: Sendable {
 
     private let lookUp: @Sendable ([String]) -> Found?
 
-    /// - parameter lookUp: finds the value of a setting by its path, such as `["categories", "debug", "percentage"]`; nil
+    /// - parameter lookUp: finds the value of a setting by its path, such as `["categories", "debug", "percentage"]`;
+    /// nil
     ///   where there is none.
     public init(_ lookUp: @escaping @Sendable ([String]) -> Found?) { self.lookUp = lookUp }
 

@@ -4,7 +4,8 @@
 /// Each decision is a record, the canonical JSON of an object with `candidates` (the digest of the
 /// candidate set), `content` (of what counts), `decision`, `event_id`, `kind`, `origin`, `policy`,
 /// `policy_version`, `source`, `tie_break` and `winner_origin`; members without a value are left out. The sum
-/// of the records' SHA-256, as numbers of 256 bits, big-endian, modulo 2^256, does not depend on their order and needs no memory.
+/// of the records' SHA-256, as numbers of 256 bits, big-endian, modulo 2^256, does not depend on their order and
+/// needs no memory.
 /// The digest is the SHA-256 of `tallystick decisions 1` and a line feed, the number of records (8 bytes,
 /// big-endian), and the sum (32 bytes).
 ///

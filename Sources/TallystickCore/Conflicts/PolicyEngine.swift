@@ -60,7 +60,8 @@ package struct PolicyEngine: Sendable {
         }
     }
 
-    /// Whether the policy of a category has a rule that looks into the contents of candidates. Other rules decide by who
+    /// Whether the policy of a category has a rule that looks into the contents of candidates. Other rules decide by
+    /// who
     /// brought them, when, and by their digests and times.
     package func readsContent(of category: String) -> Bool {
         let name = settings[category: category]?.policy ?? PolicySettings.defaultName
@@ -376,17 +377,6 @@ package struct PolicyEngine: Sendable {
         for case .policy(let name) in policy.chain.map(\.rule) {
             guard let other = settings.policy(named: name) else { continue }
             writeDefinition(other, settings, to: &text)
-        }
-    }
-}
-
-extension PolicyRule {
-    /// Whether the rule's decision can depend on the order in which copies arrived, without a tie-break.
-    package var dependsOnArrival: Bool {
-        switch self {
-        // `last_write_wins` only where times are equal, or missing.
-        case .firstWriteWins, .lastWriteWins: true
-        default: false
         }
     }
 }

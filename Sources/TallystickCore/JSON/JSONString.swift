@@ -51,7 +51,8 @@ package enum JSONString {
     }
 
     /// A string node's text as UTF-8, escapes resolved. The node was accepted by the parser.
-    package static func unescaped(_ node: JSONTape.Node, in bytes: UnsafeRawBufferPointer) -> [UInt8]
+    package static func unescaped(_ node: JSONTape.Node, in bytes: UnsafeRawBufferPointer)
+        -> [UInt8]
     {
         let content = UnsafeRawBufferPointer(
             rebasing: bytes[Int(node.start) + 1..<Int(node.end) - 1]

@@ -1,6 +1,7 @@
 /// Whether a delivery path brought its copy of an event, as far as its deliveries tell.
 ///
-/// Times are `recorded_at`, microseconds since 1970. The event's window closes a while after its first copy was recorded.
+/// Times are `recorded_at`, microseconds since 1970. The event's window closes a while after its first copy was
+/// recorded.
 package enum Presence: Sendable, Equatable {
     /// Nobody can expect a copy: the origin had not delivered anything before the event came.
     case notExpected

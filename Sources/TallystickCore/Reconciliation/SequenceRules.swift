@@ -53,7 +53,8 @@ package enum SequenceRules {
 package enum AtRest {
     /// The kind of conflict over a stored event; nil where its proofs agree.
     ///
-    /// - parameter checksumAgrees: nil where nobody can tell, because the store never knew the key that the checksum names.
+    /// - parameter checksumAgrees: nil where nobody can tell, because the store never knew the key that the checksum
+    /// names.
     package static func conflict(leafAgrees: Bool, checksumAgrees: Bool?) -> ConflictKind? {
         guard leafAgrees, checksumAgrees != false else { return .tamperedAtRest }
         return checksumAgrees == nil ? .unverifiable : nil

@@ -1,8 +1,10 @@
 /// A circuit breaker: stops relying on something that fails too often, and finds out by itself when it works again.
 ///
-/// A pure state machine: every method is told the time. States, defaults and transitions are those that resilience4j documents
+/// A pure state machine: every method is told the time. States, defaults and transitions are those that resilience4j
+/// documents
 /// (resilience4j.readme.io/docs/circuitbreaker), with two differences: half-open is bounded by time as
-/// well, so that it never sticks when whoever made the calls is gone, and the wait doubles each time the breaker opens again
+/// well, so that it never sticks when whoever made the calls is gone, and the wait doubles each time the breaker
+/// opens again
 /// out of half-open.
 public struct CircuitBreaker: Sendable, Equatable {
     /// The raw values are those of `breakers.state`.
@@ -137,7 +139,8 @@ public struct CircuitBreaker: Sendable, Equatable {
     // MARK: Calls
 
     /// Asks for a call, and moves on where time has brought a change.
-    package mutating func permit(at now: BreakerTime) -> (isPermitted: Bool, changes: [Transition]) {
+    package mutating func permit(at now: BreakerTime) -> (isPermitted: Bool, changes: [Transition])
+    {
         var changes: [Transition] = []
         if state == .halfOpen, (remaining(at: now) ?? 0) == 0 {
             changes.append(open(at: now, "half_open_time_over"))

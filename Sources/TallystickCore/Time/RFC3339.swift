@@ -45,7 +45,9 @@ package enum RFC3339 {
     }
 
     /// Microseconds since 1970 of a date-time, further digits cut off; nil where it is not valid.
-    package static func microseconds(_ text: String) -> Int64? { RFC3339Instant(text)?.microseconds }
+    package static func microseconds(_ text: String) -> Int64? {
+        RFC3339Instant(text)?.microseconds
+    }
 
     /// Appends a number with at least `width` digits.
     private static func write(_ number: Int64, _ width: Int, to output: inout [UInt8]) {

@@ -4,7 +4,8 @@ package import TallystickSQLite
 /// Reads and writes where conflicts stand.
 ///
 /// A conflict may have as many candidates as a store has rows, and its row lists up to
-/// ``ConflictLimits/listedPlaces`` places. What candidates add to it in one transaction is therefore kept in memory, and
+/// ``ConflictLimits/listedPlaces`` places. What candidates add to it in one transaction is therefore kept in memory,
+/// and
 /// is written once: before the transaction commits (`writeGrown`), or before something else reads or changes the row.
 package final class ConflictStateRows {
     private let upsert: Statement
@@ -39,7 +40,7 @@ package final class ConflictStateRows {
         }
     }
 
-    init(in connection: Connection) throws(SQLiteError) {
+    package init(in connection: Connection) throws(SQLiteError) {
         upsert = try connection.prepare(
             """
             INSERT INTO conflict_states (
@@ -129,10 +130,10 @@ package final class ConflictStateRows {
     }
 
     /// How many candidates a conflict has that has got some which its row does not count yet; nil for any other.
-    func candidates(of conflictID: Int64) -> Int64? { grown[conflictID]?.state.candidates }
+    package func candidates(of conflictID: Int64) -> Int64? { grown[conflictID]?.state.candidates }
 
     /// Writes what is in memory only.
-    func writeGrown() throws(SQLiteError) {
+    package func writeGrown() throws(SQLiteError) {
         for (conflictID, waiting) in grown { try write(waiting, conflictID) }
         forgetGrown()
     }
@@ -144,7 +145,7 @@ package final class ConflictStateRows {
     }
 
     /// Forgets what is in memory only: the transaction was taken back.
-    func forgetGrown() {
+    package func forgetGrown() {
         grown.removeAll()
         places = 0
     }

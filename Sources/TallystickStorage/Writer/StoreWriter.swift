@@ -53,7 +53,7 @@ package final class StoreWriter {
     /// Told of settings once they count.
     package var onSettings: @Sendable (SettingsInForce, IngestConfiguration) -> Void = { _, _ in }
     /// Whether the last transaction waited in vain for another process: closing the store does not wait once more.
-    private(set) var isOutwaited = false
+    package private(set) var isOutwaited = false
     /// Why nothing can be written any more through this handle.
     private var poison: StoreError?
     package let clock: @Sendable () -> Int64
