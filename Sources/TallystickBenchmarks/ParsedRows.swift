@@ -20,13 +20,13 @@ final class ParsedRows {
     /// Calls `body` with batch after batch; it may keep nothing of the rows. False ends the reading.
     func forEach(_ body: (UnsafeBufferPointer<tally_row>) throws -> Bool) throws {
         decoder.begin(&batch)
-        var goesOn = true
+        var shouldContinue = true
         try InputFile(workload.path).forEachChunk { chunk in
             splitter.append(chunk)
-            goesOn = try cut(body)
-            return goesOn
+            shouldContinue = try cut(body)
+            return shouldContinue
         }
-        guard goesOn else { return }
+        guard shouldContinue else { return }
         splitter.finish()
         if try cut(body), batch.count > 0 { _ = try handOver(body) }
     }
@@ -41,12 +41,12 @@ final class ParsedRows {
     }
 
     private func handOver(_ body: (UnsafeBufferPointer<tally_row>) throws -> Bool) throws -> Bool {
-        let goesOn = try batch.arena.withUnsafeBytes { arena in
+        let shouldContinue = try batch.arena.withUnsafeBytes { arena in
             let rows = batch.events.map { row($0, arena) }
             return try rows.withUnsafeBufferPointer(body)
         }
         decoder.begin(&batch)
-        return goesOn
+        return shouldContinue
     }
 
     private func row(_ event: BatchEvent, _ arena: UnsafeRawBufferPointer) -> tally_row {

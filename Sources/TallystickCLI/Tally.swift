@@ -5,7 +5,7 @@ import Tallystick
 
 /// The process: its first thread waits for signals, and every other one has them blocked.
 @main
-enum Process {
+enum TallyMain {
     static func main() {
         StandardStreams.complete()
         // A closed pipe is an answer, not a signal to die by.

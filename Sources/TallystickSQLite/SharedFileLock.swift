@@ -26,7 +26,7 @@ final class SharedFileLock {
 
     /// One for the whole process, as SQLite's own list of files, for the same reason: closing the descriptor drops
     /// SQLite's locks on the file, so it stays open as long as any connection of ours has the file open.
-    private static let holdings = Guarded<[FileID: Holding]>([:])
+    private static let holdings = POSIXMutex<[FileID: Holding]>([:])
 
     /// SQLite's `SHARED_FIRST` and `SHARED_SIZE` (os_unix.c, "lock-byte page" in sqlite.org/fileformat2.html).
     private static let start: Int64 = 0x4000_0002

@@ -24,13 +24,13 @@ struct ReplayRaceTests {
         _ test: TestStore,
         _ file: ProjectionFile,
         _ options: ReplayOptions,
-        skipped: @escaping @Sendable (ReplayPlace) -> Void = { _ in },
+        skipped: @escaping @Sendable (LogPlace) -> Void = { _ in },
         betweenBatches: @escaping @Sendable () throws -> Void = {}
-    ) -> ReplaySetting {
+    ) -> ReplayContext {
         var storeOptions = StoreOptions()
         // After each batch the log is long enough to be written back: the moment that the test takes.
         storeOptions.writerLimits.checkpointFrames = 1
-        return ReplaySetting(
+        return ReplayContext(
             path: test.path,
             storeID: test.store.storeID,
             storeOptions: storeOptions,

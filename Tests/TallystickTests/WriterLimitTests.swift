@@ -166,12 +166,12 @@ struct ClosingTests {
         var options = StoreOptions()
         options.busyTimeout = .seconds(60)
         let connection = try StoreFile.openForWriting(path, options)
-        let guardian = try StoreFile.openForWriting(path, options, beside: connection)
-        let keeper = LogKeeper(path, connection, guardian: guardian, options)
+        let lockConnection = try StoreFile.openForWriting(path, options, beside: connection)
+        let keeper = WALCheckpointer(path, connection, lockConnection: lockConnection, options)
         let other = try Connection(path: path, mode: .readWrite)
         try other.execute("BEGIN IMMEDIATE")
         keeper.finish()
-        for waiting in [connection, guardian] {
+        for waiting in [connection, lockConnection] {
             let timeout = try waiting.prepare("PRAGMA busy_timeout").first { $0.int64(at: 0) }
             #expect(timeout == 0)
         }

@@ -7,7 +7,7 @@ final class BatchWriter {
     private let origin: String
     private let actor: String
     private var configuration: IngestConfiguration
-    private let inserter: EventInserter
+    private let inserter: NewEventWriter
     /// Whether the last batch had no event that the store knew, so that the next one is tried as new.
     private var expectsNew = true
     /// How long the last transaction took in which all events were new; nil before there was one.
@@ -27,7 +27,7 @@ final class BatchWriter {
         self.origin = origin
         self.actor = actor
         self.configuration = configuration
-        inserter = try EventInserter(store, origin: origin, configuration, helper)
+        inserter = try NewEventWriter(store, origin: origin, configuration, helper)
         copies = try CopyRecorder(store, configuration, helper)
         quarantine = QuarantineWriter(store, origin: origin, actor: actor)
         breakers = try BreakerBook(store)
@@ -135,7 +135,7 @@ final class BatchWriter {
                         prepared,
                         try record(prepared, isFirst ? .asNew : .onlyNew, isTimed: true)
                     )
-                } catch is EventInserter.NotAllNew {
+                } catch is NewEventWriter.NotAllNew {
                     batch = prepared
                     break
                 }
@@ -260,7 +260,7 @@ final class BatchWriter {
             var isNew = [Bool](repeating: true, count: batch.events.count)
             if approach != .asNew {
                 try inserter.lookUp(prepared, arena, &result.positionOfEvent, &isNew)
-                if approach == .onlyNew, isNew.contains(false) { throw EventInserter.NotAllNew() }
+                if approach == .onlyNew, isNew.contains(false) { throw NewEventWriter.NotAllNew() }
             }
             let new = assignPositions(batch, isNew, &result)
             if !new.isEmpty {
@@ -321,12 +321,14 @@ final class BatchWriter {
     ) throws {
         let batch = prepared.batch
         var rest = rest
-        func goesOn() -> Bool { deadline.map { SystemClock.monotonicMicroseconds() < $0 } ?? true }
+        func shouldContinue() -> Bool {
+            deadline.map { SystemClock.monotonicMicroseconds() < $0 } ?? true
+        }
         // One of them at least, so that every transaction brings the batch forward.
         var isFirst = true
         if !rest.events.isEmpty {
             let delivered = try delivered(batch, result.positionOfEvent, now)
-            while let index = rest.events.first, isFirst || goesOn() {
+            while let index = rest.events.first, isFirst || shouldContinue() {
                 let outcome = try copies.recordOne(index, delivered, arena)
                 result.outcomes[outcome.outcome] += 1
                 if outcome.opensConflict { result.conflictsOpened += 1 }
@@ -334,7 +336,7 @@ final class BatchWriter {
                 isFirst = false
             }
         }
-        while rest.events.isEmpty, let index = rest.rejected.first, isFirst || goesOn() {
+        while rest.events.isEmpty, let index = rest.rejected.first, isFirst || shouldContinue() {
             let input = try quarantine.record(
                 batch.rejected[index],
                 arena,

@@ -79,7 +79,7 @@ struct ConflictWriter {
             (event: try store.reader.names(row), id: row.text(at: EventColumn.id))
         }
         guard let names else { throw missing(delivery.position) }
-        let finding = Finding(
+        let finding = CopyDisagreement(
             delivery: delivery,
             copyID: copyID,
             difference: difference,
@@ -94,7 +94,7 @@ struct ConflictWriter {
         return Outcome(outcome: .conflicting, opensConflict: opens)
     }
 
-    private struct Finding {
+    private struct CopyDisagreement {
         var delivery: Delivery
         var copyID: Int64
         var difference: ContentDifference
@@ -113,7 +113,7 @@ struct ConflictWriter {
 
     /// Whether a disagreement counts: by the settings in force when the event was recorded, which category's events are
     /// compared, and which share of them. The copy is stored in any case.
-    private func isCompared(_ finding: Finding) throws -> Bool {
+    private func isCompared(_ finding: CopyDisagreement) throws -> Bool {
         try history.refresh()
         let settings = history.settings(at: finding.delivery.position)
         guard let category = settings[category: finding.names.category] else { return true }
@@ -181,7 +181,7 @@ struct ConflictWriter {
     }
 
     /// Records a disagreement: a mismatch always, and a conflict, a candidate, or support for one.
-    private func open(_ finding: Finding) throws -> Bool {
+    private func open(_ finding: CopyDisagreement) throws -> Bool {
         try addMismatch(finding)
         guard let conflict = try store.conflicts.conflict(at: finding.delivery.position) else {
             try openConflict(finding)
@@ -200,7 +200,7 @@ struct ConflictWriter {
         return false
     }
 
-    private func addMismatch(_ finding: Finding) throws {
+    private func addMismatch(_ finding: CopyDisagreement) throws {
         let delivery = finding.delivery
         let row = AuditRow(
             kind: .mismatch,
@@ -229,7 +229,7 @@ struct ConflictWriter {
         }
     }
 
-    private func openConflict(_ finding: Finding) throws {
+    private func openConflict(_ finding: CopyDisagreement) throws {
         let delivery = finding.delivery
         let conflictID = try store.conflicts.nextConflictID()
         let row = AuditRow(
@@ -293,7 +293,7 @@ struct ConflictWriter {
         try store.effective.dispute(position: delivery.position, conflictID: conflictID)
     }
 
-    private func addCandidate(_ finding: Finding, to conflict: StoredConflict) throws {
+    private func addCandidate(_ finding: CopyDisagreement, to conflict: StoredConflict) throws {
         let delivery = finding.delivery
         let row = AuditRow(
             kind: .candidate,

@@ -24,14 +24,14 @@ final class IngestReader {
     private var batch = EventBatch()
     private var bytesInBatch = 0
     private var refusal: StoreError?
-    private let settings: SettingsBox
+    private let settings: CurrentSettings
     private let mapping: EventMapping?
     private let origin: String
     private var configuration: IngestConfiguration
 
     /// - parameter settings: asked before each batch, so that a change counts from the next one on.
     init(
-        _ settings: SettingsBox,
+        _ settings: CurrentSettings,
         from origin: String,
         mapping: EventMapping?,
         _ pace: BatchPace,
@@ -74,13 +74,13 @@ final class IngestReader {
         var splitter = RecordSplitter()
         var bytes: Int64 = 0
         begin()
-        var goesOn = true
-        while goesOn {
-            goesOn = try chunks.next { chunk in
+        var shouldContinue = true
+        while shouldContinue {
+            shouldContinue = try chunks.next { chunk in
                 bytes += Int64(chunk.count)
                 splitter.append(chunk)
             }
-            if !goesOn { splitter.finish() }
+            if !shouldContinue { splitter.finish() }
             while let item = splitter.next() {
                 decode(item, splitter, input.name)
                 if let refusal { throw refusal }
@@ -91,7 +91,7 @@ final class IngestReader {
                 }
             }
             // Whoever writes to standard input slowly should not wait for a full batch.
-            if case .standardInput = input, goesOn, batch.count > 0,
+            if case .standardInput = input, shouldContinue, batch.count > 0,
                 !handOver(index, bytes, input.name)
             {
                 return false

@@ -16,7 +16,7 @@ struct RevisionWriter {
     /// Rows of the index that the transaction still has to write.
     private var rows: [Row] = []
 
-    init(in connection: Connection, _ events: EventInsertion) throws(SQLiteError) {
+    init(in connection: Connection, _ events: EventStatements) throws(SQLiteError) {
         last = try connection.prepare(
             "SELECT coalesce(max(revision), -1) FROM stream_revisions WHERE stream_id = ?1"
         )

@@ -3,13 +3,13 @@ import TallystickSQLite
 
 /// The ends of the three logs at one moment: what a verification covers. Rows up to there never change.
 struct LogHeads: Sendable {
-    private(set) var sizes: [LogName: Int64] = [:]
-    private(set) var roots: [LogName: SHA256Digest] = [:]
+    private(set) var sizes: [MerkleLogName: Int64] = [:]
+    private(set) var roots: [MerkleLogName: SHA256Digest] = [:]
     /// What does not fit at the ends.
     private(set) var findings: [VerifyFinding] = []
 
     /// Logs whose rows SQLite cannot count, because pages are damaged: they end where the tree ends.
-    private(set) var uncounted: [LogName] = []
+    private(set) var uncounted: [MerkleLogName] = []
 
     /// Rows that may follow the tree's end before the tree decides the size and not the rows.
     private static let leapLimit: Int64 = 1_000_000
@@ -17,7 +17,7 @@ struct LogHeads: Sendable {
     /// Reads the ends, in the transaction that is open.
     init(in connection: Connection, _ merkle: MerkleRows) throws {
         let stray = StrayRows(in: connection)
-        for name in LogName.allCases { try read(name, stray, merkle) }
+        for name in MerkleLogName.allCases { try read(name, stray, merkle) }
         for row in try stray.tailRows() {
             findings.append(
                 .init(
@@ -30,10 +30,10 @@ struct LogHeads: Sendable {
         }
     }
 
-    func size(_ name: LogName) -> Int64 { sizes[name] ?? 0 }
+    func size(_ name: MerkleLogName) -> Int64 { sizes[name] ?? 0 }
 
     private mutating func read(
-        _ name: LogName,
+        _ name: MerkleLogName,
         _ stray: StrayRows,
         _ merkle: MerkleRows
     ) throws {
@@ -73,7 +73,7 @@ struct LogHeads: Sendable {
     }
 
     /// How many rows a log has; nil, and noted, where pages are damaged.
-    private mutating func rows(of name: LogName, _ merkle: MerkleRows) throws -> Int64? {
+    private mutating func rows(of name: MerkleLogName, _ merkle: MerkleRows) throws -> Int64? {
         do {
             return try merkle.size(of: name)
         } catch  where StoreError.isCorruption(error) {
@@ -83,7 +83,7 @@ struct LogHeads: Sendable {
     }
 
     /// Earlier ends of the same logs.
-    func cut(to sizes: [LogName: Int64], roots: [LogName: String]) -> LogHeads {
+    func cut(to sizes: [MerkleLogName: Int64], roots: [MerkleLogName: String]) -> LogHeads {
         var cut = self
         cut.sizes = sizes
         cut.roots = roots.compactMapValues { SHA256Digest(hex: $0) }

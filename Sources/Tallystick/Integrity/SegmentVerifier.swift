@@ -32,7 +32,7 @@ struct SegmentVerifier {
         let segment = max(0, segment)
         guard segment <= end else { return nil }
         if let filter = try rows.filter(of: segment) {
-            if filter.isMade, try segment >= last || !isRight(filter.bytes, segment, rows) {
+            if filter.isMade, try segment >= last || !matchesFilter(filter.bytes, segment, rows) {
                 report.add(Self.finding(segment, "the filter of its identities", "another"))
             }
         } else {
@@ -41,7 +41,9 @@ struct SegmentVerifier {
         return segment < end ? segment + 1 : nil
     }
 
-    private func isRight(_ bytes: [UInt8], _ segment: Int64, _ rows: SegmentRows) throws -> Bool {
+    private func matchesFilter(_ bytes: [UInt8], _ segment: Int64, _ rows: SegmentRows) throws
+        -> Bool
+    {
         var filter = IdentityFilter()
         var place: SegmentRows.Place? = SegmentRows.Place()
         while let start = place {

@@ -6,7 +6,7 @@ import TallystickSQLite
 struct TileRepair {
     /// A tile to be written, or removed where it has no hashes.
     struct Plan {
-        var log: LogName
+        var log: MerkleLogName
         var tile: MerkleLog.Tile
     }
 
@@ -69,7 +69,7 @@ struct TileRepair {
     private func isExcused(_ finding: VerifyFinding, _ plans: [Plan]) -> Bool {
         let words = finding.record.split(separator: " ")
         guard finding.finding == "leaf", words.count == 2, let key = Int64(words[1]),
-            let log = LogName.allCases.first(where: { $0.table.name == words[0] })
+            let log = MerkleLogName.allCases.first(where: { $0.table.name == words[0] })
         else { return false }
         return plans.contains {
             $0.log == log && $0.tile.level == 0 && !$0.tile.hashes.isEmpty
@@ -77,17 +77,17 @@ struct TileRepair {
         }
     }
 
-    private static func place(_ record: String) -> (log: LogName, level: Int, index: Int64)? {
+    private static func place(_ record: String) -> (log: MerkleLogName, level: Int, index: Int64)? {
         let parts = record.dropFirst("merkle_tiles ".count).split(separator: "/")
         guard record.hasPrefix("merkle_tiles "), parts.count == 3,
-            let log = LogName(rawValue: String(parts[0])), let level = Int(parts[1]),
+            let log = MerkleLogName(rawValue: String(parts[0])), let level = Int(parts[1]),
             let index = Int64(parts[2])
         else { return nil }
         return (log, level, index)
     }
 
     private func plan(
-        _ log: LogName,
+        _ log: MerkleLogName,
         _ level: Int,
         _ index: Int64,
         isStray: Bool
@@ -104,7 +104,7 @@ struct TileRepair {
     }
 
     /// The hash of a level that stands for the tile `index` of the level below.
-    private func hash(_ log: LogName, _ level: Int, _ index: Int64) throws -> SHA256Digest? {
+    private func hash(_ log: MerkleLogName, _ level: Int, _ index: Int64) throws -> SHA256Digest? {
         let width = Int64(MerkleLog.tileWidth)
         let tile = try store.merkle.tile(of: log, level: level, index: index / width) ?? []
         let slot = Int(index % width)
@@ -112,7 +112,9 @@ struct TileRepair {
     }
 
     /// The hashes of a complete tile, made again from rows, or from the tiles below; nil where one is missing.
-    private func hashes(_ log: LogName, _ level: Int, _ index: Int64) throws -> [SHA256Digest]? {
+    private func hashes(_ log: MerkleLogName, _ level: Int, _ index: Int64) throws
+        -> [SHA256Digest]?
+    {
         var hashes: [SHA256Digest] = []
         let first = index * Int64(MerkleLog.tileWidth)
         for below in first..<first + Int64(MerkleLog.tileWidth) {
@@ -127,7 +129,7 @@ struct TileRepair {
         return hashes
     }
 
-    private func leaf(_ log: LogName, _ index: Int64) throws -> SHA256Digest? {
+    private func leaf(_ log: MerkleLogName, _ index: Int64) throws -> SHA256Digest? {
         switch log {
         case .events:
             return try store.reader.withRow(at: index + 1) { row -> SHA256Digest? in

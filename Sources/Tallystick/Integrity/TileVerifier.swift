@@ -13,7 +13,7 @@ final class TileVerifier {
 
     /// Checks the complete tiles `first ..< last` of a level.
     func check(
-        _ log: LogName,
+        _ log: MerkleLogName,
         level: Int,
         _ range: Range<Int64>,
         _ report: inout VerifyReport
@@ -64,7 +64,9 @@ final class TileVerifier {
         return last + 1
     }
 
-    private static func exists(_ place: StrayRows.TilePlace, _ sizes: [LogName: Int64]) -> Bool {
+    private static func exists(_ place: StrayRows.TilePlace, _ sizes: [MerkleLogName: Int64])
+        -> Bool
+    {
         guard let log = place.log, let size = sizes[log], (0..<8).contains(place.level) else {
             return false
         }
@@ -78,12 +80,12 @@ final class TileVerifier {
 
 /// The stored leaf hashes of one log, read tile by tile.
 struct StoredLeaves {
-    private let name: LogName
+    private let name: MerkleLogName
     private let merkle: MerkleRows
     private let tail: [Int64: SHA256Digest]
     private var tile: (index: Int64, hashes: [SHA256Digest]) = (-1, [])
 
-    init(_ name: LogName, in connection: Connection) throws {
+    init(_ name: MerkleLogName, in connection: Connection) throws {
         self.name = name
         merkle = try MerkleRows(in: connection)
         var tail: [Int64: SHA256Digest] = [:]

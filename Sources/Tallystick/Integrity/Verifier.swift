@@ -16,7 +16,7 @@ final class Verification: Sendable {
     private let isDamaged: Bool
     private let againstFindings: [VerifyFinding]
     /// What an earlier, complete run checked: the same sizes, all or less.
-    private let base: [LogName: Int64]
+    private let base: [MerkleLogName: Int64]
     private let sums: KeySums
     private let demands: ChecksumDemands
     /// nil where it cannot be read.
@@ -24,7 +24,7 @@ final class Verification: Sendable {
     /// Ids of names when the run began.
     private let lastName: [NameDictionary: Int64]
     private let isResumed: Bool
-    private let state: Guarded<State>
+    private let state: POSIXMutex<State>
 
     private struct State {
         var lanes = VerifyLanes()
@@ -135,13 +135,13 @@ final class Verification: Sendable {
         self.lastName = lastName
         self.unread = unread
         self.isDamaged = isDamaged || !unread.isEmpty || !current.uncounted.isEmpty
-        state = Guarded(try Self.initialState(options.scope, heads, base, cursor, stray))
+        state = POSIXMutex(try Self.initialState(options.scope, heads, base, cursor, stray))
     }
 
     private static func initialState(
         _ scope: VerifyOptions.Scope,
         _ heads: LogHeads,
-        _ base: [LogName: Int64],
+        _ base: [MerkleLogName: Int64],
         _ cursor: VerifyCursor?,
         _ stray: StrayRows
     ) throws -> State {
@@ -349,7 +349,7 @@ final class Verification: Sendable {
     // MARK: The report
 
     private func describeTree(_ report: inout VerifyReport) {
-        func root(_ name: LogName) -> String { heads.roots[name]?.hex ?? "unknown" }
+        func root(_ name: MerkleLogName) -> String { heads.roots[name]?.hex ?? "unknown" }
         report.sizes = (heads.size(.events), heads.size(.copies), heads.size(.audit))
         report.roots = (root(.events), root(.copies), root(.audit))
     }
@@ -377,7 +377,7 @@ final class Verification: Sendable {
         leave("tree_heads", storedHeads.withoutKey, "they carry HMACs whose keys were not given")
         leave("checksums", report.checksumsWithoutKey, "they are HMACs whose keys were not given")
         if options.scope == .audit {
-            for log in [LogName.events, .copies] {
+            for log in [MerkleLogName.events, .copies] {
                 leave(log.rawValue, heads.size(log), "only the audit trail was asked for")
             }
             return
@@ -385,7 +385,7 @@ final class Verification: Sendable {
         if isResumed {
             let earlier = "an earlier run checked them"
             let rest = lanes.rest.reduce(into: [:]) { $0[$1.name] = $1.records }
-            let checked: [(LogName, String, Int64)] = [
+            let checked: [(MerkleLogName, String, Int64)] = [
                 (.events, "events", report.events), (.copies, "copies", report.copies),
                 (.audit, "audit_rows", report.auditRows),
             ]

@@ -6,14 +6,14 @@ import TallystickCore
 /// be in the tree of the store that it is used on. With a key ring it carries an HMAC, and one without is refused.
 struct VerifyCursor {
     /// What an earlier, complete run checked.
-    private(set) var base: [LogName: Int64]
+    private(set) var base: [MerkleLogName: Int64]
     private(set) var seed: UInt64
     private(set) var differences: [IndexTable: UInt64]
     private(set) var findings: Int
     /// Where each lane is; empty for a run that was complete.
     private(set) var keys: [String: [SQLValue]?]
-    private let sizes: [LogName: Int64]
-    private let roots: [LogName: String]
+    private let sizes: [MerkleLogName: Int64]
+    private let roots: [MerkleLogName: String]
     private let storeID: String
 
     var isComplete: Bool { keys.isEmpty }
@@ -42,7 +42,7 @@ struct VerifyCursor {
     init(
         storeID: String,
         heads: LogHeads,
-        base: [LogName: Int64],
+        base: [MerkleLogName: Int64],
         seed: UInt64,
         differences: [IndexTable: UInt64],
         findings: Int,
@@ -67,7 +67,7 @@ struct VerifyCursor {
             ("seed", JSONValue(.string(String(seed)))),
             ("findings", JSONValue(.number(String(findings)))),
         ]
-        for log in LogName.allCases {
+        for log in MerkleLogName.allCases {
             let name = log.rawValue
             members.append(("base_\(name)", JSONValue(.number(String(base[log] ?? 0)))))
             members.append(("size_\(name)", JSONValue(.number(String(sizes[log] ?? 0)))))
@@ -169,10 +169,11 @@ struct VerifyCursor {
         self.storeID = id
         seed = try word("seed")
         findings = Int(clamping: try number("findings"))
-        var (base, sizes, roots): ([LogName: Int64], [LogName: Int64], [LogName: String]) = (
-            [:], [:], [:]
-        )
-        for log in LogName.allCases {
+        var (base, sizes, roots):
+            ([MerkleLogName: Int64], [MerkleLogName: Int64], [MerkleLogName: String]) = (
+                [:], [:], [:]
+            )
+        for log in MerkleLogName.allCases {
             base[log] = try number("base_\(log.rawValue)")
             sizes[log] = try number("size_\(log.rawValue)")
             roots[log] = document["root_\(log.rawValue)"]?.string
@@ -200,7 +201,7 @@ struct VerifyCursor {
     ///
     /// - throws: `historyDiffers` when the store's logs do not begin with those of the cursor.
     func heads(within current: LogHeads, _ merkle: MerkleRows) throws -> LogHeads {
-        for log in LogName.allCases {
+        for log in MerkleLogName.allCases {
             let size = sizes[log] ?? 0
             guard size <= current.size(log) else {
                 throw Self.refused(

@@ -7,11 +7,11 @@ extension VerifyLanes {
     init(
         _ scope: VerifyOptions.Scope,
         _ heads: LogHeads,
-        _ base: [LogName: Int64],
+        _ base: [MerkleLogName: Int64],
         _ stray: StrayRows
     ) throws {
         self.init()
-        func range(_ lane: VerifyLane, _ log: LogName, _ step: Int64) {
+        func range(_ lane: VerifyLane, _ log: MerkleLogName, _ step: Int64) {
             let first = base[log] ?? 0
             addRange(lane, after: first, through: heads.size(log), step: step)
         }
@@ -21,7 +21,7 @@ extension VerifyLanes {
             }
             range(.events, .events, VerifyLimits.chunk)
         }
-        for log in LogName.allCases where scope == .everything || log == .audit {
+        for log in MerkleLogName.allCases where scope == .everything || log == .audit {
             var (level, first, count) = (0, base[log] ?? 0, heads.size(log))
             while count >= Int64(MerkleLog.tileWidth) {
                 (first, count) = (

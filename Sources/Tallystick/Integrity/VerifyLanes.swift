@@ -4,7 +4,7 @@ import TallystickCore
 enum VerifyLane: Hashable, Sendable {
     case index(IndexTable)
     case events
-    case tiles(LogName, level: Int)
+    case tiles(MerkleLogName, level: Int)
     case strayTiles
     case copies
     case audit
@@ -58,7 +58,7 @@ struct VerifyLanes: Sendable {
 
     /// The tables whose rows lanes read.
     static let tables: Set<String> = Set(
-        LogName.allCases.map(\.table.name) + IndexTable.allCases.map(\.rawValue)
+        MerkleLogName.allCases.map(\.table.name) + IndexTable.allCases.map(\.rawValue)
             + StateTable.allCases.map(\.rawValue) + DetailTable.allCases.map(\.name)
             + ["merkle_tiles", "identity_segments"]
     )

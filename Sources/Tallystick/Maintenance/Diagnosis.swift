@@ -77,9 +77,9 @@ private struct Doctor {
         let bytes = size(of: path + "-wal")
         return Diagnosis(
             subject: "log",
-            level: bytes > 4 * Int64(StoreLimits.logBytes) ? .problem : .good,
+            level: bytes > 4 * Int64(StoreLimits.walBytes) ? .problem : .good,
             finding: "the write-ahead log has \(bytes) bytes"
-                + (bytes > 4 * Int64(StoreLimits.logBytes)
+                + (bytes > 4 * Int64(StoreLimits.walBytes)
                     ? "; a reader keeps it from being written back" : "")
         )
     }
@@ -253,7 +253,7 @@ private struct Doctor {
 
     private func tiles() throws -> Diagnosis {
         let merkle = try MerkleRows(in: connection)
-        for name in LogName.allCases where try merkle.log(name) == nil {
+        for name in MerkleLogName.allCases where try merkle.log(name) == nil {
             return Diagnosis(
                 subject: "trees",
                 level: .problem,

@@ -219,7 +219,7 @@ private struct Prover {
         let (_, before) = try sealed(earlier, covering: 0)
         let (note, after) = try sealed(later, covering: before.events.size)
         var logs: [HeadConsistency.Log] = []
-        for name in LogName.allCases {
+        for name in MerkleLogName.allCases {
             let (first, second) = (name.log(of: before).size, name.log(of: after).size)
             guard first <= second else {
                 throw StoreError(

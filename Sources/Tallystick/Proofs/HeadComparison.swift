@@ -5,12 +5,12 @@ import TallystickSQLite
 struct HeadComparison {
     private let merkle: MerkleRows
     private let storeID: String
-    private var sizes: [LogName: Int64] = [:]
+    private var sizes: [MerkleLogName: Int64] = [:]
 
     init(in connection: Connection, storeID: String) throws {
         merkle = try MerkleRows(in: connection)
         self.storeID = storeID
-        for name in LogName.allCases { sizes[name] = try merkle.size(of: name) }
+        for name in MerkleLogName.allCases { sizes[name] = try merkle.size(of: name) }
     }
 
     /// What differs, in words of `VerifyFinding`: `store` for a head of another store,
@@ -30,7 +30,7 @@ struct HeadComparison {
             ]
         }
         var findings: [VerifyFinding] = []
-        for name in LogName.allCases {
+        for name in MerkleLogName.allCases {
             if let finding = try finding(name, name.log(of: head), record) {
                 findings.append(finding)
             }
@@ -39,7 +39,7 @@ struct HeadComparison {
     }
 
     private func finding(
-        _ name: LogName,
+        _ name: MerkleLogName,
         _ log: TreeHead.Log,
         _ record: String
     ) throws -> VerifyFinding? {
@@ -72,7 +72,7 @@ struct HeadComparison {
 
     /// A log's proof that it grew out of an earlier size; nil when tiles are missing.
     func consistency(
-        _ name: LogName,
+        _ name: MerkleLogName,
         from first: Int64,
         to second: Int64
     ) throws -> HeadConsistency.Log? {
@@ -84,12 +84,12 @@ struct HeadComparison {
     }
 
     /// A log as it is stored.
-    func tree(of name: LogName) -> MerkleTree<SQLiteError> {
+    func tree(of name: MerkleLogName) -> MerkleTree<SQLiteError> {
         merkle.tree(of: name, size: sizes[name] ?? 0)
     }
 }
 
-extension LogName {
+extension MerkleLogName {
     func log(of head: TreeHead) -> TreeHead.Log {
         switch self {
         case .events: head.events

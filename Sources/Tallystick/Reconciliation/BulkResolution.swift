@@ -101,14 +101,14 @@ extension EventStore {
     ) async throws(StoreError) -> [BulkDecision] {
         return try await reading("preview the decisions") { connection in
             let reader = try CandidateReader(in: connection)
-            let work = BulkWork(connection, reader, bulk, configuration: 0)
+            let work = BulkResolutionPage(connection, reader, bulk, configuration: 0)
             return try work.page(after: last) { _ in nil }
         }
     }
 }
 
 /// One page of a bulk resolution.
-struct BulkWork {
+struct BulkResolutionPage {
     private let connection: Connection
     private let candidates: CandidateReader
     private let bulk: BulkResolution

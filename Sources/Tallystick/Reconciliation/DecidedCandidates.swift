@@ -47,7 +47,7 @@ final class DecidedCandidates {
 
     /// The case that a policy sees of the candidates that were asked for last.
     ///
-    /// - throws: as ``CaseReader/conflictCase(_:rules:keepsContent:through:)``.
+    /// - throws: as ``ConflictCaseBuilder/conflictCase(_:rules:keepsContent:through:)``.
     func policyCase(
         rules: ComparisonRules,
         keepsContent: Bool,
@@ -65,7 +65,7 @@ final class DecidedCandidates {
             value = policyCase.value
         } else {
             policyCase = nil
-            value = try CaseReader(reader, asOf: asOf).conflictCase(
+            value = try ConflictCaseBuilder(reader, asOf: asOf).conflictCase(
                 set,
                 rules: rules,
                 keepsContent: keepsContent,

@@ -15,8 +15,8 @@ final class DecisionCommitter {
 
     private let store: StoreWriter
     private let writer: ResolutionWriter
-    private let waiting: WaitingRows
-    private let findings: FindingWriter
+    private let waiting: PendingConflictRows
+    private let findings: DetectedConflictWriter
     private let run: (number: Int64, asOf: Int64)
     private let actor: String
 
@@ -25,8 +25,8 @@ final class DecisionCommitter {
         self.run = run
         self.actor = actor
         writer = ResolutionWriter(store)
-        waiting = try WaitingRows(in: store.connection)
-        findings = try FindingWriter(store, waiting)
+        waiting = try PendingConflictRows(in: store.connection)
+        findings = try DetectedConflictWriter(store, waiting)
     }
 
     func commit(_ evaluation: Evaluation) throws -> Outcome {
@@ -119,7 +119,10 @@ final class DecisionCommitter {
         var conflict = evaluation.set.conflict
         conflict.kind = .lateArrival
         conflict.detail = "{\"missing_conflict\":\(conflict.conflictID)}"
-        let finding = Finding(conflict: conflict, candidate: evaluation.set.candidates.first)
+        let finding = DetectedConflict(
+            conflict: conflict,
+            candidate: evaluation.set.candidates.first
+        )
         guard let conflictID = try findings.write(finding, actor: actor, waits: false) else {
             return
         }

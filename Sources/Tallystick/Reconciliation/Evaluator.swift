@@ -13,9 +13,9 @@ final class Evaluator {
     /// Open breakers of origins, by name.
     private let openOrigins: Set<String>
     private let candidates: CandidateReader
-    private let cases: CaseReader
+    private let cases: ConflictCaseBuilder
     private let sequences: SequenceRows
-    private let expected: ExpectedCopies
+    private let expected: MissingCopyDetector
     private let standing: Statement
     private var engine: (version: Int64, engine: PolicyEngine)?
     /// Conflicts over silences that are filled; nil before one was evaluated.
@@ -34,9 +34,9 @@ final class Evaluator {
         self.policies = policies
         self.openOrigins = openOrigins
         candidates = CandidateReader(store.conflicts, store.copies, store.reader)
-        cases = CaseReader(candidates, asOf: asOf)
+        cases = ConflictCaseBuilder(candidates, asOf: asOf)
         sequences = try SequenceRows(in: store.connection)
-        expected = try ExpectedCopies(store, history, asOf: asOf, scope: RunScope())
+        expected = try MissingCopyDetector(store, history, asOf: asOf, scope: RunScope())
         standing = try store.connection.prepare(
             """
             SELECT policy, policy_version, decision, candidates_digest, coalesce(content_sha256, '')
@@ -55,7 +55,7 @@ final class Evaluator {
     }
 
     /// Evaluates a conflict that is not written yet.
-    func evaluate(_ finding: Finding, openedAt: Int64) throws -> Evaluation {
+    func evaluate(_ finding: DetectedConflict, openedAt: Int64) throws -> Evaluation {
         let stored = [finding.candidate].compactMap { $0 }
         var conflict = finding.conflict
         conflict.openedAt = openedAt

@@ -41,7 +41,7 @@ extension EventStore {
             guard try StoreSchema.version(of: connection) >= 2,
                 let run = try RunRows(in: connection).last(includingDryRuns: true)
             else { return nil }
-            return ReconcileReport(run, open: try WaitingRows(in: connection).open())
+            return ReconcileReport(run, open: try PendingConflictRows(in: connection).open())
         }
     }
 

@@ -62,7 +62,7 @@ struct ManualDecider {
             conflict.position != nil
         else { return nil }
         let identity = try StoreIdentity.read(from: connection)
-        return try DecidedContent(deliveryAttributes: identity.deliveryAttributes)
+        return try ManualContentValidator(deliveryAttributes: identity.deliveryAttributes)
             .judged(bytes, source: source, eventID: eventID)
     }
 

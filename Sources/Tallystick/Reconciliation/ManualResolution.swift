@@ -90,7 +90,7 @@ struct ManualResolver {
     /// Decides the next conflicts that fit a filter, in one transaction.
     func resolve(_ bulk: BulkResolution, after last: Int64) throws -> [BulkDecision] {
         try store.transaction("resolve the conflicts") {
-            let work = BulkWork(
+            let work = BulkResolutionPage(
                 store.connection,
                 candidates,
                 bulk,

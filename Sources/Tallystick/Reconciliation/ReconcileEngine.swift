@@ -8,7 +8,7 @@ final class ReconcileEngine {
     private let scope: RunScope
     private let stop: StopFlag
     private let runs: RunRows
-    private let waiting: WaitingRows
+    private let waiting: PendingConflictRows
     private let history: ConfigurationHistory
     private let breakers: BreakerBook
     private var run: StoredRun
@@ -29,14 +29,14 @@ final class ReconcileEngine {
         store = try StoreWriter(
             path: path,
             connection: connection,
-            guardian: try StoreFile.openForWriting(path, storeOptions),
+            lockConnection: try StoreFile.openForWriting(path, storeOptions),
             options: storeOptions
         )
         self.options = options
         self.stop = stop
         scope = RunScope(origins: options.origins, since: options.since)
         runs = try RunRows(in: connection)
-        waiting = try WaitingRows(in: connection)
+        waiting = try PendingConflictRows(in: connection)
         history = try ConfigurationHistory(in: connection)
         breakers = try BreakerBook(store)
         let now = store.clock()
@@ -89,7 +89,9 @@ final class ReconcileEngine {
             run.configurationVersion = store.settings?.version ?? 0
             run.firstConflict = try store.conflicts.nextConflictID() - 1
             run.firstResolution = try store.resolutions.nextID() - 1
-            try ScanRows(in: store.connection).restartIfAltered(events: store.size(of: .events))
+            try ScanCursorRows(in: store.connection).restartIfAltered(
+                events: store.size(of: .events)
+            )
             try runs.add(run)
             if options.overridesBreaker { try auditOverride() }
             try move(.start, cause: nil)
@@ -186,7 +188,7 @@ final class ReconcileEngine {
     // MARK: Collecting and comparing
 
     private func collect() throws {
-        let collector = try Collector(store, history)
+        let collector = try DeltaCollector(store, history)
         var isDone = false
         while !isDone {
             try pauseIfAsked()
@@ -202,18 +204,18 @@ final class ReconcileEngine {
     }
 
     private func compare() throws {
-        let comparer = try Comparer(
+        let comparer = try ConflictDetector(
             store,
             history,
             asOf: run.asOf,
             scope: scope,
             isDryRun: run.isDryRun
         )
-        let findings = try FindingWriter(store, waiting)
+        let findings = try DetectedConflictWriter(store, waiting)
         var isDone = false
         while !isDone {
             try pauseIfAsked()
-            var pending: [Finding] = []
+            var pending: [DetectedConflict] = []
             isDone = try transaction {
                 guard let step = try comparer.step() else {
                     if scope.isWhole && !run.isDryRun { try findings.finishPass(asOf: run.asOf) }
@@ -244,7 +246,7 @@ final class ReconcileEngine {
     }
 
     /// Decides over findings that a dry run does not write.
-    private func predict(_ findings: [Finding], _ writer: FindingWriter) throws {
+    private func predict(_ findings: [DetectedConflict], _ writer: DetectedConflictWriter) throws {
         let evaluator = try evaluator()
         for finding in findings where try writer.known(finding) == nil {
             run.byKind[finding.conflict.kind.rawValue, default: 0] += 1
@@ -367,7 +369,7 @@ final class ReconcileEngine {
     /// Reads back what was decided, before the run says that it is done.
     private func verify() throws {
         if !run.isDryRun {
-            try DecisionCheck(store.connection).check(after: run.firstResolution) {
+            try ResolutionReadback(store.connection).check(after: run.firstResolution) {
                 try pauseIfAsked()
             }
         }

@@ -101,10 +101,10 @@ extension EventStore {
         _ operation: String,
         _ definition: ReplayDefinition,
         _ replay: ReplayOptions,
-        _ body: @escaping @Sendable (ReplaySetting) throws -> Result
+        _ body: @escaping @Sendable (ReplayContext) throws -> Result
     ) async throws(StoreError) -> Result {
         let (owner, settings) = (owner, settings)
-        let setting = ReplaySetting(
+        let setting = ReplayContext(
             path: path,
             storeID: storeID,
             storeOptions: options,

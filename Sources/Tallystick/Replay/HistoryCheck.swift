@@ -6,7 +6,7 @@ import TallystickSQLite
 /// A resumed replay compares roots only: that finds other history, but no edit of a row that was consumed
 /// before.
 struct HistoryCheck {
-    let setting: ReplaySetting
+    let setting: ReplayContext
     let source: EventSource
 
     /// - throws: `integrity` with the record that differs from its proof; `historyDiffers` when everything has

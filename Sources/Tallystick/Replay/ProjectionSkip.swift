@@ -7,7 +7,7 @@ import TallystickSQLite
 /// the same event again and finds the record, so that there is one for each event however often it is run.
 struct ProjectionSkip: Sendable {
     var definition: ReplayDefinition
-    var place: ReplayPlace
+    var place: LogPlace
     var reason: String
     var actor: String
 

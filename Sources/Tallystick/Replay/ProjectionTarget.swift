@@ -16,10 +16,10 @@ enum ProjectionTarget {
         _ options: StoreOptions
     ) throws -> Connection {
         // Opening and closing one of these would drop the locks that this process has on it.
-        guard !StorePlace.isPart(path, of: store) else { throw isStore(path) }
+        guard !StorePathCheck.isPart(path, of: store) else { throw isStore(path) }
         try NewFile.checkName(path, during: opening)
         try create(path)
-        try StorePlace.check(path, forWriting: true, during: opening)
+        try StorePathCheck.check(path, forWriting: true, during: opening)
         do {
             let connection = try Connection(
                 path: path,
@@ -107,7 +107,7 @@ extension ProjectionTarget {
                 hint: "Run the replay with --into and the file's path of now, or drop it"
             )
         }
-        try StorePlace.check(path, forWriting: false, during: opening)
+        try StorePathCheck.check(path, forWriting: false, during: opening)
         do {
             return try HotJournal.playingBack(path, options) { () throws(SQLiteError) in
                 try Connection(

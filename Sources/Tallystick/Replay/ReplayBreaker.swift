@@ -8,7 +8,7 @@ import TallystickSQLite
 /// file it is counted in the store with the next note of where the replay stands. It is a value, so that
 /// what a transaction remembered is taken back with it.
 struct ReplayBreaker {
-    private let setting: ReplaySetting
+    private let setting: ReplayContext
     private var rows: [ObjectIdentifier: BreakerRows] = [:]
     /// Calls that the store was not told yet; true is a failure.
     private var uncounted: [Bool] = []
@@ -17,7 +17,7 @@ struct ReplayBreaker {
 
     private var name: String { setting.definition.name }
 
-    init(_ setting: ReplaySetting) { self.setting = setting }
+    init(_ setting: ReplayContext) { self.setting = setting }
 
     /// Whether the breaker lets no batch through now. While a scratch file is filled, nothing is asked.
     ///
@@ -62,7 +62,7 @@ struct ReplayBreaker {
             let writer = try StoreWriter(
                 path: setting.path,
                 connection: store,
-                guardian: try StoreFile.openForWriting(setting.path, setting.storeOptions),
+                lockConnection: try StoreFile.openForWriting(setting.path, setting.storeOptions),
                 options: setting.storeOptions
             )
             try writer.joinTransaction { try writer.addAudit(row) }

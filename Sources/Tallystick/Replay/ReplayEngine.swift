@@ -3,7 +3,7 @@ import TallystickSQLite
 
 /// Runs one projection over the log: batch by batch, each batch in one transaction with the checkpoint.
 final class ReplayEngine {
-    let setting: ReplaySetting
+    let setting: ReplayContext
     let storage: ReplayStorage
     let driver: any ProjectionDriver
     let makeDriver: DriverFactory
@@ -24,7 +24,7 @@ final class ReplayEngine {
     private var options: ReplayOptions { setting.options }
     private var onCorrection: ProjectionFile.OnCorrection { setting.definition.onCorrection }
 
-    init(_ setting: ReplaySetting, _ makeDriver: @escaping DriverFactory) throws {
+    init(_ setting: ReplayContext, _ makeDriver: @escaping DriverFactory) throws {
         self.setting = setting
         self.makeDriver = makeDriver
         storage = try ReplayStorage(setting)
@@ -357,7 +357,7 @@ final class ReplayEngine {
 
     private func take(
         _ event: ReplayedEvent,
-        _ place: ReplayPlace,
+        _ place: LogPlace,
         _ streamID: Int64,
         _ checkpoint: inout Checkpoint,
         _ poison: PlacedPoison?
@@ -386,7 +386,7 @@ final class ReplayEngine {
     @discardableResult
     func apply(
         _ event: ReplayedEvent,
-        _ place: ReplayPlace,
+        _ place: LogPlace,
         pinned: Int64? = nil
     ) throws -> Bool {
         do {
@@ -397,7 +397,7 @@ final class ReplayEngine {
     }
 
     private func park(
-        _ place: ReplayPlace,
+        _ place: LogPlace,
         _ streamID: Int64,
         _ reason: String,
         _ checkpoint: inout Checkpoint
@@ -412,14 +412,14 @@ final class ReplayEngine {
 
 /// A place of the log that a projection cannot apply, and why.
 struct PlacedPoison: Error {
-    var place: ReplayPlace
+    var place: LogPlace
     var reason: String
     /// The decisions under which it was found, where those are pinned.
     var pinned: Int64?
 }
 
 extension ReplayDigest {
-    mutating func add(_ action: Action, at place: ReplayPlace) {
+    mutating func add(_ action: Action, at place: LogPlace) {
         add(action, position: place.position, resolutionID: place.resolutionID)
     }
 }

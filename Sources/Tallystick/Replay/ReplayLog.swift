@@ -8,12 +8,12 @@ enum LogItem {
     case excluded(EventSource.ConsumedEvent)
     case correction(VerifiedResolution)
 
-    var place: ReplayPlace {
+    var place: LogPlace {
         switch self {
         case .event(_, let consumed), .excluded(let consumed):
-            ReplayPlace(position: consumed.position)
+            LogPlace(position: consumed.position)
         case .correction(let resolution):
-            ReplayPlace(position: resolution.position, resolutionID: resolution.resolutionID)
+            LogPlace(position: resolution.position, resolutionID: resolution.resolutionID)
         }
     }
 }
@@ -75,7 +75,7 @@ final class ReplayLog {
         /// Events and corrections.
         var limit: Int
         /// Ends before this place.
-        var stopBefore: ReplayPlace?
+        var stopBefore: LogPlace?
         /// Monotonic microseconds.
         var deadline = SystemClock.monotonicMicroseconds() + ReplayLimits.passMicroseconds
     }
@@ -98,8 +98,8 @@ final class ReplayLog {
         _ body: (inout Checkpoint, LogItem) throws -> Bool
     ) throws -> Consumed {
         var consumed = Consumed()
-        var goesOn = true
-        while goesOn, consumed.count < bounds.limit {
+        var shouldContinue = true
+        while shouldContinue, consumed.count < bounds.limit {
             var last = window.last
             if onCorrection == .apply,
                 let next = try source.resolutions.next(after: checkpoint.watermark)
@@ -108,7 +108,7 @@ final class ReplayLog {
                     let item = LogItem.correction(next)
                     if item.place == bounds.stopBefore { break }
                     Self.note(next, in: &checkpoint)
-                    goesOn = try body(&checkpoint, item) && !Self.isOver(bounds.deadline)
+                    shouldContinue = try body(&checkpoint, item) && !Self.isOver(bounds.deadline)
                     consumed.corrections += 1
                     continue
                 }
@@ -123,7 +123,7 @@ final class ReplayLog {
                 through: last,
                 limit: bounds.limit - consumed.count,
                 deadline: bounds.deadline,
-                &goesOn,
+                &shouldContinue,
                 body
             )
         }
@@ -136,7 +136,7 @@ final class ReplayLog {
         through last: Int64,
         limit: Int,
         deadline: Int64,
-        _ goesOn: inout Bool,
+        _ shouldContinue: inout Bool,
         _ body: (inout Checkpoint, LogItem) throws -> Bool
     ) throws -> Int {
         let isPinned = onCorrection == .rebuild
@@ -158,16 +158,16 @@ final class ReplayLog {
                     content: consumed.content,
                     stream: event.row.streamName
                 )
-                goesOn = try body(&checkpoint, .event(event, consumed))
+                shouldContinue = try body(&checkpoint, .event(event, consumed))
             } else {
                 checkpoint.digest.addExcluded(
                     position: consumed.position,
                     resolutionID: consumed.excludedBy ?? 0
                 )
-                goesOn = try body(&checkpoint, .excluded(consumed))
+                shouldContinue = try body(&checkpoint, .excluded(consumed))
             }
-            if consumed.position % 512 == 0, Self.isOver(deadline) { goesOn = false }
-            return goesOn
+            if consumed.position % 512 == 0, Self.isOver(deadline) { shouldContinue = false }
+            return shouldContinue
         }
     }
 

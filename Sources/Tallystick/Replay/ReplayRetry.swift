@@ -45,7 +45,7 @@ extension ReplayEngine {
 
     /// What is parked, in the order of the log: a correction stands behind the event that was last when it
     /// was made.
-    private func parkedInOrder() throws -> [(place: ReplayPlace, streamID: Int64)] {
+    private func parkedInOrder() throws -> [(place: LogPlace, streamID: Int64)] {
         try storage.transaction {
             storage.source.beginTransaction()
             let parked = try storage.rows.parked(name).map { item in
@@ -61,7 +61,7 @@ extension ReplayEngine {
         }
     }
 
-    private func resolution(_ place: ReplayPlace) throws -> VerifiedResolution {
+    private func resolution(_ place: LogPlace) throws -> VerifiedResolution {
         guard let found = try storage.source.resolutions.resolution(place.resolutionID) else {
             throw StoreError(
                 .integrity,
@@ -74,7 +74,7 @@ extension ReplayEngine {
         return found
     }
 
-    private func retry(_ place: ReplayPlace) throws {
+    private func retry(_ place: LogPlace) throws {
         let source = storage.source
         source.beginTransaction()
         if place.resolutionID == 0 {

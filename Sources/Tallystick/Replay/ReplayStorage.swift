@@ -14,12 +14,12 @@ final class ReplayStorage {
     let rows: ReplayRows
     /// Whether the checkpoint, and with it the projection if there is one, is in the store itself.
     let isInStore: Bool
-    private let setting: ReplaySetting
+    private let setting: ReplayContext
     /// Writes hints to the store for a projection in another file; opened when needed.
     private var hints: Connection?
     private var noted = SystemClock.monotonicMicroseconds()
 
-    init(_ setting: ReplaySetting) throws {
+    init(_ setting: ReplayContext) throws {
         self.setting = setting
         switch setting.place {
         case .store, .sink:

@@ -97,7 +97,7 @@ final class ScratchFile {
 
     /// The file itself goes last: by it the next rebuild knows what a killed process left.
     private static func remove(_ path: String) {
-        for ending in StorePlace.companions + [""] { unlink(path + ending) }
+        for ending in StorePathCheck.companions + [""] { unlink(path + ending) }
     }
 }
 

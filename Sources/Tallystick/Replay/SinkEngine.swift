@@ -4,7 +4,7 @@ import TallystickSQLite
 /// Hands the log to a sink outside of SQLite, batch by batch. The checkpoint is kept in the store, and moves
 /// once the sink has taken a batch: one that is killed in between gets the batch again.
 final class SinkEngine {
-    private let setting: ReplaySetting
+    private let setting: ReplayContext
     private let reader: SinkReader
     private let storage: ReplayStorage
     private let sink: any ReplaySink
@@ -15,7 +15,7 @@ final class SinkEngine {
     private var breaker: ReplayBreaker
     private let started = SystemClock.monotonicMicroseconds()
 
-    init(_ setting: ReplaySetting, _ sink: any ReplaySink) throws {
+    init(_ setting: ReplayContext, _ sink: any ReplaySink) throws {
         self.setting = setting
         self.sink = sink
         reader = try SinkReader(setting)

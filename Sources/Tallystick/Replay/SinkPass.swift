@@ -4,7 +4,7 @@ import TallystickSQLite
 
 /// Hands the log to a sink from a place that the caller knows, and keeps no checkpoint.
 struct SinkPass {
-    let setting: ReplaySetting
+    let setting: ReplayContext
     let sink: any ReplaySink
 
     /// - returns: where it ended.

@@ -7,7 +7,7 @@ final class SinkReader {
     private let log: ReplayLog
     private let batch: Int
 
-    init(_ setting: ReplaySetting) throws {
+    init(_ setting: ReplayContext) throws {
         source = try EventSource(
             try StoreFile.openForReading(setting.path, setting.storeOptions),
             setting.storeOptions.checksummer

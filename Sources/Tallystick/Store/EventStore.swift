@@ -18,7 +18,7 @@ public final class EventStore: Sendable {
     public let storeID: String
     let options: StoreOptions
     let owner: StoreOwner
-    let settings: SettingsBox
+    let settings: CurrentSettings
     let isClosed = StopFlag()
     private let readers: ReadingConnections
 
@@ -27,7 +27,7 @@ public final class EventStore: Sendable {
         storeID: String,
         options: StoreOptions,
         owner: StoreOwner,
-        settings: SettingsBox
+        settings: CurrentSettings
     ) {
         self.path = path
         self.storeID = storeID
@@ -75,7 +75,7 @@ public final class EventStore: Sendable {
             let (identity, settings) = try await runOnThread {
                 let connection = try StoreFile.openForReading(path, opened)
                 let identity = try StoreIdentity.read(from: connection)
-                return (identity, try SettingsBox(identity, opened, connection))
+                return (identity, try CurrentSettings(identity, opened, connection))
             }
             if writes { await owner.publishSettings(to: settings) }
             return EventStore(

@@ -10,7 +10,7 @@ final class ReadingConnections: Sendable {
     private let path: String
     private let options: StoreOptions
     /// nil once they are closed.
-    private let idle = Guarded<[Idle]?>([])
+    private let idle = POSIXMutex<[Idle]?>([])
 
     /// Unchecked Sendable: a connection is used by the thread that took it out, and by no other.
     private struct Idle: @unchecked Sendable {

@@ -50,11 +50,11 @@ actor StoreOwner {
     func open(_ path: String, _ options: StoreOptions) throws(StoreError) {
         do {
             let connection = try StoreFile.openForWriting(path, options)
-            let guardian = try StoreFile.openForWriting(path, options, beside: connection)
+            let lockConnection = try StoreFile.openForWriting(path, options, beside: connection)
             writer = try StoreWriter(
                 path: path,
                 connection: connection,
-                guardian: guardian,
+                lockConnection: lockConnection,
                 options: options
             )
         } catch {
@@ -63,13 +63,13 @@ actor StoreOwner {
     }
 
     /// Lets others see the settings that count, from now on.
-    func publishSettings(to box: SettingsBox) {
+    func publishSettings(to box: CurrentSettings) {
         writer?.onSettings = { box.set($0, $1) }
     }
 
     /// Writes the log back into the database, as far as readers allow.
     func checkpointLog() throws(StoreError) {
-        try withWriter("write the log back") { _ = $0.log.checkpoint() }
+        try withWriter("write the log back") { _ = $0.wal.checkpoint() }
     }
 
     // MARK: Kept between calls
@@ -111,8 +111,8 @@ actor StoreOwner {
     func close() {
         kept = [:]
         only = [:]
-        writer?.vouch()
-        writer?.log.finish()
+        writer?.storeClosingHead()
+        writer?.wal.finish()
         writer = nil
     }
 }

@@ -32,7 +32,7 @@ struct Append: TallyCommand {
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         let expectation = try Self.expectation(expect)
         let bytes = try SmallFile.read(file)
         let opened = try await EventStore.open(

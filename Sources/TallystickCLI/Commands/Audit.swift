@@ -102,7 +102,7 @@ struct Audit: AsyncParsableCommand {
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
-            let started = Clock.nanoseconds()
+            let started = MonotonicClock.nanoseconds()
             var verification = VerifyOptions()
             verification.scope = .audit
             let done = try await EventStore.verify(at: store, verification)

@@ -20,7 +20,7 @@ extension Audit {
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
-            let started = Clock.nanoseconds()
+            let started = MonotonicClock.nanoseconds()
             let opened = try await EventStore.open(at: store, options: .command(.readOnly))
             let bar = progress.bar(unit: "decisions")
             let done = try await opened.replayAudit { bar.update($0, of: $1) }

@@ -88,7 +88,7 @@ struct Breaker: AsyncParsableCommand {
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
-            let started = Clock.nanoseconds()
+            let started = MonotonicClock.nanoseconds()
             let (opened, changed) = try await OpenedStore.with(store, change.waiting.command()) {
                 opened in
                 let changed = try await opened.setBreaker(

@@ -137,7 +137,7 @@ struct Config: AsyncParsableCommand {
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
-            let started = Clock.nanoseconds()
+            let started = MonotonicClock.nanoseconds()
             let bytes = try SmallFile.read(file)
             let (opened, applied) = try await OpenedStore.with(store, change.waiting.command()) {
                 opened in

@@ -113,7 +113,7 @@ struct Conflicts: AsyncParsableCommand {
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
-            let started = Clock.nanoseconds()
+            let started = MonotonicClock.nanoseconds()
             let opened = try await OpenedStore.with(store, change.waiting.command()) { opened in
                 try await opened.reopen(
                     conflict: conflict,

@@ -64,7 +64,7 @@ extension Conflicts {
         }
 
         func execute() async throws -> Int32 {
-            let started = Clock.nanoseconds()
+            let started = MonotonicClock.nanoseconds()
             if let conflict { return try await resolve(conflict, started) }
             return try await resolveAll(started)
         }

@@ -43,11 +43,11 @@ struct Ingest: TallyCommand {
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         let failing = try FailOn.outcomes(failOn)
         let options = try waiting.command()
         var ingest = IngestOptions()
-        ingest.actor = actor ?? Actor.current
+        ingest.actor = actor ?? CurrentActor.current
         if let map { ingest.mapping = try Mappings.parse(map) }
         let opened = try await EventStore.open(at: store, keys: keys.source, options: options)
         let bar = progress.bar(unit: "records")

@@ -25,10 +25,10 @@ struct Init: TallyCommand {
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         var creation = StoreCreation()
         creation.deliveryAttributes = deliveryAttributes
-        creation.actor = Actor.current
+        creation.actor = CurrentActor.current
         if let config { creation.configuration = try SettingsFile.read(config) }
         let created = try await EventStore.create(at: store, creation)
         await created.close()

@@ -173,7 +173,7 @@ struct KeysRetire: TallyCommand {
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         let opened = try await OpenedStore.with(store, keys: keys.source, change.waiting.command())
         { opened in
             do {
@@ -233,7 +233,7 @@ struct KeysReseal: TallyCommand {
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         let bar = progress.bar(unit: "events")
         let (opened, done) = try await OpenedStore.with(
             store,

@@ -14,7 +14,7 @@ struct Doctor: TallyCommand {
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         let found = try await EventStore.diagnose(at: store)
         let opened = try await EventStore.open(at: store, options: .readOnly)
         var result = Report("doctor", on: opened, started: started)
@@ -67,7 +67,7 @@ struct Backup: TallyCommand {
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         let opened = try await EventStore.open(at: store, options: .readOnly)
         let proved = try await opened.backup(to: destination, verifies: verify)
         var result = Report("backup", on: opened, started: started)
@@ -95,7 +95,7 @@ struct Upgrade: TallyCommand {
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         let (before, after) = try await EventStore.upgrade(at: store, options: waiting.applied())
         let opened = try await EventStore.open(at: store, options: .readOnly)
         var result = Report("upgrade", on: opened, started: started)

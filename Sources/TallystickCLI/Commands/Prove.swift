@@ -149,7 +149,7 @@ struct ProveCheck: TallyCommand {
     private static let operation = "check the proof"
 
     func execute() async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         let verifiers = try PublicKeys.parse(publicKey)
         let given = try note.map { try NoteFile.read($0) }
         let bytes = try SmallFile.read(file)

@@ -83,7 +83,7 @@ struct Quarantine: AsyncParsableCommand {
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
-            let started = Clock.nanoseconds()
+            let started = MonotonicClock.nanoseconds()
             let mapping = try map.map { try Mappings.parse($0) }
             let (opened, outcome) = try await OpenedStore.with(
                 store,

@@ -58,14 +58,14 @@ struct Reconcile: AsyncParsableCommand {
         }
 
         func execute() async throws -> Int32 {
-            let started = Clock.nanoseconds()
+            let started = MonotonicClock.nanoseconds()
             var options = ReconcileOptions()
             options.origins = origins.map { $0.split(separator: ",").map(String.init) }
             options.since = try since.map { try PointInTime.parse($0) }
             options.isDryRun = dryRun
             options.duration = try maxTime.map { try Durations.parse($0) }
             options.overridesBreaker = overrideBreaker
-            options.actor = actor ?? Actor.current
+            options.actor = actor ?? CurrentActor.current
             options.reason = reason
             let bar = progress.bar(unit: "compared")
             options.onProgress = { bar.update($0, of: $1) }
@@ -99,7 +99,7 @@ struct Reconcile: AsyncParsableCommand {
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
-            let started = Clock.nanoseconds()
+            let started = MonotonicClock.nanoseconds()
             let opened = try await EventStore.open(at: store, options: .command(.readOnly))
             guard let run = try await opened.reconciliationStatus() else {
                 throw StoreError(

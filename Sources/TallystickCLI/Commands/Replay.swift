@@ -127,7 +127,7 @@ struct Replay: AsyncParsableCommand {
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
-            let started = Clock.nanoseconds()
+            let started = MonotonicClock.nanoseconds()
             let definition = try SmallFile.read(projection)
             let opened = try await EventStore.open(at: store, options: waiting.applied())
             var options = ReplayOptions()
@@ -187,14 +187,14 @@ struct Replay: AsyncParsableCommand {
         @OptionGroup var report: ReportOptions
 
         func execute() async throws -> Int32 {
-            let started = Clock.nanoseconds()
+            let started = MonotonicClock.nanoseconds()
             let definition = try SmallFile.read(projection)
             let opened = try await EventStore.open(at: store, options: waiting.applied())
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
             options.alwaysRebuilds = true
             options.onPoison = PoisonPolicy(rawValue: onPoison.rawValue) ?? .halt
-            options.actor = actor ?? Actor.current
+            options.actor = actor ?? CurrentActor.current
             let done = try await opened.replay(projection: definition, options: options)
             await opened.close()
             let exit = done.status == .complete ? Exit.done : Exit.incomplete

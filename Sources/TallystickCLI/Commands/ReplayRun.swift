@@ -90,7 +90,7 @@ extension Replay {
         }
 
         func execute() async throws -> Int32 {
-            let started = Clock.nanoseconds()
+            let started = MonotonicClock.nanoseconds()
             let bar = progress.bar(unit: "events")
             var options = ReplayOptions()
             if let into { options.target = .file(into) }
@@ -99,7 +99,7 @@ extension Replay {
             options.onPoison = PoisonPolicy(rawValue: onPoison.rawValue) ?? .halt
             options.rebuild = rebuild
             options.verifiesHistory = verifyHistory
-            options.actor = actor ?? Actor.current
+            options.actor = actor ?? CurrentActor.current
             options.onProgress = { bar.update($0, of: $1) }
             if to != nil { return try await stream(options, bar) }
             let command = exec.map { CommandSink($0) }

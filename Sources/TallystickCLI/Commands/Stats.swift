@@ -59,7 +59,7 @@ struct Stats: TallyCommand {
     }
 
     func execute() async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         let opened = try await EventStore.open(at: store, options: .command(.readOnly))
         let milliseconds = SettingsDuration(window)?.milliseconds ?? 0
         let stats = try await opened.statistics(window: .milliseconds(milliseconds))

@@ -64,7 +64,7 @@ struct Verify: TallyCommand {
 
     func execute() async throws -> Int32 {
         if repairDerived { return try await repair() }
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         var verification = VerifyOptions()
         verification.duration = try maxTime.map { try Durations.parse($0) }
         verification.cursor = resume
@@ -100,10 +100,10 @@ struct Verify: TallyCommand {
 
 extension Verify {
     private func repair() async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         let opened = try await EventStore.open(at: store, options: waiting.applied())
         let done = try await opened.repairDerived(
-            actor: actor ?? Actor.current,
+            actor: actor ?? CurrentActor.current,
             reason: reason ?? "repair of derived rows"
         )
         await opened.close()

@@ -18,7 +18,7 @@ struct NewKey {
     let request: KeyRequest
 
     func register(id: String?, replacing: Bool) async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         let reader = try await EventStore.open(at: request.store, options: .readOnly)
         let registered = try await reader.keys().filter { $0.algorithm == .hmacSHA256 }
         let former = registered.last { $0.state == .active }

@@ -17,7 +17,7 @@ struct NewSigner {
     private static let operation = "make the signing key"
 
     func make(in path: String, name: String?) async throws -> Int32 {
-        let started = Clock.nanoseconds()
+        let started = MonotonicClock.nanoseconds()
         let publicPath = Self.publicPath(of: path)
         let (opened, verifier) = try await OpenedStore.with(
             request.store,

@@ -10,7 +10,7 @@ final class OutputFile {
     /// Whether it is a pipe or a FIFO, whose reader may keep the writer waiting.
     private let isPipe: Bool
     private var buffer: [UInt8] = []
-    private var flushed = Clock.nanoseconds()
+    private var flushed = MonotonicClock.nanoseconds()
 
     private enum Limits {
         static let bufferBytes = 1 << 16
@@ -95,7 +95,7 @@ final class OutputFile {
     func write(_ bytes: some Collection<UInt8>) throws(StoreError) {
         buffer.append(contentsOf: bytes)
         if buffer.count >= Limits.bufferBytes
-            || Clock.nanoseconds() - flushed > Limits.nanosecondsBetweenFlushes
+            || MonotonicClock.nanoseconds() - flushed > Limits.nanosecondsBetweenFlushes
         {
             try flush()
         }
@@ -135,7 +135,7 @@ final class OutputFile {
             }
             offset += written
         }
-        flushed = Clock.nanoseconds()
+        flushed = MonotonicClock.nanoseconds()
     }
 
     /// Waits until something can be written, or the command is to end.

@@ -25,7 +25,7 @@ enum OutputGuard {
             throw refusal(path, "this is \(kind)")
         }
         let files = inputs(CommandLine.arguments).flatMap { word in
-            [word] + StorePlace.companions.map { word + $0 }
+            [word] + StorePathCheck.companions.map { word + $0 }
         }
         if files.contains(where: { Identity($0) == target }) {
             throw refusal(path, "the command uses this file")

@@ -25,7 +25,7 @@ final class ProgressBar: Sendable {
 
     private let mode: ProgressMode
     private let unit: String
-    private let started = Clock.nanoseconds()
+    private let started = MonotonicClock.nanoseconds()
     private let state = Mutex(State())
 
     init(_ mode: ProgressMode, unit: String) {
@@ -36,7 +36,7 @@ final class ProgressBar: Sendable {
     func update(_ done: Int64, of total: Int64? = nil) {
         guard mode != .none else { return }
         state.withLock { state in
-            let now = Clock.nanoseconds()
+            let now = MonotonicClock.nanoseconds()
             state.latest = (done, total)
             guard now - state.last > Self.nanosecondsBetween else { return }
             state.last = now
@@ -49,7 +49,7 @@ final class ProgressBar: Sendable {
     func finish() {
         state.withLock { state in
             if mode == .json, let latest = state.latest {
-                show(latest.done, latest.total, Clock.nanoseconds())
+                show(latest.done, latest.total, MonotonicClock.nanoseconds())
             }
             if state.isShown, mode == .auto { Terminal.writeError("\r\u{1B}[K") }
             state.isShown = false

@@ -74,7 +74,7 @@ struct Report {
     }
 
     private func writeMembers(to output: inout [UInt8]) {
-        let seconds = Double(Clock.nanoseconds() - started) / 1e9
+        let seconds = Double(MonotonicClock.nanoseconds() - started) / 1e9
         let head: [(String, JSONValue)] = [
             ("command", .text(command)), ("report_version", .number(1)),
             ("store_id", .optional(storeID)),
@@ -112,7 +112,7 @@ extension JSONValue {
 }
 
 /// Time for durations.
-enum Clock {
+enum MonotonicClock {
     static func nanoseconds() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

@@ -103,8 +103,8 @@ package struct RecordSplitter {
         else { return false }
         // An object that goes on over the line's end stops after a bracket, a comma or a colon.
         let last = buffer[first..<end].last { !Self.isSpace($0) }
-        let goesOn = last == 0x7B || last == 0x2C || last == 0x3A || last == 0x5B
-        layout = goesOn && end < buffer.count ? .document : .lines
+        let shouldContinue = last == 0x7B || last == 0x2C || last == 0x3A || last == 0x5B
+        layout = shouldContinue && end < buffer.count ? .document : .lines
         if layout == .document { advance(to: first) }
         return true
     }

@@ -159,9 +159,9 @@ package final class EventSource {
                 // Few events have a decision; mostly none does.
                 let resolution = effective.isEmpty ? nil : effective[next]
                 let (event, consumed) = try resolved(block, index, resolution)
-                let goesOn = try body(event, consumed)
+                let shouldContinue = try body(event, consumed)
                 self.consumed.append(leafCompleting: block.proofs[index].subtree)
-                if !goesOn { return Int(next - position) }
+                if !shouldContinue { return Int(next - position) }
             }
             guard next < end else { break }
             if let failure = block.failure { throw failure }

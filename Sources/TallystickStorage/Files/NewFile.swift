@@ -37,7 +37,7 @@ package enum NewFile {
         _ path: String,
         during operation: String
     ) throws(StoreError) {
-        for ending in StorePlace.companions where path.hasSuffix(ending) {
+        for ending in StorePathCheck.companions where path.hasSuffix(ending) {
             throw StoreError(
                 .cannotCreate,
                 during: operation,

@@ -70,7 +70,7 @@ package final class PendingFile {
             return nil
         }
         // SQLite would take what is left of an earlier one for this one's own.
-        for ending in StorePlace.companions
+        for ending in StorePathCheck.companions
         where unlink(temporary + ending) != 0 && errno != ENOENT {
             let number = errno
             unlink(temporary)
@@ -106,7 +106,7 @@ package final class PendingFile {
 
     /// The file itself goes last: by it the next attempt knows what a killed process left.
     private static func removeFiles(_ path: String) {
-        for ending in StorePlace.companions + [""] { unlink(path + ending) }
+        for ending in StorePathCheck.companions + [""] { unlink(path + ending) }
     }
 
     /// Writes all of the bytes.

@@ -7,11 +7,11 @@ package import TallystickSQLite
 /// beginning of each.
 package struct LeafHashes {
     private let merkle: MerkleRows
-    private let log: LogName
+    private let log: MerkleLogName
     private var tile: (index: Int64, hashes: [SHA256Digest]) = (-1, [])
     private var tail: [Int64: SHA256Digest] = [:]
 
-    package init(of log: LogName, _ merkle: MerkleRows) {
+    package init(of log: MerkleLogName, _ merkle: MerkleRows) {
         self.log = log
         self.merkle = merkle
     }

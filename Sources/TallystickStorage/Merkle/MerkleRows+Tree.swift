@@ -3,7 +3,7 @@ package import TallystickSQLite
 
 extension MerkleRows {
     /// A log as a tree: roots, paths and proofs for its size and every earlier one.
-    package func tree(of log: LogName, size: Int64) -> MerkleTree<SQLiteError> {
+    package func tree(of log: MerkleLogName, size: Int64) -> MerkleTree<SQLiteError> {
         MerkleTree(size: size) { id throws(SQLiteError) in
             if let hashes = try tile(of: log, level: id.level, index: id.index) { return hashes }
             guard id.level == 0 else { return nil }

@@ -2,7 +2,7 @@ package import TallystickCore
 package import TallystickSQLite
 
 /// The three Merkle logs. The raw values are part of the file format.
-package enum LogName: String, CaseIterable, Sendable {
+package enum MerkleLogName: String, CaseIterable, Sendable {
     case events
     case copies
     case audit
@@ -25,7 +25,7 @@ package struct MerkleRows {
     private let deleteTail: Statement
     private let selectTail: Statement
     private let countTiles: Statement
-    private let selectHead: [LogName: Statement]
+    private let selectHead: [MerkleLogName: Statement]
 
     package init(in connection: Connection) throws(SQLiteError) {
         upsertTile = try connection.prepare(
@@ -57,8 +57,8 @@ package struct MerkleRows {
         countTiles = try connection.prepare(
             "SELECT count(*) FROM merkle_tiles WHERE log = ?1 AND level = 0"
         )
-        var selectHead: [LogName: Statement] = [:]
-        for log in LogName.allCases {
+        var selectHead: [MerkleLogName: Statement] = [:]
+        for log in MerkleLogName.allCases {
             selectHead[log] = try connection.prepare(
                 "SELECT coalesce(max(\(log.table.key)), 0) FROM \(log.table.name)"
             )
@@ -67,12 +67,12 @@ package struct MerkleRows {
     }
 
     /// How many leaves a log has by its table.
-    package func size(of log: LogName) throws(SQLiteError) -> Int64 {
+    package func size(of log: MerkleLogName) throws(SQLiteError) -> Int64 {
         try selectHead[log]?.optionalInt64() ?? 0
     }
 
     /// How many complete tiles of leaf hashes are stored.
-    package func completeTiles(of log: LogName) throws(SQLiteError) -> Int64 {
+    package func completeTiles(of log: MerkleLogName) throws(SQLiteError) -> Int64 {
         try countTiles.bindText(log.rawValue, at: 1)
         return try countTiles.optionalInt64() ?? 0
     }
@@ -81,7 +81,7 @@ package struct MerkleRows {
     ///
     /// - parameter size: how many leaves it has, where that is known; else its table says so.
     /// - returns: nil when tiles or tail do not fit the log's table.
-    package func log(_ name: LogName, size: Int64? = nil) throws(SQLiteError) -> MerkleLog? {
+    package func log(_ name: MerkleLogName, size: Int64? = nil) throws(SQLiteError) -> MerkleLog? {
         let size = if let size { size } else { try self.size(of: name) }
         var incomplete: [[SHA256Digest]] = [try tail(of: name).map(\.hash)]
         var hashes = size / Int64(MerkleLog.tileWidth)
@@ -99,7 +99,7 @@ package struct MerkleRows {
     }
 
     /// The hashes of a stored tile; nil when there is none, or it is not a BLOB of whole hashes.
-    package func tile(of log: LogName, level: Int, index: Int64) throws(SQLiteError)
+    package func tile(of log: MerkleLogName, level: Int, index: Int64) throws(SQLiteError)
         -> [SHA256Digest]?
     {
         try selectTile.bindText(log.rawValue, at: 1)
@@ -122,7 +122,9 @@ package struct MerkleRows {
     }
 
     /// The stored leaf hashes after the last complete tile.
-    package func tail(of log: LogName) throws(SQLiteError) -> [(index: Int64, hash: SHA256Digest)] {
+    package func tail(of log: MerkleLogName) throws(SQLiteError) -> [(
+        index: Int64, hash: SHA256Digest
+    )] {
         try selectTail.bindText(log.rawValue, at: 1)
         var tail: [(index: Int64, hash: SHA256Digest)] = []
         while try selectTail.step() {
@@ -139,7 +141,7 @@ package struct MerkleRows {
     /// Removes a tile that should not be there.
     package func removeTile(
         _ tile: MerkleLog.Tile,
-        of log: LogName,
+        of log: MerkleLogName,
         in connection: Connection
     ) throws(SQLiteError) {
         let delete = try connection.cached(
@@ -152,7 +154,7 @@ package struct MerkleRows {
     }
 
     /// Stores what an append changed.
-    package func store(_ changes: MerkleLog.Changes, in log: LogName) throws(SQLiteError) {
+    package func store(_ changes: MerkleLog.Changes, in log: MerkleLogName) throws(SQLiteError) {
         for tile in changes.tiles {
             var bytes: [UInt8] = []
             bytes.reserveCapacity(tile.hashes.count * SHA256Digest.byteCount)

@@ -42,7 +42,7 @@ package enum ReplayDestination: Sendable {
 }
 
 /// A place in the log that a replay consumes: an event's, or a correction's.
-package struct ReplayPlace: Equatable {
+package struct LogPlace: Equatable {
     package var position: Int64
     /// 0 for the event itself.
     package var resolutionID: Int64 = 0
@@ -53,7 +53,7 @@ package struct ReplayPlace: Equatable {
     }
 }
 
-extension ReplayPlace: CustomStringConvertible {
+extension LogPlace: CustomStringConvertible {
     package var description: String {
         resolutionID == 0
             ? "the event at position \(position)"

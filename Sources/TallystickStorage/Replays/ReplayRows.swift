@@ -35,7 +35,7 @@ package struct ReplayRows {
     }
 
     package func park(
-        _ place: ReplayPlace,
+        _ place: LogPlace,
         ofStream streamID: Int64,
         _ replay: String,
         error: String,
@@ -65,7 +65,7 @@ package struct ReplayRows {
 
     /// What is parked, by position; corrections of an event after it.
     package func parked(_ replay: String) throws(SQLiteError) -> [(
-        place: ReplayPlace, streamID: Int64
+        place: LogPlace, streamID: Int64
     )] {
         let rows = try connection.cached(
             """
@@ -76,9 +76,9 @@ package struct ReplayRows {
             """
         )
         try rows.bindText(replay, at: 1)
-        var parked: [(place: ReplayPlace, streamID: Int64)] = []
+        var parked: [(place: LogPlace, streamID: Int64)] = []
         while try rows.step() {
-            let place = ReplayPlace(position: rows.int64(at: 0), resolutionID: rows.int64(at: 1))
+            let place = LogPlace(position: rows.int64(at: 0), resolutionID: rows.int64(at: 1))
             parked.append((place, rows.int64(at: 2)))
         }
         try rows.reset()
@@ -117,7 +117,7 @@ package struct ReplayRows {
         return parked
     }
 
-    package func unpark(_ place: ReplayPlace, _ replay: String) throws(SQLiteError) {
+    package func unpark(_ place: LogPlace, _ replay: String) throws(SQLiteError) {
         let delete = try connection.cached(
             "DELETE FROM parked_events WHERE replay = ?1 AND position = ?2 AND resolution_id = ?3"
         )
@@ -127,7 +127,7 @@ package struct ReplayRows {
         try delete.run()
     }
 
-    package func failRetry(_ place: ReplayPlace, _ replay: String, error: String)
+    package func failRetry(_ place: LogPlace, _ replay: String, error: String)
         throws(SQLiteError)
     {
         let update = try connection.cached(

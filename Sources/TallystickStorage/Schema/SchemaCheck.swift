@@ -17,7 +17,7 @@ package enum SchemaCheck {
     }
 
     /// What the migrations create, by how many of them are applied; made once a process.
-    private static let models = Guarded<[Int: Set<SchemaObject>]>([:])
+    private static let models = POSIXMutex<[Int: Set<SchemaObject>]>([:])
 
     /// - parameter toleratesDamage: whether tables that SQLite cannot read, and that tell of the schema, are passed
     ///   over.

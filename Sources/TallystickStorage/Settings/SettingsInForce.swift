@@ -71,8 +71,8 @@ package struct SettingsInForce: Sendable {
 }
 
 /// The settings in force as last seen, for every thread.
-package final class SettingsBox: Sendable {
-    private let state: Guarded<(inForce: SettingsInForce, configuration: IngestConfiguration)>
+package final class CurrentSettings: Sendable {
+    private let state: POSIXMutex<(inForce: SettingsInForce, configuration: IngestConfiguration)>
 
     /// Why the stored settings could not be read. A handle that only reads is opened all the same, so that a
     /// verification can name what was changed.
@@ -92,7 +92,7 @@ package final class SettingsBox: Sendable {
             options.checksummer,
             from: connection
         )
-        state = Guarded((inForce: inForce, configuration: configuration))
+        state = POSIXMutex((inForce: inForce, configuration: configuration))
     }
 
     private static func read(

@@ -35,7 +35,7 @@ package struct StoreCreator {
         let writer = try StoreWriter(
             path: path,
             connection: connection,
-            guardian: try Connection(path: path, mode: .readWrite, firesTriggers: false),
+            lockConnection: try Connection(path: path, mode: .readWrite, firesTriggers: false),
             options: options
         )
         let attributes = try deliveryAttributes()
@@ -108,7 +108,7 @@ package struct StoreCreator {
             throw PendingFile.alreadyThere(path, Self.operation, .storeExists)
         }
         // The log and the journal first: beside a new store they would be taken for its own.
-        for ending in StorePlace.companions + [""] { unlink(path + ending) }
+        for ending in StorePathCheck.companions + [""] { unlink(path + ending) }
     }
 
     /// Whether the file is an empty database, or a store with a schema and not one row on record.

@@ -13,7 +13,7 @@ package enum StoreFile {
         _ options: StoreOptions,
         beside other: Connection? = nil
     ) throws -> Connection {
-        try StorePlace.check(path, forWriting: true)
+        try StorePathCheck.check(path, forWriting: true)
         let connection = try Connection(
             path: path,
             mode: .readWrite,
@@ -45,7 +45,7 @@ package enum StoreFile {
         }
         try watchSchema(of: connection, path)
         try connection.execute("PRAGMA cache_size = -\(StoreLimits.cacheKibibytes)")
-        try connection.execute("PRAGMA journal_size_limit = \(StoreLimits.logBytes)")
+        try connection.execute("PRAGMA journal_size_limit = \(StoreLimits.walBytes)")
         return connection
     }
 
@@ -110,7 +110,7 @@ package enum StoreFile {
     /// Opens a connection that reads.
     package static func openForReading(_ path: String, _ options: StoreOptions) throws -> Connection
     {
-        try StorePlace.check(path, forWriting: false)
+        try StorePathCheck.check(path, forWriting: false)
         let connection = try HotJournal.playingBack(path, options) {
             () throws(SQLiteError) in
             try Connection(

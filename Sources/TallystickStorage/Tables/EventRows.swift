@@ -2,7 +2,7 @@ package import TallystickCore
 package import TallystickSQLite
 
 /// Adds rows to `events` and to the two index tables that enforce identity and revision.
-package struct EventInsertion {
+package struct EventStatements {
     package let event: Statement
     package let identity: Statement
     package let revision: Statement

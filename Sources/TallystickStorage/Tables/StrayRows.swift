@@ -13,7 +13,7 @@ package struct StrayRows {
     package init(in connection: Connection) { self.connection = connection }
 
     /// Keys of a log's table that no leaf can stand for.
-    package func keys(of log: LogName, outside size: Int64) throws(SQLiteError) -> [Int64] {
+    package func keys(of log: MerkleLogName, outside size: Int64) throws(SQLiteError) -> [Int64] {
         let rows = try connection.cached(
             """
             SELECT \(log.table.key)
@@ -28,7 +28,7 @@ package struct StrayRows {
 
     /// Tail rows of logs that there are not.
     package func tailRows() throws(SQLiteError) -> [String] {
-        let known = LogName.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+        let known = MerkleLogName.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
         let rows = try connection.cached(
             """
             SELECT log, leaf_index
@@ -44,7 +44,7 @@ package struct StrayRows {
     package struct TilePlace {
         package var rowID: Int64
         /// nil for a log that there is not.
-        package var log: LogName?
+        package var log: MerkleLogName?
         package var name: String
         package var level: Int64
         package var tile: Int64
@@ -53,10 +53,10 @@ package struct StrayRows {
     /// The places of tiles from a rowid on, and how many rows each log has at this moment.
     package func tiles(
         from rowID: Int64
-    ) throws(SQLiteError) -> (places: [TilePlace], sizes: [LogName: Int64]) {
+    ) throws(SQLiteError) -> (places: [TilePlace], sizes: [MerkleLogName: Int64]) {
         let merkle = try MerkleRows(in: connection)
-        var sizes: [LogName: Int64] = [:]
-        for log in LogName.allCases { sizes[log] = try merkle.size(of: log) }
+        var sizes: [MerkleLogName: Int64] = [:]
+        for log in MerkleLogName.allCases { sizes[log] = try merkle.size(of: log) }
         let rows = try connection.cached(
             """
             SELECT rowid, log, level, tile
@@ -73,7 +73,7 @@ package struct StrayRows {
                 && row.columnType(at: 3) == .integer
             return TilePlace(
                 rowID: row.int64(at: 0),
-                log: isTyped ? LogName(rawValue: row.text(at: 1)) : nil,
+                log: isTyped ? MerkleLogName(rawValue: row.text(at: 1)) : nil,
                 name: row.text(at: 1),
                 level: row.int64(at: 2),
                 tile: row.int64(at: 3)

@@ -43,7 +43,7 @@ extension StoreWriter {
 
     /// Vouches for the logs as they are when the handle is closed. That it cannot, because another process writes
     /// or the disk is full, loses nothing: an earlier head stands, and the next one comes.
-    package func vouch() {
+    package func storeClosingHead() {
         guard !checksummer.ring.isEmpty, !isOutwaited else { return }
         try? transaction("store the tree head", recordingOverrides: false) { try addHeadIfKeyed() }
     }

@@ -12,7 +12,7 @@ package final class StoreWriter {
 
     package let connection: Connection
     package let merkle: MerkleRows
-    package let events: EventInsertion
+    package let events: EventStatements
     package let reader: EventRowReader
     package let copies: CopyRows
     package let conflicts: ConflictRows
@@ -30,20 +30,20 @@ package final class StoreWriter {
     private let audit: AuditInsertion
     private let auditLeaves: AuditLeafReader
     /// Keeps the write-ahead log small.
-    package let log: LogKeeper
+    package let wal: WALCheckpointer
     private let path: String
     /// The ends of the logs, those of the running transaction included but for what is `pending`; nil where they
     /// have to be read.
-    private var logs: [LogName: MerkleLog] = [:]
-    private var pending: [LogName: [SHA256Digest]] = [:]
-    /// SQLite's number for what others have committed, as of when `logs` were last known to be right.
+    private var merkleLogs: [MerkleLogName: MerkleLog] = [:]
+    private var pending: [MerkleLogName: [SHA256Digest]] = [:]
+    /// SQLite's number for what others have committed, as of when `merkleLogs` were last known to be right.
     private var dataVersion: Int64?
     private var leaf: [UInt8] = []
     /// Grows whenever something that a caller may have remembered is no longer sure.
     package private(set) var generation = 0
     /// How long the last transaction that was committed held the write lock.
     package private(set) var transactionMicroseconds: Int64 = 0
-    private var observations = Observations()
+    private var transactionEvents = TransactionEvents()
     private let logger: Logger
     private var follower: SettingsFollower
     /// What `follower` was before the running transaction changed it.
@@ -59,17 +59,22 @@ package final class StoreWriter {
     package let clock: @Sendable () -> Int64
     package let limits: WriterLimits
 
-    package init(path: String, connection: Connection, guardian: Connection, options: StoreOptions)
+    package init(
+        path: String,
+        connection: Connection,
+        lockConnection: Connection,
+        options: StoreOptions
+    )
         throws
     {
         self.path = path
         self.connection = connection
-        log = LogKeeper(path, connection, guardian: guardian, options)
+        wal = WALCheckpointer(path, connection, lockConnection: lockConnection, options)
         clock = options.clock
         limits = options.writerLimits
         logger = options.logger
         merkle = try MerkleRows(in: connection)
-        events = try EventInsertion(in: connection)
+        events = try EventStatements(in: connection)
         reader = try EventRowReader(in: connection)
         copies = try CopyRows(in: connection)
         conflicts = try ConflictRows(in: connection)
@@ -128,10 +133,10 @@ package final class StoreWriter {
             }
             transactionMicroseconds = SystemClock.monotonicMicroseconds() - started
             if let before = followerBefore.take() { publishSettings(unless: before.inForce) }
-            observations.tell(logger)
-            observations = Observations()
+            transactionEvents.emit(logger)
+            transactionEvents = TransactionEvents()
             isOutwaited = false
-            log.committed()
+            wal.committed()
             return result
         } catch {
             if error.phase != .begin { forget() }
@@ -151,7 +156,7 @@ package final class StoreWriter {
         try conflicts.states.writeGrown()
         try storeLeaves()
         // The log is about to be written back: a moment that a holder of the key vouches for.
-        if log.isLarge { try addHeadIfKeyed() }
+        if wal.isLarge { try addHeadIfKeyed() }
         return result
     }
 
@@ -167,13 +172,13 @@ package final class StoreWriter {
 
     /// Forgets what the transaction that was taken back had made of what this writer knows.
     private func forget() {
-        logs.removeAll(keepingCapacity: true)
+        merkleLogs.removeAll(keepingCapacity: true)
         dataVersion = nil
         if let before = followerBefore.take() { follower = before }
         mayHaveNewSettings = true
         knownKeys = nil
         pending.removeAll()
-        observations = Observations()
+        transactionEvents = TransactionEvents()
         conflicts.states.forgetGrown()
         generation += 1
     }
@@ -225,8 +230,8 @@ package final class StoreWriter {
     private func refresh() throws {
         let version = try connection.dataVersion()
         if version == dataVersion { return }
-        for name in LogName.allCases {
-            if let log = logs[name], try merkle.size(of: name) == log.size { continue }
+        for name in MerkleLogName.allCases {
+            if let log = merkleLogs[name], try merkle.size(of: name) == log.size { continue }
             generation += 1
             if name == .audit { mayHaveNewSettings = true }
             guard let log = try merkle.log(name) else {
@@ -238,7 +243,7 @@ package final class StoreWriter {
                     hint: "Run 'tally verify' to see what differs"
                 )
             }
-            logs[name] = log
+            merkleLogs[name] = log
         }
         dataVersion = version
     }
@@ -323,20 +328,20 @@ package final class StoreWriter {
     // MARK: Logs
 
     /// Rows of a log, those of the running transaction included.
-    package func size(of log: LogName) -> Int64 {
-        (logs[log]?.size ?? 0) + Int64(pending[log]?.count ?? 0)
+    package func size(of log: MerkleLogName) -> Int64 {
+        (merkleLogs[log]?.size ?? 0) + Int64(pending[log]?.count ?? 0)
     }
 
     /// Adds the leaves of rows that were added to a log's table.
-    package func append(_ hashes: some Sequence<SHA256Digest>, to log: LogName) {
+    package func append(_ hashes: some Sequence<SHA256Digest>, to log: MerkleLogName) {
         pending[log, default: []].append(contentsOf: hashes)
     }
 
     /// Size and root of the three logs, rows of the running transaction included.
     package func treeHead() throws -> TreeHead {
         try storeLeaves()
-        func log(_ name: LogName) -> TreeHead.Log {
-            let log = logs[name] ?? MerkleLog()
+        func log(_ name: MerkleLogName) -> TreeHead.Log {
+            let log = merkleLogs[name] ?? MerkleLog()
             return TreeHead.Log(size: log.size, root: log.root)
         }
         return TreeHead(
@@ -348,9 +353,11 @@ package final class StoreWriter {
     }
 
     private func storeLeaves() throws {
-        for name in LogName.allCases {
+        for name in MerkleLogName.allCases {
             guard let hashes = pending.removeValue(forKey: name), !hashes.isEmpty else { continue }
-            if let changes = logs[name]?.append(hashes) { try merkle.store(changes, in: name) }
+            if let changes = merkleLogs[name]?.append(hashes) {
+                try merkle.store(changes, in: name)
+            }
         }
     }
 
@@ -374,26 +381,26 @@ package final class StoreWriter {
     /// Adds a mismatch to the audit row that is being written; it is told once it is on disk.
     package func add(_ mismatch: NewMismatch, auditSequence: Int64) throws {
         try conflicts.add(mismatch, auditSequence: auditSequence)
-        observations.add(mismatch)
+        transactionEvents.add(mismatch)
     }
 
     /// Adds a conflict to the audit row that is being written; it is told once it is on disk.
     package func add(_ conflict: ConflictRecord, auditSequence: Int64) throws {
         try conflicts.add(conflict, auditSequence: auditSequence)
-        observations.add(conflict)
+        transactionEvents.add(conflict)
     }
 
     /// Adds a resolution to the audit row that is being written; it is told once it is on disk.
     package func add(_ resolution: NewResolution, auditSequence: Int64) throws {
         try resolutions.add(resolution, auditSequence: auditSequence)
-        observations.add(resolution)
+        transactionEvents.add(resolution)
     }
 }
 
 /// Limits of the store's writing side.
 package enum StoreLimits {
     /// Bytes to which SQLite cuts the log's file back.
-    package static let logBytes = 64 << 20
+    package static let walBytes = 64 << 20
     /// Bytes that have to be free before a file without a write-ahead log is given one: for the journal of the change,
     /// an empty log and its index.
     package static let roomForLog = 256 << 10

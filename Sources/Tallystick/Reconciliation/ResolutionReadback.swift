@@ -2,7 +2,7 @@ import TallystickCore
 import TallystickSQLite
 
 /// Reads decisions back: each has the content that it names, and counts unless a later one does.
-struct DecisionCheck {
+struct ResolutionReadback {
     private static let chunk: Int64 = 5_000
     private let rows: Statement
 

@@ -2,7 +2,7 @@ import TallystickCore
 import TallystickSQLite
 
 /// What a replay is told once: which projection, over which store, and how.
-struct ReplaySetting: Sendable {
+struct ReplayContext: Sendable {
     var path: String
     var storeID: String
     var storeOptions: StoreOptions
@@ -16,7 +16,7 @@ struct ReplaySetting: Sendable {
     /// Where the replay writes, as the store shows it.
     var place: ReplayDestination
     /// Puts on record that an event is left out, once for each place, and why.
-    var auditSkip: @Sendable (ReplayPlace, String) throws -> Void
+    var auditSkip: @Sendable (LogPlace, String) throws -> Void
     /// Writes the store's log back where it has grown.
     var checkpointStore: @Sendable () throws -> Void
     /// Whether the replay waits for more at the end, until it is stopped.

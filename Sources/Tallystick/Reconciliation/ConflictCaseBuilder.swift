@@ -2,7 +2,7 @@ import TallystickCore
 import TallystickSQLite
 
 /// Makes of stored rows the case that a policy sees.
-struct CaseReader {
+struct ConflictCaseBuilder {
     private let candidates: CandidateReader
     private let asOf: Int64
 

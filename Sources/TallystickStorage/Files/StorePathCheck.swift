@@ -4,7 +4,7 @@ import Glibc
 ///
 /// SQLite itself follows no symbolic link here (SQLITE_OPEN_NOFOLLOW, and O_NOFOLLOW for the files beside); this
 /// says what is wrong, and refuses what SQLite would take.
-package enum StorePlace {
+package enum StorePathCheck {
     /// The endings of the files that SQLite keeps beside a database.
     package static let companions = ["-wal", "-shm", "-journal"]
 

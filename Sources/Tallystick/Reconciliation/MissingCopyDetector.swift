@@ -2,11 +2,11 @@ import TallystickCore
 import TallystickSQLite
 
 /// Finds out which copies should be there and are not.
-final class ExpectedCopies {
+final class MissingCopyDetector {
     /// What came of judging some events.
     struct Result {
         var judged: Int64 = 0
-        var findings: [Finding] = []
+        var findings: [DetectedConflict] = []
         /// Events that have to be judged again, and from when on.
         var awaited: [(dueAt: Int64, position: Int64)] = []
     }
@@ -28,7 +28,7 @@ final class ExpectedCopies {
 
     private let store: StoreWriter
     private let history: ConfigurationHistory
-    private let scans: ScanRows
+    private let scans: ScanCursorRows
     private let asOf: Int64
     private let scope: RunScope
     private let rows: Statement
@@ -53,7 +53,7 @@ final class ExpectedCopies {
         self.history = history
         self.asOf = asOf
         self.scope = scope
-        scans = try ScanRows(in: store.connection)
+        scans = try ScanCursorRows(in: store.connection)
         let columns = "position, source_id, event_id, category_id, origin_id, recorded_at"
         rows = try store.connection.prepare(
             """
@@ -141,7 +141,7 @@ final class ExpectedCopies {
     }
 
     /// - parameter silences: one origin's, in order of time. They do not overlap.
-    private func filled(of silences: [ScanRows.Silence]) throws -> Set<Int64> {
+    private func filled(of silences: [ScanCursorRows.Silence]) throws -> Set<Int64> {
         guard let first = silences.first, let last = silences.last else { return [] }
         try lacking.bind(first.since, at: 3)
         try lacking.bind(last.until, at: 4)
@@ -149,7 +149,7 @@ final class ExpectedCopies {
         var filled = Set(silences.map(\.conflictID))
         var end = store.size(of: .events)
         while end > 0, !filled.isEmpty {
-            let start = max(0, end - Comparer.chunk)
+            let start = max(0, end - ConflictDetector.chunk)
             try lacking.bind(start, at: 1)
             try lacking.bind(end, at: 2)
             var found: [Row] = []
@@ -170,8 +170,8 @@ final class ExpectedCopies {
     /// The silence in which a time lies.
     private static func silence(
         at time: Int64,
-        in silences: [ScanRows.Silence]
-    ) -> ScanRows.Silence? {
+        in silences: [ScanCursorRows.Silence]
+    ) -> ScanCursorRows.Silence? {
         var (low, high) = (0, silences.count)
         while low < high {
             let middle = (low + high) / 2
@@ -328,7 +328,7 @@ final class ExpectedCopies {
                 try !scans.hasSilence(of: originID, since: since)
             else { return }
             result.findings.append(
-                Finding(
+                DetectedConflict(
                     conflict: ConflictRecord(
                         kind: .originSilent,
                         severity: category.severity.rawValue,
@@ -346,7 +346,7 @@ final class ExpectedCopies {
         _ event: Row,
         _ category: StoreSettings.Category,
         _ origin: String
-    ) throws -> Finding {
+    ) throws -> DetectedConflict {
         let appended = try store.reader.withRow(at: event.position) { row in
             guard try store.reader.readContent(row) else {
                 throw StoreError(
@@ -364,7 +364,7 @@ final class ExpectedCopies {
                 contentDigest: store.reader.contentDigest
             )
         }
-        return Finding(
+        return DetectedConflict(
             conflict: ConflictRecord(
                 kind: .missingAtOrigin,
                 severity: category.severity.rawValue,

@@ -2,7 +2,7 @@ import TallystickCore
 
 /// Judges content that is to take the place of an event's and that a person gives. It must be an event like any
 /// other, with the same identity.
-struct DecidedContent {
+struct ManualContentValidator {
     /// Names of attributes that describe a delivery, and are not content.
     let deliveryAttributes: Set<String>
 

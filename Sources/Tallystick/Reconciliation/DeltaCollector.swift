@@ -4,15 +4,15 @@ import TallystickSQLite
 /// Takes new rows of the logs into the derived tables of reconciliation, a chunk at a time.
 ///
 /// What it costs is in proportion to what is new.
-final class Collector {
+final class DeltaCollector {
     /// Rows of a log in one transaction: less than a second's work.
     static let chunk: Int64 = 20_000
 
     private let store: StoreWriter
     private let history: ConfigurationHistory
-    private let scans: ScanRows
+    private let scans: ScanCursorRows
     private let sequences: SequenceRows
-    private let waiting: WaitingRows
+    private let waiting: PendingConflictRows
     private let events: Statement
     private let copies: Statement
     private let lastConflict: Statement
@@ -22,9 +22,9 @@ final class Collector {
     init(_ store: StoreWriter, _ history: ConfigurationHistory) throws {
         self.store = store
         self.history = history
-        scans = try ScanRows(in: store.connection)
+        scans = try ScanCursorRows(in: store.connection)
         sequences = try SequenceRows(in: store.connection)
-        waiting = try WaitingRows(in: store.connection)
+        waiting = try PendingConflictRows(in: store.connection)
         categories = try NameCache(.categories, in: store.connection)
         events = try store.connection.prepare(
             """

@@ -2,7 +2,7 @@ import TallystickCore
 import TallystickSQLite
 
 /// Compares what is due: copies that are missing, gaps and collisions of sequences, records found changed.
-final class Comparer {
+final class ConflictDetector {
     /// Events judged in one transaction: less than a second's work.
     static let chunk: Int64 = 10_000
 
@@ -11,8 +11,8 @@ final class Comparer {
     private let asOf: Int64
     private let scope: RunScope
     private let isDryRun: Bool
-    private let expected: ExpectedCopies
-    private let scans: ScanRows
+    private let expected: MissingCopyDetector
+    private let scans: ScanCursorRows
     private let sequences: SequenceRows
     private let changed: Statement
     private let event: Statement
@@ -35,8 +35,8 @@ final class Comparer {
         self.asOf = asOf
         self.scope = scope
         self.isDryRun = isDryRun
-        expected = try ExpectedCopies(store, history, asOf: asOf, scope: scope)
-        scans = try ScanRows(in: store.connection)
+        expected = try MissingCopyDetector(store, history, asOf: asOf, scope: scope)
+        scans = try ScanCursorRows(in: store.connection)
         sequences = try SequenceRows(in: store.connection)
         changed = try store.connection.prepare(
             """
@@ -61,7 +61,7 @@ final class Comparer {
     /// What one step looked at.
     struct Step {
         var judged: Int64 = 0
-        var findings: [Finding] = []
+        var findings: [DetectedConflict] = []
     }
 
     /// Whether the pass says how far it has looked.
@@ -187,7 +187,7 @@ final class Comparer {
     }
 
     private struct Judged {
-        var finding: Finding
+        var finding: DetectedConflict
         var isIncluded: Bool
     }
 
@@ -208,7 +208,7 @@ final class Comparer {
         let isSampled =
             kind.isOverDamage
             || category.map { Sampling.includes(source: source, id: eventID, in: $0) } ?? false
-        let finding = Finding(
+        let finding = DetectedConflict(
             conflict: ConflictRecord(
                 kind: kind,
                 severity: category?.severity.rawValue ?? StoreSettings.Severity.low.rawValue,

@@ -4,7 +4,7 @@ import TallystickCore
 
 /// What a transaction found and decided, told to the log and the metrics once it is on disk: one line for each
 /// sort, however many there are of it. Contents of events are never told.
-package struct Observations {
+package struct TransactionEvents {
     private enum Subject: String {
         case mismatch, conflict, resolution
     }
@@ -74,7 +74,7 @@ package struct Observations {
         }
     }
 
-    package func tell(_ logger: Logger) {
+    package func emit(_ logger: Logger) {
         for (sort, count) in counts {
             let dimensions = Array(zip(Self.names[sort.subject] ?? [], sort.labels))
             if let label = Self.metrics[sort.subject] {

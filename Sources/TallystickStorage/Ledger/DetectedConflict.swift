@@ -2,7 +2,7 @@ import TallystickCore
 package import TallystickSQLite
 
 /// A conflict that comparing found, before it is written.
-package struct Finding {
+package struct DetectedConflict {
     /// What says that the conflict is written.
     package enum Mark {
         case none
@@ -39,24 +39,24 @@ package struct Finding {
 }
 
 /// Writes findings as conflicts.
-package final class FindingWriter {
+package final class DetectedConflictWriter {
     private let store: StoreWriter
-    private let scans: ScanRows
+    private let scans: ScanCursorRows
     private let sequences: SequenceRows
-    private let waiting: WaitingRows
+    private let waiting: PendingConflictRows
     /// Conflicts that are over no single event, and of which the derived tables may not know; nil before they were
     /// read.
     private var spans: [ConflictSpan: (conflictID: Int64, openedAt: Int64)]?
 
-    package init(_ store: StoreWriter, _ waiting: WaitingRows) throws(SQLiteError) {
+    package init(_ store: StoreWriter, _ waiting: PendingConflictRows) throws(SQLiteError) {
         self.store = store
         self.waiting = waiting
-        scans = try ScanRows(in: store.connection)
+        scans = try ScanCursorRows(in: store.connection)
         sequences = try SequenceRows(in: store.connection)
     }
 
     /// The conflict that was opened for the same reason before, also where derived tables have forgotten it.
-    package func known(_ finding: Finding) throws(SQLiteError) -> Int64? {
+    package func known(_ finding: DetectedConflict) throws(SQLiteError) -> Int64? {
         let conflict = finding.conflict
         if let position = conflict.position {
             return try store.conflicts.conflict(at: position, conflict.kind, conflict.origin)
@@ -67,7 +67,9 @@ package final class FindingWriter {
 
     /// Opens a conflict, in the transaction that is open; nil where there is one already.
     @discardableResult
-    package func write(_ finding: Finding, actor: String, waits: Bool = true) throws -> Int64? {
+    package func write(_ finding: DetectedConflict, actor: String, waits: Bool = true) throws
+        -> Int64?
+    {
         if let known = try known(finding) {
             try mark(finding, known)
             if finding.conflict.position == nil { spans?[ConflictSpan(finding.conflict)] = nil }
@@ -114,7 +116,7 @@ package final class FindingWriter {
     }
 
     /// Says in the derived tables that a conflict is written.
-    private func mark(_ finding: Finding, _ conflictID: Int64) throws(SQLiteError) {
+    private func mark(_ finding: DetectedConflict, _ conflictID: Int64) throws(SQLiteError) {
         switch finding.mark {
         case .none: break
         case .silence(let originID, let since):

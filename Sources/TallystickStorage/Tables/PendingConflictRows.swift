@@ -2,7 +2,7 @@ import TallystickCore
 package import TallystickSQLite
 
 /// Reads and writes `tally_waiting`: conflicts that wait for their policy.
-package struct WaitingRows {
+package struct PendingConflictRows {
     private let add: Statement
     private let addNew: Statement
     private let addSupported: Statement

@@ -4,7 +4,7 @@ import Tallystick
 import TallystickCore
 
 /// Who runs a command, for the audit trail: user@host.
-enum Actor {
+enum CurrentActor {
     static var current: String {
         var name = [CChar](repeating: 0, count: 256)
         gethostname(&name, name.count - 1)
@@ -25,7 +25,7 @@ struct ChangeOptions: ParsableArguments {
     var reason: String
     @OptionGroup var waiting: WaitOptions
 
-    var actor: String { givenActor ?? Actor.current }
+    var actor: String { givenActor ?? CurrentActor.current }
 }
 
 /// The option of every command that writes to a store.

@@ -19,7 +19,7 @@ package enum Scan: String {
 }
 
 /// Reads and writes the derived tables of reconciliation that are about deliveries, and `tally_scans`.
-package struct ScanRows {
+package struct ScanCursorRows {
     private let connection: Connection
     private let selectScan: Statement
     private let upsertScan: Statement

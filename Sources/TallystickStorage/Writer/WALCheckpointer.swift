@@ -3,7 +3,7 @@ package import TallystickSQLite
 
 /// Keeps the write-ahead log small: writes it back into the database, and holds the writer up for a while
 /// where readers of older snapshots keep it from being written back.
-package final class LogKeeper {
+package final class WALCheckpointer {
     private let path: String
     private let connection: Connection
     private let checkpointer: Checkpointer
@@ -15,12 +15,12 @@ package final class LogKeeper {
     package init(
         _ path: String,
         _ connection: Connection,
-        guardian: Connection,
+        lockConnection: Connection,
         _ options: StoreOptions
     ) {
         self.path = path
         self.connection = connection
-        checkpointer = Checkpointer(connection, lockConnection: guardian)
+        checkpointer = Checkpointer(connection, lockConnection: lockConnection)
         limits = options.writerLimits
         logger = options.logger
         pauseAt = limits.pauseFrames

@@ -2,7 +2,7 @@ import TallystickCore
 import TallystickSQLite
 
 /// Adds the new events of one run's batches: names and their ids, revisions, rows, index entries and leaves.
-final class EventInserter {
+final class NewEventWriter {
     /// The identity index had an entry for an event that was taken for new.
     struct NotAllNew: Error {}
 

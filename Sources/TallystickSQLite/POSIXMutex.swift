@@ -6,7 +6,7 @@ import Glibc
 /// does not see it and reports races that are none. This one is POSIX's mutex.
 ///
 /// Unchecked Sendable: every access to `value` happens while `mutex` is held.
-package final class Guarded<Value>: @unchecked Sendable {
+package final class POSIXMutex<Value>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var value: Value
 
