@@ -196,7 +196,7 @@ final class ConflictDetector {
         _ kind: ConflictKind,
         at position: Int64,
         detail: String?,
-        mark: Finding.Mark
+        mark: DetectedConflict.Mark
     ) throws -> Judged? {
         try event.bind(position, at: 1)
         let read = try event.first {

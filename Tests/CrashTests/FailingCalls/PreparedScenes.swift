@@ -59,7 +59,7 @@ struct PreparedScenes {
         """
     }
 
-    /// No copy is late within the hours that a complete run takes: what a command finds does not depend on when it runs.
+    /// No copy is late within the hours of a complete run: what a command finds does not depend on when it runs.
     private static let settings = """
         {"origins": {"a": {"priority": 1}, "b": {"priority": 2}},
          "categories": {"system": {"policy": "p", "window": "36500d"}},
