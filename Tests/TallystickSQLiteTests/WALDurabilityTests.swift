@@ -68,7 +68,7 @@ struct WALDurabilityTests {
         try connection.commit()
     }
 
-    private var logBytes: Int64 {
+    private var walBytes: Int64 {
         get throws {
             try #require(
                 FileManager.default.attributesOfItem(atPath: path + "-wal")[.size] as? Int64
@@ -80,27 +80,27 @@ struct WALDurabilityTests {
     func foreignFrames() throws {
         let (other, own) = (try open(), try open())
         try insert(other, pages: 40)
-        let whole = try logBytes
+        let whole = try walBytes
         let writes = try LogWrites(of: own)
         try own.begin(immediate: true)
         #expect(writes.taken() == whole)
         try own.execute("INSERT INTO t (b) VALUES (x'01')")
         try own.commit()
         #expect(writes.taken() > 0)
-        #expect(try logBytes > whole)
+        #expect(try walBytes > whole)
 
         try own.begin(immediate: true)
         #expect(writes.taken() == 0, "it synced these frames itself")
         try own.execute("ROLLBACK")
 
-        let before = try logBytes
+        let before = try walBytes
         try insert(other)
         try own.begin(immediate: true)
-        #expect(writes.taken() == (try logBytes) - before, "only what the other one added")
+        #expect(writes.taken() == (try walBytes) - before, "only what the other one added")
         try own.execute("ROLLBACK")
         try own.begin(immediate: true)
         #expect(
-            writes.taken() == (try logBytes) - before,
+            writes.taken() == (try walBytes) - before,
             "nothing was synced when the transaction was taken back"
         )
         try own.execute("ROLLBACK")
@@ -138,7 +138,7 @@ struct WALDurabilityTests {
         let helper = try open(beside: own)
         let writes = try LogWrites(of: helper)
         let progress = try Checkpointer(own, lockConnection: helper).run()
-        #expect(writes.taken() == (try logBytes))
+        #expect(writes.taken() == (try walBytes))
         #expect(progress?.isComplete == true)
     }
 

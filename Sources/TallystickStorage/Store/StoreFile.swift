@@ -126,24 +126,6 @@ package enum StoreFile {
         return connection
     }
 
-    private static func deliveryAttributes(_ creation: StoreCreation) throws -> [String] {
-        for name in creation.deliveryAttributes where !EventAttributes.isExtensionName(name) {
-            throw StoreError(
-                .invalidArgument,
-                during: "create the store",
-                on: "delivery attribute '\(name)'",
-                "a delivery attribute's name has lower-case letters and digits, and is not one of CloudEvents' own"
-            )
-        }
-        return Set(creation.deliveryAttributes).union(EventAttributes.builtInDelivery).sorted()
-    }
-
-    private static func randomID() -> String {
-        var random = SystemRandomNumberGenerator()
-        let words = [random.next(), random.next()]
-        return words.withUnsafeBytes { Hex.string($0) }
-    }
-
     /// Makes sure that a file is a store, of a schema that this release knows.
     private static func recognise(_ connection: Connection, _ path: String) throws {
         let id: Int64
