@@ -4,7 +4,7 @@ import TallystickTestKit
 import Testing
 
 /// Runs a system's program; its exit code.
-private func system(_ words: String...) -> Int32 {
+func system(_ words: String...) -> Int32 {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = words

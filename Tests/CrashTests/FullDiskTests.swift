@@ -2,22 +2,6 @@ import Foundation
 import TallystickTestKit
 import Testing
 
-/// Runs a system's program; its exit code.
-private func system(_ words: String...) -> Int32 {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = words
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    do {
-        try process.run()
-    } catch {
-        return -1
-    }
-    process.waitUntilExit()
-    return process.terminationStatus
-}
-
 /// A small disk of its own.
 private final class SmallDisk {
     let path: String

@@ -56,7 +56,7 @@ extension EventStore {
             }
         }
         guard !events.isEmpty else {
-            throw StoreError(.badInput, during: "append", "there is no event")
+            throw StoreError(.badInput, during: "append", "the input contains no event")
         }
         return try await append(events, to: stream, expecting: expectation)
     }

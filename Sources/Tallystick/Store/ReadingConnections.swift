@@ -2,7 +2,6 @@ import TallystickSQLite
 import TallystickStorage
 
 /// A few open connections for short readings, so that not each of them opens the store anew.
-///
 final class ReadingConnections: Sendable {
     /// Connections that are kept open while nothing is read.
     private static let most = 2
@@ -47,9 +46,7 @@ final class ReadingConnections: Sendable {
     private func giveBack(_ connection: Connection) {
         let returned = Idle(connection: connection)
         idle.withLock { idle in
-            if let count = idle?.count, count < Self.most {
-                idle?.append(returned)
-            }
+            if let count = idle?.count, count < Self.most { idle?.append(returned) }
         }
     }
 }

@@ -21,15 +21,7 @@ actor StoreOwner {
     /// The writing side.
     ///
     /// - throws: `StoreError` with `closed`.
-    func withWriter<Result: Sendable>(
-        _ operation: String,
-        _ body: (StoreWriter) throws -> Result
-    ) throws(StoreError) -> Result {
-        try withOwnWriter(operation, body)
-    }
-
-    /// For results that stay on the owner's thread.
-    private func withOwnWriter<Result>(
+    func withWriter<Result>(
         _ operation: String,
         _ body: (StoreWriter) throws -> Result
     ) throws(StoreError) -> Result {
@@ -80,7 +72,7 @@ actor StoreOwner {
         _ make: (StoreWriter, HelperThread) throws -> Value
     ) throws(StoreError) -> Kept<Value> {
         lastKept += 1
-        kept[lastKept] = try withOwnWriter(operation) { try make($0, helper) }
+        kept[lastKept] = try withWriter(operation) { try make($0, helper) }
         return Kept(number: lastKept)
     }
 
@@ -101,7 +93,7 @@ actor StoreOwner {
     ) throws(StoreError) -> Value {
         let type = ObjectIdentifier(Value.self)
         if let value = only[type] as? Value { return value }
-        return try withOwnWriter(operation) { writer in
+        return try withWriter(operation) { writer in
             let value = try make(writer, helper)
             only[type] = value
             return value

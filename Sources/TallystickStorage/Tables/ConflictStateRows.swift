@@ -4,9 +4,8 @@ package import TallystickSQLite
 /// Reads and writes where conflicts stand.
 ///
 /// A conflict may have as many candidates as a store has rows, and its row lists up to
-/// ``ConflictLimits/listedPlaces`` places. What candidates add to it in one transaction is therefore kept in memory,
-/// and
-/// is written once: before the transaction commits (`writeGrown`), or before something else reads or changes the row.
+/// ``ConflictLimits/listedPlaces`` places. What candidates add to it in one transaction is therefore kept in memory and
+/// written once: before the transaction commits (`writeGrown`), or before something else reads or changes the row.
 package final class ConflictStateRows {
     private let upsert: Statement
     private let selectState: Statement
@@ -111,7 +110,7 @@ package final class ConflictStateRows {
     /// Takes note of one more candidate of a conflict.
     ///
     /// - parameters:
-    ///   - origin: who delivered it.
+    ///   - origin: the path that delivered it.
     ///   - differsIn: a JSON array of the places in which it differs from the event as appended.
     package func addCandidate(
         from origin: String,
