@@ -7,4 +7,4 @@ swift build -c release --product tally
 export TALLY_FAILING_PROGRAM="${TALLY_FAILING_PROGRAM:-$PWD/.build/release/tally}"
 export TALLY_FAILING_CALLS="${TALLY_FAILING_CALLS:-all}"
 export TALLY_FAILING_WORKLOADS="$(IFS=,; echo "$*")"
-swift test --filter FailingCallTests
+swift test -c release -Xswiftc -enable-testing --scratch-path .build-campaign --filter FailingCallTests

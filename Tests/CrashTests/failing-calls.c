@@ -9,7 +9,7 @@
    FAIL_DROP     when a sync fails, put back what the file held at its last sync, as a disk that drops the pages
    FAIL_LIE      report a failed sync as a success: what a campaign must notice
    FAIL_TRACE    with 1, the report goes on at byte 4096 with two 64-bit numbers for each call: its class (the highest
-                 eight bits) and number, and a hash of the stack that it was made from
+                 eight bits) and number, and a hash of the stack that it was made from, the same in every run
    FAIL_SECONDS  end the program with SIGALRM after so many seconds: it hangs
 
    Calls count from the beginning of main, in this process alone (its children run undisturbed), and only where the
@@ -181,7 +181,12 @@ static void trace(int class, uint64_t number) {
     uint64_t index = atomic_fetch_add(&length, 1), hash = 14695981039346656037u;
     if (index >= TRACE_LENGTH) return;
     int count = backtrace(frames, DEPTH);
-    for (int i = 2; i < count; i++) hash = (hash ^ (uintptr_t)frames[i]) * 1099511628211u;
+    for (int i = 2; i < count; i++) {
+        struct dl_find_object module;
+        uintptr_t place = (uintptr_t)frames[i];
+        if (!_dl_find_object(frames[i], &module)) place -= module.dlfo_link_map->l_addr;
+        hash = (hash ^ place) * 1099511628211u;
+    }
     plan.trace[index][0] = (uint64_t)class << 56 | number;
     plan.trace[index][1] = hash;
 }

@@ -52,7 +52,7 @@ struct FailingCallCampaign {
         guard !classes.isEmpty else { return [] }
         return (0..<count).compactMap { _ in
             guard let callClass = classes.randomElement(using: &random),
-                let number = distinct[callClass]?.randomElement(using: &random),
+                let number = distinct[callClass]?.randomElement(using: &random)?.number,
                 let answer = Self.answers(of: callClass).randomElement(using: &random)
             else { return nil }
             return Fault(
@@ -64,24 +64,33 @@ struct FailingCallCampaign {
         }
     }
 
-    /// Every call with every answer; of allocations, of which there are tens of thousands, one from each stack.
+    /// Every call of the workloads with every answer; of allocations, of which there are tens of thousands in each
+    /// workload, one from each stack, in the first workload that makes it.
     ///
-    /// - parameter isDistinct: whether of the other calls, too, one from each stack is enough.
-    func all(of workload: Workload, isDistinct: Bool = false) -> [Fault] {
-        guard let reference = references[workload.name] else { return [] }
-        return Fault.classes.flatMap { callClass -> [Fault] in
-            let numbers =
-                isDistinct || callClass == "memory"
-                ? reference.distinct[callClass] ?? []
-                : Array(1..<((reference.counts[callClass] ?? 0) + 1))
-            return numbers.flatMap { number in
-                Self.answers(of: callClass).map { answer in
-                    Fault(
-                        workload: workload.name,
-                        callClass: callClass,
-                        number: number,
-                        answer: answer
-                    )
+    /// - parameter isDistinct: whether of the other calls, too, one from each stack of each workload is enough.
+    func all(isDistinct: Bool = false) -> [Fault] {
+        var allocated: Set<UInt64> = []
+        return workloads.flatMap { workload -> [Fault] in
+            guard let reference = references[workload.name] else { return [] }
+            return Fault.classes.flatMap { callClass -> [Fault] in
+                let distinct = reference.distinct[callClass] ?? []
+                let numbers =
+                    if callClass == "memory" {
+                        distinct.filter { allocated.insert($0.stack).inserted }.map(\.number)
+                    } else if isDistinct {
+                        distinct.map(\.number)
+                    } else {
+                        Array(1..<((reference.counts[callClass] ?? 0) + 1))
+                    }
+                return numbers.flatMap { number in
+                    Self.answers(of: callClass).map { answer in
+                        Fault(
+                            workload: workload.name,
+                            callClass: callClass,
+                            number: number,
+                            answer: answer
+                        )
+                    }
                 }
             }
         }
@@ -95,9 +104,20 @@ struct FailingCallCampaign {
         text.utf8.reduce(5381) { ($0 << 5) &+ $0 &+ Int($1) }
     }
 
+    /// How many faults of each workload and class are to be tried, in a few words.
+    func plan(of faults: [Fault]) -> String {
+        let counts = Dictionary(grouping: faults) { $0.workload }.sorted { $0.key < $1.key }
+        let lines = counts.map { workload, faults in
+            let classes = Dictionary(grouping: faults) { $0.callClass }.sorted { $0.key < $1.key }
+            return "\(workload) \(faults.count): "
+                + classes.map { "\($0.key) \($0.value.count)" }.joined(separator: ", ")
+        }
+        return lines.joined(separator: "\n") + "\n\(faults.count) faults"
+    }
+
     // MARK: Runs
 
-    /// - parameter report: told of each complaint as soon as it is known.
+    /// - parameter report: told of each complaint as soon as it is known, and of the counts every 5,000 faults.
     func run(_ faults: [Fault], report: @Sendable (String) -> Void = { _ in }) -> Result {
         let result = Mutex(Result())
         let byName = Dictionary(uniqueKeysWithValues: workloads.map { ($0.name, $0) })
@@ -117,10 +137,13 @@ struct FailingCallCampaign {
             }
             let lines = complaints.map { "\(fault) (\(seen?.fired ?? "")): \($0)" }
             lines.forEach(report)
-            result.withLock {
-                if let seen { $0.count(seen, fault) }
-                $0.complaints += lines
+            let progress = result.withLock { result -> String? in
+                if let seen { result.count(seen, fault) }
+                result.complaints += lines
+                let tried = result.failed + result.unreached
+                return tried % 5000 == 0 ? "\(tried) tried, now \(fault): \(result.summary)" : nil
             }
+            if let progress { report(progress) }
         }
         return result.withLock { $0 }
     }

@@ -44,13 +44,15 @@ struct FailingCallTests {
             let reference = try #require(campaign.references[workload.name])
             #expect(reference.code <= 1, "\(workload.name) ends with \(reference.code) by itself")
         }
-        let faults = campaign.workloads.flatMap { workload in
+        let faults =
             ["all", "distinct"].contains(asked)
-                ? campaign.all(of: workload, isDistinct: asked == "distinct")
-                : campaign.sample(asked.flatMap { Int($0) } ?? 6, of: workload, seed: seed)
-        }
+            ? campaign.all(isDistinct: asked == "distinct")
+            : campaign.workloads.flatMap {
+                campaign.sample(asked.flatMap { Int($0) } ?? 6, of: $0, seed: seed)
+            }
         let classes = Self.variable("TALLY_FAILING_CLASSES")?.split(separator: ",").map(String.init)
         let chosen = faults.filter { classes?.contains($0.callClass) ?? true }
+        if asked != nil { Self.tell(campaign.plan(of: chosen)) }
         let result = campaign.run(chosen) { if asked != nil { Self.tell($0) } }
         Self.tell("failing calls, seed \(seed): \(result.summary)")
         #expect(result.failed * 2 > chosen.count, "most of the calls were reached")
@@ -66,7 +68,9 @@ struct FailingCallTests {
     func threads() throws {
         let campaign = try Self.campaign(["ingest", "verify"])
         for workload in campaign.workloads {
-            let faults = campaign.all(of: workload).filter { $0.callClass == "thread" }
+            let faults = campaign.all().filter {
+                $0.workload == workload.name && $0.callClass == "thread"
+            }
             #expect(faults.count > 2, "\(workload.name) starts threads")
             let result = campaign.run(faults)
             #expect(result.failed == faults.count)

@@ -23,8 +23,14 @@ struct Reference {
     var repeated: Traces
     /// How many calls of each class it made.
     var counts: [String: Int] = [:]
-    /// The numbers of the calls of each class that were made from different stacks, in order.
-    var distinct: [String: [Int]] = [:]
+    /// Of each class the first call from each stack, in order.
+    var distinct: [String: [TracedCall]] = [:]
+}
+
+/// The number of a call among those of its class, and what stands for the stack that it was made from.
+struct TracedCall {
+    let number: Int
+    let stack: UInt64
 }
 
 /// What was seen of a command one of whose calls failed, and of the same command afterwards.

@@ -192,8 +192,8 @@ enum FailingCallReport {
     private static let traceOffset = 4096
     private static let lineOffset = 1024
 
-    /// The counts of calls, and of each class the number of the first call from each stack.
-    static func read(report: String) throws -> ([String: Int], [String: [Int]]) {
+    /// The counts of calls, and of each class the first call from each stack.
+    static func read(report: String) throws -> ([String: Int], [String: [TracedCall]]) {
         let bytes = try Data(contentsOf: URL(filePath: report), options: .alwaysMapped)
         func number(_ offset: Int) -> UInt64 {
             bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
@@ -203,14 +203,15 @@ enum FailingCallReport {
             let count = Int(number(index * 8))
             if count > 0 { counts[name] = count }
         }
-        var distinct: [String: [Int]] = [:]
+        var distinct: [String: [TracedCall]] = [:]
         var stacks: [Set<UInt64>] = Array(repeating: [], count: Fault.classes.count)
         for offset in stride(from: traceOffset, to: bytes.count - 15, by: 16) {
             let word = number(offset)
             guard word != 0 else { break }
             let index = Int(word >> 56)
-            guard stacks[index].insert(number(offset + 8)).inserted else { continue }
-            distinct[Fault.classes[index], default: []].append(Int(word & (1 << 56 - 1)))
+            let call = TracedCall(number: Int(word & (1 << 56 - 1)), stack: number(offset + 8))
+            guard stacks[index].insert(call.stack).inserted else { continue }
+            distinct[Fault.classes[index], default: []].append(call)
         }
         return (counts, distinct)
     }
