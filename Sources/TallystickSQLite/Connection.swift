@@ -33,7 +33,6 @@ public final class Connection {
     struct LogProtection {
         let files: HeldFiles
         let durability: WALDurability
-        let knowledge: WALDurability.Knowledge
     }
 
     var protection: LogProtection?
@@ -127,10 +126,14 @@ public final class Connection {
     /// connection is open, also where this process loses SQLite's locks.
     ///
     /// - throws: `SQLiteError` where the file cannot be opened once more.
-    public func holdFile() throws(SQLiteError) {
-        guard fileLock == nil else { return }
+    public func holdFile() throws(SQLiteError) { _ = try heldFile() }
+
+    private func heldFile() throws(SQLiteError) -> SharedFileLock {
+        if let fileLock { return fileLock }
         do {
-            fileLock = try SharedFileLock(fullPath)
+            let lock = try SharedFileLock(fullPath)
+            fileLock = lock
+            return lock
         } catch {
             throw SQLiteError(
                 code: .cannotOpen,
@@ -143,19 +146,17 @@ public final class Connection {
 
     /// Has each immediate transaction make sure, when it begins and when it was committed, that database and log
     /// are the files that this connection has open, and that what it is on top of reaches the disk with it.
-    ///
-    /// - parameter other: a connection of the same owner to the same database, which then knows what this one
-    ///   knows of the log.
-    public func protectLog(with other: Connection? = nil) throws {
+    public func protectLog() throws { try protectLog(knowing: heldFile().knowledge) }
+
+    /// - parameter knowledge: what is known of the log; another than the process's own stands for another process.
+    func protectLog(knowing knowledge: WALDurability.Knowledge) throws {
         try holdFile()
         protection = try read {
             // The first row that is read opens the log.
             try prepare("SELECT count(*) FROM sqlite_schema").run()
-            let knowledge = other?.protection?.knowledge ?? WALDurability.Knowledge()
             return LogProtection(
                 files: try HeldFiles(of: self),
-                durability: WALDurability(knowledge),
-                knowledge: knowledge
+                durability: WALDurability(knowledge)
             )
         }
     }

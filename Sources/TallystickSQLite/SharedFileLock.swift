@@ -22,6 +22,7 @@ final class SharedFileLock {
         /// More than one where the file was renamed while it was opened.
         var descriptors: [Int32] = []
         var count = 0
+        let knowledge = WALDurability.Knowledge()
     }
 
     /// One for the whole process, as SQLite's own list of files, for the same reason: closing the descriptor drops
@@ -33,6 +34,8 @@ final class SharedFileLock {
     private static let count: Int64 = 510
 
     private let file: FileID
+    /// What this process knows of the database's log, as long as it has the file open.
+    let knowledge: WALDurability.Knowledge
 
     /// Takes the lock on the file of a database in WAL mode. In other modes it would keep this process itself
     /// from writing.
@@ -44,10 +47,11 @@ final class SharedFileLock {
             throw SystemCallError(call: "stat", path: path, number: errno)
         }
         let found = FileID(status)
-        let result: Result<FileID, SystemCallError> = Self.holdings.withLock { holdings in
-            if holdings[found] != nil {
+        typealias Held = (FileID, WALDurability.Knowledge)
+        let result: Result<Held, SystemCallError> = Self.holdings.withLock { holdings in
+            if let holding = holdings[found] {
                 holdings[found]?.count += 1
-                return .success(found)
+                return .success((found, holding.knowledge))
             }
             let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
             guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
@@ -58,9 +62,9 @@ final class SharedFileLock {
             holding.descriptors.append(descriptor)
             holding.count += 1
             holdings[FileID(status)] = holding
-            return .success(FileID(status))
+            return .success((FileID(status), holding.knowledge))
         }
-        file = try result.get()
+        (file, knowledge) = try result.get()
     }
 
     deinit {

@@ -14,9 +14,16 @@ final class WALDurability {
         var frames: UInt32
     }
 
-    /// What connections of one process know together.
-    final class Knowledge {
-        fileprivate var mark: Mark?
+    /// What all connections of one process to one database know together.
+    ///
+    /// A mark that is older than need be is safe: frames that were synced stay synced, and are written once more.
+    final class Knowledge: Sendable {
+        private let state = POSIXMutex<Mark?>(nil)
+
+        fileprivate var mark: Mark? {
+            get { state.withLock { $0 } }
+            set { state.withLock { $0 = newValue } }
+        }
     }
 
     private let knowledge: Knowledge
@@ -40,7 +47,8 @@ final class WALDurability {
     func prepare(_ connection: Connection) throws(SQLiteError) {
         let index = try WALIndex(of: connection)
         begun = index
-        if knowledge.mark == nil {
+        let mark = knowledge.mark
+        if mark == nil {
             // Whoever made the log may not have lived to sync its name.
             do {
                 try Folder.sync(containing: connection.path)
@@ -52,10 +60,10 @@ final class WALDurability {
                 )
             }
         }
-        let known = knowledge.mark.map { $0.salt == index.salt ? $0.frames : 0 } ?? 0
+        let known = mark.map { $0.salt == index.salt ? $0.frames : 0 } ?? 0
         let first = max(known, min(index.backfilled, index.frames))
         if first < index.frames { try writeAgain(connection, index, after: first) }
-        if knowledge.mark == nil { knowledge.mark = Mark(salt: index.salt, frames: first) }
+        if mark == nil { knowledge.mark = Mark(salt: index.salt, frames: first) }
     }
 
     /// Remembers what a commit of ours synced.

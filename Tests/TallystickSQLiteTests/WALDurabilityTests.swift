@@ -54,9 +54,13 @@ struct WALDurabilityTests {
         try connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB)")
     }
 
-    private func open(beside other: Connection? = nil) throws -> Connection {
+    /// What two processes know of the log, apart from one another.
+    private let ownProcess = WALDurability.Knowledge()
+    private let otherProcess = WALDurability.Knowledge()
+
+    private func open(by process: WALDurability.Knowledge) throws -> Connection {
         let connection = try Connection(path: path, mode: .readWrite, busyTimeoutMilliseconds: 0)
-        try connection.protectLog(with: other)
+        try connection.protectLog(knowing: process)
         return connection
     }
 
@@ -78,7 +82,7 @@ struct WALDurabilityTests {
 
     @Test("It writes the frames of others again, and once, before its commit on top of them")
     func foreignFrames() throws {
-        let (other, own) = (try open(), try open())
+        let (other, own) = (try open(by: otherProcess), try open(by: ownProcess))
         try insert(other, pages: 40)
         let whole = try walBytes
         let writes = try LogWrites(of: own)
@@ -106,24 +110,34 @@ struct WALDurabilityTests {
         try own.execute("ROLLBACK")
     }
 
-    @Test("Connections of one owner know the same of the log")
+    @Test("All connections of a process to a database know the same of its log")
     func sharedKnowledge() throws {
-        let own = try open()
-        let helper = try open(beside: own)
+        func connect() throws -> Connection {
+            let connection = try Connection(path: path, mode: .readWrite)
+            try connection.protectLog()
+            return connection
+        }
+        let (own, helper) = (try connect(), try connect())
         try insert(own)
         let writes = try LogWrites(of: helper)
         try helper.begin(immediate: true)
         #expect(writes.taken() == 0)
         try helper.execute("ROLLBACK")
+
+        helper.distrustLog()
+        let later = try LogWrites(of: own)
+        try own.begin(immediate: true)
+        #expect(later.taken() == (try walBytes), "a sync that failed is known to all")
+        try own.execute("ROLLBACK")
     }
 
     @Test("Frames that are synced in the database are left alone")
     func backfilledFrames() throws {
-        let other = try open()
+        let other = try open(by: otherProcess)
         try insert(other)
-        let progress = try Checkpointer(other, lockConnection: try open(beside: other)).run()
+        let progress = try Checkpointer(other, lockConnection: try open(by: otherProcess)).run()
         #expect(progress?.isComplete == true)
-        let own = try open()
+        let own = try open(by: ownProcess)
         let writes = try LogWrites(of: own)
         try own.begin(immediate: true)
         #expect(writes.taken() == 0)
@@ -132,10 +146,10 @@ struct WALDurabilityTests {
 
     @Test("A checkpoint writes the frames of others again before it syncs the log")
     func checkpoint() throws {
-        let other = try open()
+        let other = try open(by: otherProcess)
         try insert(other)
-        let own = try open()
-        let helper = try open(beside: own)
+        let own = try open(by: ownProcess)
+        let helper = try open(by: ownProcess)
         let writes = try LogWrites(of: helper)
         let progress = try Checkpointer(own, lockConnection: helper).run()
         #expect(writes.taken() == (try walBytes))
@@ -144,7 +158,7 @@ struct WALDurabilityTests {
 
     @Test("A frame that the disk has lost is named, and nothing is committed on top of it")
     func lostFrame() throws {
-        let (other, own) = (try open(), try open())
+        let (other, own) = (try open(by: otherProcess), try open(by: ownProcess))
         try insert(other)
         let log = try #require(FileHandle(forUpdatingAtPath: path + "-wal"))
         try log.seek(toOffset: 32 + 24 + UInt64(Self.pageBytes) + 24 + 100)
@@ -158,7 +172,7 @@ struct WALDurabilityTests {
 
     @Test("A log that was deleted or replaced is found before a transaction, and after its commit")
     func replacedLog() throws {
-        let own = try open()
+        let own = try open(by: ownProcess)
         try insert(own)
         try own.begin(immediate: true)
         try own.execute("INSERT INTO t (b) VALUES (x'01')")
@@ -177,7 +191,7 @@ struct WALDurabilityTests {
 
     @Test("A database that was replaced is found")
     func replacedDatabase() throws {
-        let own = try open()
+        let own = try open(by: ownProcess)
         try insert(own)
         try FileManager.default.moveItem(atPath: path, toPath: path + "-old")
         try FileManager.default.copyItem(atPath: path + "-old", toPath: path)

@@ -166,7 +166,7 @@ struct ClosingTests {
         var options = StoreOptions()
         options.busyTimeout = .seconds(60)
         let connection = try StoreFile.openForWriting(path, options)
-        let lockConnection = try StoreFile.openForWriting(path, options, beside: connection)
+        let lockConnection = try StoreFile.openForWriting(path, options)
         let keeper = WALCheckpointer(path, connection, lockConnection: lockConnection, options)
         let other = try Connection(path: path, mode: .readWrite)
         try other.execute("BEGIN IMMEDIATE")

@@ -208,18 +208,17 @@ private struct Doctor {
         let mode = try connection.prepare("PRAGMA journal_mode").first { $0.text(at: 0) }
         guard mode == "wal" else { return nil }
         // Not as a writer of the store does: a store of an older schema is looked at, too.
-        func connect(beside other: Connection?) throws -> Connection {
+        func connect() throws -> Connection {
             let opened = try Connection(
                 path: path,
                 mode: .readWrite,
                 busyTimeoutMilliseconds: Duration.seconds(1).wholeMilliseconds,
                 firesTriggers: false
             )
-            try opened.protectLog(with: other)
+            try opened.protectLog()
             return opened
         }
-        let writer = try connect(beside: nil)
-        return try Checkpointer(writer, lockConnection: try connect(beside: writer)).run()
+        return try Checkpointer(try connect(), lockConnection: try connect()).run()
     }
 
     private func integrity() throws -> Diagnosis {

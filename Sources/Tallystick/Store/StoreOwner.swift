@@ -42,7 +42,7 @@ actor StoreOwner {
     func open(_ path: String, _ options: StoreOptions) throws(StoreError) {
         do {
             let connection = try StoreFile.openForWriting(path, options)
-            let lockConnection = try StoreFile.openForWriting(path, options, beside: connection)
+            let lockConnection = try StoreFile.openForWriting(path, options)
             writer = try StoreWriter(
                 path: path,
                 connection: connection,

@@ -26,6 +26,16 @@ package enum Hex {
         return high == nil ? bytes : nil
     }
 
+    /// The value of a lower-case digit; nil for another character.
+    @inline(__always)
+    static func value(_ digit: UInt8) -> UInt8? {
+        switch digit {
+        case 0x30...0x39: digit - 0x30
+        case 0x61...0x66: digit - 0x57
+        default: nil
+        }
+    }
+
     @inline(__always)
     static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
 }

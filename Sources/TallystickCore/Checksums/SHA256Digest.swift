@@ -50,11 +50,24 @@ public struct SHA256Digest: Hashable, Comparable, Sendable, CustomStringConverti
 
     /// A digest of 64 lower-case hexadecimal digits; nil for anything else.
     public init?(hex: some StringProtocol) {
-        guard hex.utf8.count == 2 * Self.byteCount,
-            hex.utf8.allSatisfy({ !(0x41...0x5A).contains($0) }), let bytes = Hex.bytes(hex)
-        else { return nil }
+        var text = String(hex)
+        guard let digest = text.withUTF8({ Self(digits: $0) }) else { return nil }
+        self = digest
+    }
+
+    private init?(digits: UnsafeBufferPointer<UInt8>) {
+        guard digits.count == 2 * Self.byteCount else { return nil }
         self.init()
-        withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes) }
+        let isHex = withUnsafeMutableBytes(of: &words) { bytes in
+            for index in 0..<Self.byteCount {
+                guard let high = Hex.value(digits[2 * index]),
+                    let low = Hex.value(digits[2 * index + 1])
+                else { return false }
+                bytes[index] = high << 4 | low
+            }
+            return true
+        }
+        guard isHex else { return nil }
     }
 
     /// The 32 bytes.

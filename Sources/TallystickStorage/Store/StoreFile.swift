@@ -10,8 +10,7 @@ package enum StoreFile {
     /// - parameter other: another one of the same owner, for the same store.
     package static func openForWriting(
         _ path: String,
-        _ options: StoreOptions,
-        beside other: Connection? = nil
+        _ options: StoreOptions
     ) throws -> Connection {
         try StorePathCheck.check(path, forWriting: true)
         let connection = try Connection(
@@ -39,7 +38,7 @@ package enum StoreFile {
         // Before the migration, which is then atomic in the log: a rollback journal that a loss of power leaves
         // behind keeps others from reading.
         try bringWriteAheadLogBack(connection, path)
-        try connection.protectLog(with: other)
+        try connection.protectLog()
         if schema < StoreSchema.newest {
             try SchemaMigrator.migrate(connection, clock: options.clock)
         }
