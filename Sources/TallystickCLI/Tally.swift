@@ -57,7 +57,7 @@ struct Tally: AsyncParsableCommand {
         subcommands: [
             Init.self, Ingest.self, Append.self, Read.self, Export.self, Verify.self, Replay.self,
             Conflicts.self, Reconcile.self, Breaker.self, Quarantine.self, Audit.self, Config.self,
-            Query.self, Stats.self, Doctor.self, Keys.self, Seal.self, Prove.self,
+            Query.self, Stats.self, Compare.self, Doctor.self, Keys.self, Seal.self, Prove.self,
             Backup.self, Upgrade.self, Demo.self, Completions.self,
         ]
     )

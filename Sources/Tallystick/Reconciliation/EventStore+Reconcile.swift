@@ -46,7 +46,7 @@ extension EventStore {
     }
 
     /// A name that is neither configured nor known is a mistake.
-    private func checkOrigins(
+    func checkOrigins(
         _ origins: [String],
         during operation: String
     ) async throws(StoreError) {

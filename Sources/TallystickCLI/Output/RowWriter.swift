@@ -16,9 +16,10 @@ final class RowWriter {
         self.table = table
     }
 
-    func begin(_ names: [String]) throws(StoreError) {
+    /// - parameter json: names of columns with JSON, besides those that have it in every list.
+    func begin(_ names: [String], json: [String] = []) throws(StoreError) {
         columns = names
-        holdsJSON = names.map(Cell.holdsJSON)
+        holdsJSON = names.map { Cell.holdsJSON($0) || json.contains($0) }
         switch format {
         case .csv: try writeCSV(names)
         case .json: try file.write("[")

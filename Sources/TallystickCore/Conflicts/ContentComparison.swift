@@ -35,8 +35,13 @@ package struct ContentComparison: Sendable {
 
     /// Whether differences are listed, or only counted.
     private var listsPlaces = true
+    /// Whether places are listed that differ, but do not count.
+    private var listsIgnored = true
 
-    package init(rules: ComparisonRules) { ignored = IgnoredMembers(rules) }
+    package init(rules: ComparisonRules, listsIgnored: Bool = true) {
+        ignored = IgnoredMembers(rules)
+        self.listsIgnored = listsIgnored
+    }
 
     /// - parameter left: the contents to be compared, parsed.
     init(_ ignored: IgnoredMembers, _ left: JSONTape, _ right: JSONTape) {
@@ -82,13 +87,14 @@ package struct ContentComparison: Sendable {
             return
         }
         let isData = name == "data_base64"
-        result.places.append(isData ? "/data" : name)
-        if ignored.contains(name.utf8) { return }
+        var counts = !ignored.contains(name.utf8)
         if name == "time", let l = pair.0, let r = pair.1, let instant = left.instant(l, a),
             instant == right.instant(r, b)
         {
-            return
+            counts = false
         }
+        if counts || listsIgnored { result.places.append(isData ? "/data" : name) }
+        guard counts else { return }
         result.counting += 1
         if isData { result.dataDiffers = true }
     }
@@ -126,7 +132,9 @@ package struct ContentComparison: Sendable {
                 return
             }
         }
-        if listsPlaces, result.places.count < Self.listedDifferences * 8 {
+        if listsPlaces, !isIgnored || listsIgnored,
+            result.places.count < Self.listedDifferences * 8
+        {
             result.places.append("/data" + pointer)
         }
         if !isIgnored {
