@@ -13,7 +13,10 @@ public struct EventMapping: Sendable {
 
     let shape: Shape
 
-    /// The built-in map for `{event_type, timestamp, source, data, metadata, category, sequence_id}`.
+    /// The built-in map for `{event_type, timestamp, source, data, metadata, category, sequence_id, checksum}`.
+    ///
+    /// The id is `metadata.event_id`, else `{sequence_id}@{timestamp}`. `metadata`, as canonical JSON, and `checksum`,
+    /// which is not over the event's canonical form, become the attributes `metadata` and `declaredchecksum`.
     public static let monitoring = EventMapping(shape: .monitoring)
 
     init(shape: Shape) { self.shape = shape }
@@ -130,26 +133,33 @@ extension EventMapping {
         return event
     }
 
+    /// The counter `sequence_id` restarts with the process: only with the time does it tell records apart, and it is
+    /// not a `sequence` whose gaps mean anything.
     private static func monitoring(
         _ object: MappedObject,
         to event: inout [UInt8]
     ) throws(EventRejection) {
-        guard let id = object.find(["metadata", "event_id"]) ?? object.find(["sequence_id"]) else {
+        let (sequence, time) = (object.find(["sequence_id"]), object.find(["timestamp"]))
+        if let id = object.find(["metadata", "event_id"]) {
+            object.addText("id", id, to: &event)
+        } else if let sequence, let time {
+            object.addText("id", [sequence, time], joinedBy: "@", to: &event)
+        } else {
             throw EventRejection(
                 "no_identity",
-                "the record has neither metadata.event_id nor sequence_id"
+                "the record has neither metadata.event_id nor sequence_id with timestamp"
             )
         }
-        object.addText("id", id, to: &event)
         for (attribute, member) in [("source", "source"), ("type", "event_type")] {
             if let value = object.find([member]) { object.add(attribute, value, to: &event) }
         }
-        if let time = object.find(["timestamp"]) { try object.addTime(time, to: &event) }
-        if let sequence = object.find(["sequence_id"]) {
-            object.addText("sequence", sequence, to: &event)
-        }
+        if let time { try object.addTime(time, to: &event) }
+        if let sequence { object.addText("sequenceid", sequence, to: &event) }
         if let category = object.find(["category"]) {
             object.add("category", category, to: &event)
+        }
+        for (attribute, member) in [("metadata", "metadata"), ("declaredchecksum", "checksum")] {
+            if let value = object.find([member]) { object.addJSON(attribute, value, to: &event) }
         }
         if let data = object.find(["data"]) { object.add("data", data, to: &event) }
     }
@@ -241,6 +251,40 @@ private struct MappedObject {
         event.append(contentsOf: ",\"\(attribute)\":\"".utf8)
         CanonicalNumber.write(tape.token(node, bytes), to: &event)
         event.append(0x22)
+    }
+
+    /// Texts and numbers, as one text.
+    func addText(
+        _ attribute: String,
+        _ nodes: [Int],
+        joinedBy separator: String,
+        to event: inout [UInt8]
+    ) {
+        var text: [UInt8] = []
+        for (index, node) in nodes.enumerated() {
+            if index > 0 { text += separator.utf8 }
+            switch tape.nodes[node].kind {
+            case .string: text += JSONString.unescaped(tape.nodes[node], in: bytes)
+            case .number: CanonicalNumber.write(tape.token(node, bytes), to: &text)
+            default: text += tape.token(node, bytes)
+            }
+        }
+        event.append(contentsOf: ",\"\(attribute)\":".utf8)
+        text.withUnsafeBytes { CanonicalJSON.writeString($0, to: &event) }
+    }
+
+    /// A text or a number as it is; an object or a list, which no attribute can hold, as the text of its canonical
+    /// form. An empty object is left out.
+    func addJSON(_ attribute: String, _ node: Int, to event: inout [UInt8]) {
+        switch tape.nodes[node].kind {
+        case .object where tape.nodes[node].count == 0: return
+        case .object, .array:
+            event.append(contentsOf: ",\"\(attribute)\":".utf8)
+            var text: [UInt8] = []
+            CanonicalJSON.write(node, of: tape, in: bytes, to: &text)
+            text.withUnsafeBytes { CanonicalJSON.writeString($0, to: &event) }
+        default: addText(attribute, node, to: &event)
+        }
     }
 
     /// A number is seconds since 1970, or milliseconds from 10¹¹ on; a string without a zone is UTC.
