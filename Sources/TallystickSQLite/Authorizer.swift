@@ -4,7 +4,7 @@ import CTallystickSQLite
 ///
 /// One authorizer stays set, because setting one expires every prepared statement; what it allows depends
 /// on the phase, which is set around each prepare and each step (a schema change makes SQLite prepare
-/// again inside a step). Actions inside views and triggers are judged by what they touch.
+/// again inside a step). Actions inside views and triggers are authorized by what they touch.
 public final class Authorizer {
     /// What is going on.
     public enum Phase {
@@ -41,7 +41,7 @@ public final class Authorizer {
         return try body()
     }
 
-    func judge(_ action: Int32, _ first: String?, _ second: String?) -> Int32 {
+    func evaluate(_ action: Int32, _ first: String?, _ second: String?) -> Int32 {
         let refusal: String?
         switch phase {
         case .store: return SQLITE_OK
@@ -171,7 +171,7 @@ extension Connection {
             handle,
             { context, action, first, second, _, _ in
                 guard let context else { return SQLITE_DENY }
-                return Unmanaged<Authorizer>.fromOpaque(context).takeUnretainedValue().judge(
+                return Unmanaged<Authorizer>.fromOpaque(context).takeUnretainedValue().evaluate(
                     action,
                     first.map { String(cString: $0) },
                     second.map { String(cString: $0) }

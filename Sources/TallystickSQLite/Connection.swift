@@ -168,8 +168,8 @@ public final class Connection {
     var fullPath: String { sqlite3_db_filename(handle, "main").map { String(cString: $0) } ?? path }
 
     /// Has the schema checked now, and whenever `begin` finds it changed.
-    public func watchSchema(_ judge: @escaping (Connection) throws -> Void) throws {
-        let watch = SchemaWatch(judge)
+    public func watchSchema(_ validate: @escaping (Connection) throws -> Void) throws {
+        let watch = SchemaWatch(validate)
         try watch.check(self)
         schemaWatch = watch
     }

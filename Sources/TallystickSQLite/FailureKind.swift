@@ -36,7 +36,7 @@ public enum FailureKind: Sendable, Equatable, CaseIterable {
     case none
 
     /// The one table of what a result code means (sqlite.org/rescode.html). An extended code that is not named
-    /// here is judged by its primary code, and a primary code that is not, by a later SQLite, is `misuse`.
+    /// here is classified by its primary code, and a primary code that is not, by a later SQLite, is `misuse`.
     init(_ code: ResultCode) {
         self = Self.extended(code.rawValue) ?? Self.primary(code.primary.rawValue)
     }

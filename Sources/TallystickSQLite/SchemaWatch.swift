@@ -1,19 +1,19 @@
 /// Knows which schema of a database was accepted, by SQLite's schema cookie, which every change of the schema
 /// changes (sqlite.org/pragma.html#pragma_schema_version).
 final class SchemaWatch {
-    private let judge: (Connection) throws -> Void
+    private let validate: (Connection) throws -> Void
     private var accepted: Int64?
 
-    init(_ judge: @escaping (Connection) throws -> Void) { self.judge = judge }
+    init(_ validate: @escaping (Connection) throws -> Void) { self.validate = validate }
 
-    /// Has the schema judged if it is not the one that was accepted last.
+    /// Checks the schema if it is not the one that was accepted last.
     func check(_ connection: Connection) throws {
         let cookie = try connection.cached("PRAGMA schema_version")
         let current = try cookie.step() ? cookie.int64(at: 0) : 0
         try cookie.reset()
         guard current != accepted else { return }
         try connection.loadSchema()
-        try judge(connection)
+        try validate(connection)
         accepted = current
     }
 }

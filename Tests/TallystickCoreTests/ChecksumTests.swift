@@ -147,7 +147,7 @@ struct ChecksumTests {
                     .checksum(algorithm, keyID: key, of: $0, digest: SHA256Digest(hashing: $0))
             }
             let bytes = try #require(made).bytes
-            func judge(
+            func evaluate(
                 _ bytes: [UInt8],
                 _ content: [UInt8],
                 _ ring: KeyRing,
@@ -155,22 +155,22 @@ struct ChecksumTests {
             ) -> ChecksumVerdict {
                 verdict(bytes, algorithm.rawValue, key, content, ring)
             }
-            #expect(judge(bytes, content, ring, key: key) == .holds)
+            #expect(evaluate(bytes, content, ring, key: key) == .holds)
             for bit in 0..<bytes.count * 8 {
                 var flipped = bytes
                 flipped[bit / 8] ^= 1 << (bit % 8)
-                #expect(judge(flipped, content, ring, key: key).isDifference)
+                #expect(evaluate(flipped, content, ring, key: key).isDifference)
             }
-            #expect(judge(bytes, Array("Content".utf8), ring, key: key).isDifference)
-            #expect(judge(Array(bytes.dropLast()), content, ring, key: key).isDifference)
-            #expect(judge(bytes, content, ring, key: key == nil ? "k1" : nil).isDifference)
+            #expect(evaluate(bytes, Array("Content".utf8), ring, key: key).isDifference)
+            #expect(evaluate(Array(bytes.dropLast()), content, ring, key: key).isDifference)
+            #expect(evaluate(bytes, content, ring, key: key == nil ? "k1" : nil).isDifference)
             guard algorithm == .hmacSHA256 else { continue }
-            #expect(judge(bytes, content, KeyRing(), key: "k1") == .keyMissing)
-            #expect(judge(bytes, content, ring, key: "k2") == .keyMissing)
-            #expect(judge(Array(bytes.prefix(16)), content, KeyRing(), key: "k1").isDifference)
+            #expect(evaluate(bytes, content, KeyRing(), key: "k1") == .keyMissing)
+            #expect(evaluate(bytes, content, ring, key: "k2") == .keyMissing)
+            #expect(evaluate(Array(bytes.prefix(16)), content, KeyRing(), key: "k1").isDifference)
             // The right HMAC of changed content is told to nobody.
             #expect(
-                judge(bytes, content, other, key: "k1")
+                evaluate(bytes, content, other, key: "k1")
                     == .differs(expected: Checksummer.withheld)
             )
         }
@@ -189,7 +189,7 @@ struct ChecksumTests {
             Array(algorithm.utf8).withUnsafeBytes { algorithm in
                 (key ?? []).withUnsafeBytes { keyBytes in
                     content.withUnsafeBytes { content in
-                        Checksummer(ring).judge(
+                        Checksummer(ring).evaluate(
                             bytes,
                             algorithm: algorithm,
                             keyID: key == nil ? nil : keyBytes,

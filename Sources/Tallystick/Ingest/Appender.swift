@@ -70,7 +70,7 @@ final class Appender {
         to stream: String,
         expecting expectation: AppendExpectation
     ) throws -> [AppendedEvent] {
-        try judge(stream)
+        try validate(stream)
         try decode(events, to: stream)
         return try store.transaction("append") {
             if let current = store.configuration, current.version != configuration.version {
@@ -112,7 +112,7 @@ final class Appender {
         return settings
     }
 
-    private func judge(_ stream: String) throws {
+    private func validate(_ stream: String) throws {
         guard !stream.isEmpty, stream.utf8.count <= EventLimits.streamNameBytes,
             !stream.utf8.contains(0)
         else {

@@ -34,7 +34,7 @@ final class BatchWriter {
     }
 
     /// What a batch became, or a part of it.
-    struct Result: Sendable {
+    struct BatchResult: Sendable {
         var outcomes = OutcomeCounts()
         var conflictsOpened = 0
         var positions: ClosedRange<Int64>?
@@ -46,7 +46,7 @@ final class BatchWriter {
         /// How long the batch's first transaction took, or its share of one with others.
         var microseconds: Int64 = 0
 
-        mutating func add(_ other: Result) {
+        mutating func add(_ other: BatchResult) {
             outcomes += other.outcomes
             conflictsOpened += other.conflictsOpened
             quarantine += other.quarantine
@@ -71,13 +71,13 @@ final class BatchWriter {
     func write(
         during operation: String,
         next: (_ isWanted: (PreparedBatch) -> Bool) -> PreparedBatch?
-    ) throws(StoreError) -> [Result] {
+    ) throws(StoreError) -> [BatchResult] {
         var batch = next { _ in true }
         if let first = batch {
             accept(first)
-            if first.batch.count == 0 { return [Result()] }
+            if first.batch.count == 0 { return [BatchResult()] }
         }
-        var results: [Result] = []
+        var results: [BatchResult] = []
         if expectsNew { results = try writeAsNew(&batch, during: operation, next) }
         if let known = batch {
             var result = try store.transaction(operation) {
@@ -97,7 +97,7 @@ final class BatchWriter {
 
     /// Batches that share a transaction.
     private struct Group {
-        var results: [Result] = []
+        var results: [BatchResult] = []
         var records = 0
         /// Whose names and which settings they go by.
         var generation = 0
@@ -105,7 +105,7 @@ final class BatchWriter {
         /// The last of them, where it goes on in further transactions.
         var unfinished: PreparedBatch?
 
-        mutating func add(_ batch: PreparedBatch, _ result: Result) {
+        mutating func add(_ batch: PreparedBatch, _ result: BatchResult) {
             results.append(result)
             records += batch.batch.count
             generation = batch.batch.generation
@@ -123,7 +123,7 @@ final class BatchWriter {
         _ batch: inout PreparedBatch?,
         during operation: String,
         _ next: (_ isWanted: (PreparedBatch) -> Bool) -> PreparedBatch?
-    ) throws(StoreError) -> [Result] {
+    ) throws(StoreError) -> [BatchResult] {
         let written = try store.attempt(operation) { () -> Group? in
             var group = Group()
             while let prepared = batch.take() ?? next({ self.fits($0, group) }) {
@@ -175,7 +175,7 @@ final class BatchWriter {
     private func writeRest(
         of prepared: PreparedBatch,
         during operation: String,
-        _ result: inout Result
+        _ result: inout BatchResult
     ) throws(StoreError) {
         while let rest = result.rest {
             result.add(
@@ -224,7 +224,7 @@ final class BatchWriter {
     }
 
     /// Records a batch in the transaction that is open, whatever the store has.
-    func recordInTransaction(_ prepared: PreparedBatch) throws -> Result {
+    func recordInTransaction(_ prepared: PreparedBatch) throws -> BatchResult {
         accept(prepared)
         let result = try record(prepared, .any, isTimed: false)
         try inserter.insertRevisions()
@@ -249,13 +249,13 @@ final class BatchWriter {
         _ approach: Approach,
         isTimed: Bool,
         onRevisions: ([Int64]) -> Void = { _ in }
-    ) throws -> Result {
+    ) throws -> BatchResult {
         let deadline = isTimed ? deadline() : nil
         try inserter.revalidate()
         let batch = prepared.batch
         return try batch.arena.withUnsafeBytes { arena in
             let now = store.clock()
-            var result = Result()
+            var result = BatchResult()
             result.positionOfEvent = [Int64](repeating: 0, count: batch.events.count)
             var isNew = [Bool](repeating: true, count: batch.events.count)
             if approach != .asNew {
@@ -299,11 +299,11 @@ final class BatchWriter {
         _ rest: Rest,
         _ prepared: PreparedBatch,
         _ positions: [Int64]
-    ) throws -> Result {
+    ) throws -> BatchResult {
         let deadline = deadline()
         try inserter.revalidate()
         return try prepared.batch.arena.withUnsafeBytes { arena in
-            var result = Result()
+            var result = BatchResult()
             result.positionOfEvent = positions
             let now = store.clock()
             try recordOneByOne(rest, prepared, arena, now, deadline, &result)
@@ -317,7 +317,7 @@ final class BatchWriter {
         _ arena: UnsafeRawBufferPointer,
         _ now: Int64,
         _ deadline: Int64?,
-        _ result: inout Result
+        _ result: inout BatchResult
     ) throws {
         let batch = prepared.batch
         var rest = rest
@@ -379,7 +379,7 @@ final class BatchWriter {
     private func assignPositions(
         _ batch: EventBatch,
         _ isNew: [Bool],
-        _ result: inout Result
+        _ result: inout BatchResult
     ) -> [Int32] {
         var new: [Int32] = []
         new.reserveCapacity(batch.events.count)
@@ -402,7 +402,7 @@ final class BatchWriter {
 
     // MARK: Counters
 
-    private func count(_ result: Result) throws {
+    private func count(_ result: BatchResult) throws {
         // Appended events of a single append have rows that say it all.
         guard result.outcomes.total > result.outcomes.appended else { return }
         for outcome in IngestOutcome.allCases where outcome != .appended {

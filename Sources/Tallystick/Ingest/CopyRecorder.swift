@@ -52,7 +52,7 @@ struct CopyRecorder {
         var others: [Int32] = []
         byPosition.reserveCapacity(indices.count)
         for index in indices {
-            // A second delivery within a batch is judged after the first one is recorded.
+            // A second delivery within a batch is compared after the first one is recorded.
             if batch.events[Int(index)].duplicateOf >= 0 {
                 others.append(index)
             } else {

@@ -119,7 +119,7 @@ extension EventStore {
 }
 
 extension IngestReport {
-    mutating func add(_ result: BatchWriter.Result, input: Int) {
+    mutating func add(_ result: BatchWriter.BatchResult, input: Int) {
         outcomes += result.outcomes
         conflictsOpened += result.conflictsOpened
         if let appended = result.positions {

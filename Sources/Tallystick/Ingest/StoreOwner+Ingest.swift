@@ -27,7 +27,7 @@ extension StoreOwner {
     func writeNext(
         of steps: BlockingQueue<IngestReader.Step>,
         run: Kept<BatchWriter>
-    ) throws(StoreError) -> [(part: IngestReader.Part, result: BatchWriter.Result)] {
+    ) throws(StoreError) -> [(part: IngestReader.Part, result: BatchWriter.BatchResult)] {
         let writer = try value(of: run, "ingest")
         var failure: StoreError?
         var parts: [IngestReader.Part] = []

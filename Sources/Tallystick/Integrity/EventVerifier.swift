@@ -79,7 +79,7 @@ final class EventVerifier {
             return
         }
         let digest = reader.contentDigest
-        switch checksums.judge(row, digest: digest) {
+        switch checksums.evaluate(row, digest: digest) {
         case .holds: break
         case .notChecked: report.checksumsWithoutKey += 1
         case .finding(let kind, let expected, let actual):

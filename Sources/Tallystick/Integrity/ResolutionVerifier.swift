@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Judges the checksums of decisions: of what an event counts as from then on, which the decision names.
+/// Evaluates the checksums of decisions: of what an event counts as from then on, which the decision names.
 ///
 /// The leaf of a decision's audit row covers the row whole. So this finds what somebody without the keys
 /// changed, who made the leaf and the tree again.
@@ -43,13 +43,13 @@ final class ResolutionVerifier {
     private func check(_ report: inout VerifyReport) throws {
         let position = rows.int64(at: 2)
         let decided = rows.isNull(at: 7) ? nil : rows.blob(at: 7)
-        let judged = try reader.withRow(at: position) { event -> RowChecksums.Judgement? in
+        let outcome = try reader.withRow(at: position) { event -> RowChecksums.Outcome? in
             // An event that lacks a name is a finding of its own.
             guard try reader.readContent(event) else { return nil }
             let content = decided ?? reader.content
-            return judge(content, category: event.int64(at: EventColumn.category))
+            return evaluate(content, category: event.int64(at: EventColumn.category))
         }
-        switch judged ?? nil {
+        switch outcome ?? nil {
         case nil, .holds?: return
         case .notChecked?: report.checksumsWithoutKey += 1
         case .finding(let kind, let expected, let actual)?:
@@ -65,7 +65,7 @@ final class ResolutionVerifier {
         }
     }
 
-    private func judge(_ content: [UInt8], category: Int64) -> RowChecksums.Judgement {
+    private func evaluate(_ content: [UInt8], category: Int64) -> RowChecksums.Outcome {
         let digest = SHA256Digest(hashing: content)
         guard rows.text(at: 6) == digest.hex else {
             return .finding("content", expected: rows.text(at: 6), actual: digest.hex)
@@ -77,12 +77,12 @@ final class ResolutionVerifier {
             bytes: Hex.bytes(rows.text(at: 5)) ?? [],
             auditSequence: sequence
         )
-        let verdict = content.withUnsafeBytes { stored.judge($0, digest, with: checksummer) }
+        let verdict = content.withUnsafeBytes { stored.evaluate($0, digest, with: checksummer) }
         switch verdict {
         case .differs, .unknownAlgorithm:
             return .finding("content", expected: Hex.string(stored.bytes), actual: verdict.actual)
         case .holds, .keyMissing:
-            let fault = demands.judge(
+            let fault = demands.evaluate(
                 keyID: stored.keyID,
                 algorithm: stored.algorithm,
                 isLate: { _, retirement in sequence > retirement },

@@ -27,7 +27,10 @@ struct TileRepair {
     /// - throws: `integrity` where a finding is of anything that cannot be rebuilt.
     func plan(_ report: VerifyReport) throws -> [Plan] {
         guard report.findings.count == report.findingCount else {
-            throw refused("\(report.findingCount) findings", "there are too many to judge")
+            throw refused(
+                "\(report.findingCount) findings",
+                "there are too many to repair them one by one"
+            )
         }
         var plans: [Plan] = []
         for finding in report.findings where finding.finding == "tile" {

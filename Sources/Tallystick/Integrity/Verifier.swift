@@ -9,7 +9,7 @@ final class Verification: Sendable {
     private let stop: StopFlag
     private let deadline: UInt64?
     let heads: LogHeads
-    private let storedHeads: StoredHeads.Result
+    private let storedHeads: StoredHeads.HeadCheckResult
     /// What could not be read when the run began, and how many records were left out for it.
     private let unread: [(what: String, records: Int64)]
     /// Whether it is known before the run that pages are damaged.
@@ -111,7 +111,7 @@ final class Verification: Sendable {
             try readable("tree_heads") {
                 guard let storeID else { throw StoreIdentity.unreadable }
                 return try StoredHeads(in: connection, storeID: storeID, ring).check()
-            } ?? StoredHeads.Result()
+            } ?? StoredHeads.HeadCheckResult()
         let kept = try readable("heads that were kept", options.against.count) {
             guard let storeID else { throw StoreIdentity.unreadable }
             let comparison = try HeadComparison(in: connection, storeID: storeID)

@@ -99,7 +99,7 @@ struct VerifyCursor {
     }
 
     /// Makes sure that a cursor is as it was printed, by its HMAC where there are keys.
-    private static func judge(
+    private static func validate(
         _ tag: Substring,
         of body: [UInt8],
         keyID: String?,
@@ -149,7 +149,7 @@ struct VerifyCursor {
             parts.count == 3, let body = Base64.decode(Array(parts[1].utf8)),
             let document = try? JSONDocument(body).root
         else { throw Self.malformed }
-        try Self.judge(parts[2], of: body, keyID: document["key_id"]?.string, ring)
+        try Self.validate(parts[2], of: body, keyID: document["key_id"]?.string, ring)
         func number(_ name: String) throws(StoreError) -> Int64 {
             guard case .number(let text)? = document[name]?.content, let number = Int64(text),
                 number >= 0

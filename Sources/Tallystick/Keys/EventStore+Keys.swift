@@ -84,7 +84,7 @@ struct KeyWriter {
         actor: String,
         reason: String
     ) throws -> RegisteredKey {
-        try AuditText.judge(actor: actor, reason: reason, during: operation)
+        try AuditText.validate(actor: actor, reason: reason, during: operation)
         guard key.state == .active else {
             throw refused(key.id, "it is retired in its ring", "Use an active key")
         }
@@ -138,7 +138,7 @@ struct KeyWriter {
         actor: String,
         reason: String
     ) throws -> RegisteredKey {
-        try AuditText.judge(actor: actor, reason: reason, during: operation)
+        try AuditText.validate(actor: actor, reason: reason, during: operation)
         let fingerprint = SHA256Digest(hashing: verifier.publicKey).hex
         return try store.transaction(operation) {
             if let known = try store.registeredKeys()[verifier.name, .ed25519] {
@@ -171,7 +171,7 @@ struct KeyWriter {
         actor: String,
         reason: String
     ) throws {
-        try AuditText.judge(actor: actor, reason: reason, during: operation)
+        try AuditText.validate(actor: actor, reason: reason, during: operation)
         try store.transaction(operation) {
             guard let key = try store.registeredKeys()[id, algorithm] else {
                 throw StoreError(

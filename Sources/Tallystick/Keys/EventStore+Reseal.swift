@@ -74,7 +74,7 @@ private struct Resealer {
     }
 
     func reseal(after position: Int64, actor: String, reason: String) throws -> ResealReport {
-        try AuditText.judge(actor: actor, reason: reason, during: Self.operation)
+        try AuditText.validate(actor: actor, reason: reason, during: Self.operation)
         return try store.transaction(Self.operation) {
             let registered = try store.registeredKeys()
             let key = try registered.required(

@@ -5,7 +5,7 @@ import TallystickSQLite
 /// the keys that they name.
 struct StoredHeads {
     /// What was found, and what could not be told.
-    struct Result: Sendable {
+    struct HeadCheckResult: Sendable {
         var findings: [VerifyFinding] = []
         var heads: Int64 = 0
         /// Heads whose key was not given.
@@ -26,8 +26,8 @@ struct StoredHeads {
 
     /// Reads all heads, and holds the keys that the store names against those of the ring. A store of an
     /// older schema has no head that anybody vouches for: no finding.
-    func check() throws -> Result {
-        var result = Result()
+    func check() throws -> HeadCheckResult {
+        var result = HeadCheckResult()
         guard try StoreSchema.version(of: connection) >= 3 else { return result }
         let registered = try KeyRows(in: connection).read()
         compareKeys(registered, &result)
@@ -68,7 +68,7 @@ struct StoredHeads {
     }
 
     /// A key with a known id but a different fingerprint was added by someone who does not hold the ring.
-    private func compareKeys(_ registered: RegisteredKeys, _ result: inout Result) {
+    private func compareKeys(_ registered: RegisteredKeys, _ result: inout HeadCheckResult) {
         for key in registered.keys where key.algorithm == .hmacSHA256 {
             guard let held = ring[key.id], held.fingerprint != key.fingerprint else { continue }
             result.findings.append(
@@ -84,7 +84,11 @@ struct StoredHeads {
 
     /// A sealed note is over the head that it is stored with. Whose signature it has only a reader that knows the key
     /// can say.
-    private func compareNote(of stored: StoredHead, _ record: String, _ result: inout Result) {
+    private func compareNote(
+        of stored: StoredHead,
+        _ record: String,
+        _ result: inout HeadCheckResult
+    ) {
         guard let note = stored.note else { return }
         if let signed = try? SignedNote(parsing: Array(note.utf8)),
             let head = try? TreeHead(noteText: signed.text), head == stored.head
@@ -105,7 +109,7 @@ struct StoredHeads {
         for stored: StoredHead,
         _ record: String,
         _ registered: RegisteredKeys,
-        _ result: inout Result
+        _ result: inout HeadCheckResult
     ) {
         func differs(_ finding: String, _ expected: String, _ actual: String) {
             result.findings.append(

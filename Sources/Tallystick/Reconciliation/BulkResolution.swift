@@ -62,7 +62,7 @@ extension EventStore {
         onDecisions: @Sendable ([BulkDecision]) throws -> Void
     ) async throws(StoreError) {
         let operation = "resolve the conflicts"
-        try AuditText.judge(actor: bulk.actor, reason: bulk.reason, during: operation)
+        try AuditText.validate(actor: bulk.actor, reason: bulk.reason, during: operation)
         if case .content = bulk.choice {
             throw StoreError(
                 .invalidArgument,

@@ -3,7 +3,7 @@ import TallystickSQLite
 
 /// Compares what is due: copies that are missing, gaps and collisions of sequences, records found changed.
 final class ConflictDetector {
-    /// Events judged in one transaction: less than a second's work.
+    /// Events evaluated in one transaction: less than a second's work.
     static let chunk: Int64 = 10_000
 
     private let store: StoreWriter
@@ -60,7 +60,7 @@ final class ConflictDetector {
 
     /// What one step looked at.
     struct Step {
-        var judged: Int64 = 0
+        var evaluated: Int64 = 0
         var findings: [DetectedConflict] = []
     }
 
@@ -87,7 +87,7 @@ final class ConflictDetector {
         } else {
             presence = reached
         }
-        return Step(judged: result.judged, findings: result.findings)
+        return Step(evaluated: result.evaluated, findings: result.findings)
     }
 
     private func compareAwaited() throws -> Step? {
@@ -96,8 +96,8 @@ final class ConflictDetector {
         awaited = last
         var step = Step()
         for item in due {
-            let result = try expected.judge(at: item.position)
-            step.judged += result.judged
+            let result = try expected.evaluate(at: item.position)
+            step.evaluated += result.evaluated
             step.findings += result.findings
             // What nothing tells yet stays awaited.
             guard keepsPlace, result.awaited.isEmpty else { continue }
@@ -186,7 +186,7 @@ final class ConflictDetector {
         }
     }
 
-    private struct Judged {
+    private struct ScopedFinding {
         var finding: DetectedConflict
         var isIncluded: Bool
     }
@@ -197,7 +197,7 @@ final class ConflictDetector {
         at position: Int64,
         detail: String?,
         mark: DetectedConflict.Mark
-    ) throws -> Judged? {
+    ) throws -> ScopedFinding? {
         try event.bind(position, at: 1)
         let read = try event.first {
             ($0.text(at: 0), $0.text(at: 1), $0.text(at: 2), $0.int64(at: 3))
@@ -220,7 +220,7 @@ final class ConflictDetector {
             ),
             mark: mark
         )
-        return Judged(
+        return ScopedFinding(
             finding: finding,
             isIncluded: isSampled && scope.includes(recordedAt: recordedAt)
         )

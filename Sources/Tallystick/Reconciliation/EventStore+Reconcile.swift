@@ -13,7 +13,7 @@ extension EventStore {
     public func reconcile(
         _ options: ReconcileOptions = ReconcileOptions()
     ) async throws(StoreError) -> ReconcileReport {
-        try AuditText.judge(
+        try AuditText.validate(
             actor: options.actor,
             reason: options.reason ?? (options.overridesBreaker ? "" : "reconcile"),
             during: "reconcile"
@@ -128,7 +128,7 @@ extension EventStore {
         actor: String,
         reason: String
     ) async throws(StoreError) -> Bool {
-        try AuditText.judge(actor: actor, reason: reason, during: "set the breaker")
+        try AuditText.validate(actor: actor, reason: reason, during: "set the breaker")
         guard state != .halfOpen else {
             throw StoreError(
                 .invalidArgument,

@@ -1,6 +1,6 @@
 import TallystickCore
 
-/// Judges content that is to take the place of an event's and that a person gives. It must be an event like any
+/// Validates content that is to take the place of an event's and that a person gives. It must be an event like any
 /// other, with the same identity.
 struct ManualContentValidator {
     /// Names of attributes that describe a delivery, and are not content.
@@ -9,13 +9,13 @@ struct ManualContentValidator {
     /// The content in canonical form.
     ///
     /// - throws: `StoreError` with `badInput` where it is not an event, or has another source or id.
-    func judged(
+    func validated(
         _ json: [UInt8],
         source: String,
         eventID: String
     ) throws(StoreError) -> [UInt8] {
         do throws(EventRejection) {
-            return try EventContent.judged(
+            return try EventContent.validated(
                 json,
                 source: source,
                 id: eventID,

@@ -63,7 +63,7 @@ struct ManualDecider {
         else { return nil }
         let identity = try StoreIdentity.read(from: connection)
         return try ManualContentValidator(deliveryAttributes: identity.deliveryAttributes)
-            .judged(bytes, source: source, eventID: eventID)
+            .validated(bytes, source: source, eventID: eventID)
     }
 
     // MARK: Repeated requests

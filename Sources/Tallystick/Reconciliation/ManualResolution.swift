@@ -71,7 +71,7 @@ struct ManualResolver {
 
     func resolve(_ request: ManualResolution) throws -> Int64 {
         let operation = "resolve the conflict"
-        try AuditText.judge(actor: request.actor, reason: request.reason, during: operation)
+        try AuditText.validate(actor: request.actor, reason: request.reason, during: operation)
         return try store.transaction(operation) {
             guard let current = try candidates.read(request.conflictID) else {
                 throw ResolutionWriter.unknown(request.conflictID)
@@ -120,7 +120,7 @@ struct ManualResolver {
     // MARK: Reopening
 
     func reopen(_ conflictID: Int64, actor: String, reason: String) throws {
-        try AuditText.judge(actor: actor, reason: reason, during: "open the conflict again")
+        try AuditText.validate(actor: actor, reason: reason, during: "open the conflict again")
         try store.transaction("open the conflict again") {
             guard let record = try store.conflicts.record(of: conflictID),
                 var state = try store.conflicts.states.state(of: conflictID)

@@ -3,11 +3,11 @@ import TallystickSQLite
 
 /// Finds out which copies should be there and are not.
 final class MissingCopyDetector {
-    /// What came of judging some events.
-    struct Result {
-        var judged: Int64 = 0
+    /// What the evaluation of some events found.
+    struct ScanResult {
+        var evaluated: Int64 = 0
         var findings: [DetectedConflict] = []
-        /// Events that have to be judged again, and from when on.
+        /// Events that have to be evaluated again, and from when on.
         var awaited: [(dueAt: Int64, position: Int64)] = []
     }
 
@@ -92,10 +92,10 @@ final class MissingCopyDetector {
         sources = try NameCache(.sources, in: store.connection)
     }
 
-    /// Judges the events after a position whose windows can have closed.
+    /// Evaluates the events after a position whose windows can have closed.
     ///
     /// - returns: nil where there is none.
-    func scan(after position: Int64, limit: Int64) throws -> (last: Int64, result: Result)? {
+    func scan(after position: Int64, limit: Int64) throws -> (last: Int64, result: ScanResult)? {
         // Deliveries may have come since the last chunk.
         deliveries.removeAll(keepingCapacity: true)
         plans.removeAll(keepingCapacity: true)
@@ -113,18 +113,18 @@ final class MissingCopyDetector {
         try rows.reset()
         guard let first = batch.first, let last = batch.last else { return nil }
         var delivered = try delivered(first.position, last.position)
-        var result = Result()
-        for event in batch { try judge(event, &delivered, &result) }
+        var result = ScanResult()
+        for event in batch { try evaluate(event, &delivered, &result) }
         return (last.position, result)
     }
 
-    /// Judges one event again.
-    func judge(at position: Int64) throws -> Result {
-        var result = Result()
+    /// Evaluates one event again.
+    func evaluate(at position: Int64) throws -> ScanResult {
+        var result = ScanResult()
         try row.bind(position, at: 1)
         guard let event = try row.first(Self.read) else { return result }
         var delivered = try delivered(position, position)
-        try judge(event, &delivered, &result)
+        try evaluate(event, &delivered, &result)
         return result
     }
 
@@ -189,7 +189,7 @@ final class MissingCopyDetector {
         guard Sampling.includes(source: source, id: event.eventID, in: plan.category) else {
             return false
         }
-        let presence = Presence.judge(
+        let presence = Presence.evaluate(
             recordedAt: event.recordedAt,
             window: plan.category.window.microseconds,
             hasCopy: false,
@@ -275,10 +275,10 @@ final class MissingCopyDetector {
         return plan
     }
 
-    private func judge(
+    private func evaluate(
         _ event: Row,
         _ delivered: inout Deliverers,
-        _ result: inout Result
+        _ result: inout ScanResult
     ) throws {
         let pairs = delivered.pairs(at: event.position)
         guard let plan = try plan(of: event), scope.includes(recordedAt: event.recordedAt) else {
@@ -290,23 +290,23 @@ final class MissingCopyDetector {
                 return
             }
         }
-        result.judged += 1
+        result.evaluated += 1
         for origin in plan.expected {
             guard origin.id != event.originID, !pairs.contains(where: { $0.originID == origin.id })
             else { continue }
-            try judge(event, plan.category, origin.name, origin.id, &result)
+            try evaluate(event, plan.category, origin.name, origin.id, &result)
         }
     }
 
-    private func judge(
+    private func evaluate(
         _ event: Row,
         _ category: StoreSettings.Category,
         _ origin: String,
         _ originID: Int64,
-        _ result: inout Result
+        _ result: inout ScanResult
     ) throws {
         let window = category.window.microseconds
-        let presence = Presence.judge(
+        let presence = Presence.evaluate(
             recordedAt: event.recordedAt,
             window: window,
             hasCopy: false,

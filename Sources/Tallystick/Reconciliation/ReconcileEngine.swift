@@ -223,7 +223,7 @@ final class ReconcileEngine {
                     try move(.compared, cause: nil)
                     return true
                 }
-                run.compared += step.judged
+                run.compared += step.evaluated
                 if run.isDryRun {
                     pending = step.findings
                 } else {

@@ -38,7 +38,7 @@ public struct ReconcileReport: Sendable, Equatable {
     public var cause: String?
     /// The configuration under which conflicts were decided.
     public var configurationVersion: Int64
-    /// Events judged, and conflicts put to their policies.
+    /// Events evaluated, and conflicts put to their policies.
     public var compared: Int64
     /// Conflicts that are new since the run before.
     public var found: Int64

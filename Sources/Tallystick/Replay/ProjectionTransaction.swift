@@ -72,7 +72,7 @@ public final class ProjectionTransaction {
                 try body(statement)
             }
         } catch {
-            throw judged(error)
+            throw translated(error)
         }
     }
 
@@ -91,7 +91,7 @@ public final class ProjectionTransaction {
         return statement
     }
 
-    private func judged(_ error: SQLiteError) -> StoreError {
+    private func translated(_ error: SQLiteError) -> StoreError {
         do throws(SQLiteError) {
             let reason = try ProjectionFailure.reason(error, authorizer, connection)
             let code: StoreError.Code =

@@ -114,7 +114,7 @@ struct SettingsWriter {
         reason: String
     ) throws -> AppliedSettings {
         let operation = "apply the settings"
-        try AuditText.judge(actor: actor, reason: reason, during: operation)
+        try AuditText.validate(actor: actor, reason: reason, during: operation)
         guard actor != StoredConfiguration.environment else {
             throw StoreError(
                 .invalidArgument,

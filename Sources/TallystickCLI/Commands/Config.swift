@@ -4,7 +4,7 @@ import TallystickCore
 
 struct Config: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "See settings, judge a settings file, and apply it.",
+        abstract: "Show settings, check a settings file, and apply it.",
         discussion: """
             EXAMPLES
               tally config show events.db
@@ -80,7 +80,7 @@ struct Config: AsyncParsableCommand {
     struct Validate: TallyCommand {
         static let title = "config validate"
         static let configuration = CommandConfiguration(
-            abstract: "Judge a settings file.",
+            abstract: "Check a settings file.",
             discussion: """
                 EXAMPLES
                   tally config validate settings.json
@@ -90,7 +90,7 @@ struct Config: AsyncParsableCommand {
         @Argument(help: "The settings file; - for standard input.", completion: .file())
         var file: String
         @Option(
-            help: "Judge it as a change of this store's settings, not of the defaults.",
+            help: "Check it as a change of this store's settings instead of the defaults.",
             completion: .file()
         )
         var store: String?

@@ -165,12 +165,12 @@ struct ProveCheck: TallyCommand {
         _ started: UInt64
     ) throws -> Int32 {
         let file = file
-        let (proof, proved) = try NoteFile.judging(file, Self.operation) { () throws(NoteError) in
+        let (proof, proved) = try NoteFile.reading(file, Self.operation) { () throws(NoteError) in
             let proof = try EventProof(parsing: bytes)
             return (proof, try proof.verify(with: verifiers))
         }
         if let note {
-            try NoteFile.judging("--note", Self.operation) { () throws(NoteError) in
+            try NoteFile.reading("--note", Self.operation) { () throws(NoteError) in
                 try note.verify(with: verifiers)
             }
             guard note.text.utf8.elementsEqual(proof.note.text.utf8) else {
@@ -207,7 +207,7 @@ struct ProveCheck: TallyCommand {
                 "--note is missing: a proof of consistency needs the earlier head"
             )
         }
-        let head = try NoteFile.judging(file, Self.operation) { () throws(NoteError) in
+        let head = try NoteFile.reading(file, Self.operation) { () throws(NoteError) in
             try HeadConsistency(parsing: bytes).verify(from: note, with: verifiers)
         }
         let result = self.result(head, started)

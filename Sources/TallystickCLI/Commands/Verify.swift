@@ -91,7 +91,7 @@ struct Verify: TallyCommand {
         let verifiers = try PublicKeys.parse(publicKey)
         return try against.map { path in
             let note = try NoteFile.read(path)
-            return try NoteFile.judging(path, "read the note") { () throws(NoteError) in
+            return try NoteFile.reading(path, "read the note") { () throws(NoteError) in
                 try TreeHead(note: note, verifiedBy: verifiers)
             }
         }

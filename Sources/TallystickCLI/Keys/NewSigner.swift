@@ -35,7 +35,7 @@ struct NewSigner {
             if let found {
                 signer = found
             } else {
-                signer = try NoteFile.judging("--name", Self.operation) { () throws(NoteError) in
+                signer = try NoteFile.reading("--name", Self.operation) { () throws(NoteError) in
                     try NoteSigner(name: name)
                 }
                 try KeyRingFile.write(signer, to: path)

@@ -67,7 +67,7 @@ enum SettingsFile {
         }
     }
 
-    /// Reads and judges a file.
+    /// Reads and checks a file.
     ///
     /// - throws: `StoreError` with `badInput`, and line and column.
     static func read(_ path: String) throws(StoreError) -> [UInt8] {

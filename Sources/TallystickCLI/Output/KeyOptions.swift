@@ -82,7 +82,7 @@ enum NoteFile {
     /// What is wrong with a note or a proof, as a store's error: bad input where it is none, an integrity
     /// failure where it does not hold.
     @discardableResult
-    static func judging<Result>(
+    static func reading<Result>(
         _ subject: String,
         _ operation: String,
         _ body: () throws(NoteError) -> Result

@@ -29,12 +29,12 @@ package struct Checksummer: Sendable {
         }
     }
 
-    /// Judges a stored or declared checksum by its columns. Reading allocates nothing where it holds.
+    /// Evaluates a stored or declared checksum by its columns. Reading allocates nothing where it holds.
     ///
     /// - parameter algorithm: the stored name.
     /// - parameter keyID: nil where none is stored.
     /// - parameter digest: the content's SHA-256.
-    package func judge(
+    package func evaluate(
         _ bytes: UnsafeRawBufferPointer,
         algorithm: UnsafeRawBufferPointer,
         keyID: UnsafeRawBufferPointer?,

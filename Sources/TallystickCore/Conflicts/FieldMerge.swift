@@ -4,8 +4,8 @@
 /// `tie_break` asks for it). For `max`, `min`, `union`, and `newest` where times differ, merging the result with any of
 /// the contents gives the result again.
 struct FieldMerge: Sendable {
-    /// What a merge gives: content that is still to be judged.
-    struct Result {
+    /// What a merge gives: content that is still to be validated.
+    struct MergeResult {
         var content: [UInt8]
         var provenance: [FieldProvenance]
         /// What told candidates apart that a field's rule found equal.
@@ -62,7 +62,7 @@ struct FieldMerge: Sendable {
 
     /// - returns: nil where the rule does not apply: other fields differ too, or a field's values are not what
     ///   its rule merges.
-    func merge(_ candidates: [Candidate]) -> Result? {
+    func merge(_ candidates: [Candidate]) -> MergeResult? {
         guard candidates.count > 1, restAgrees(candidates) else { return nil }
         // The newest, so that the result is as new as what it is made from.
         let latest = CandidateRanking.latest(candidates)
@@ -71,7 +71,7 @@ struct FieldMerge: Sendable {
             return nil
         }
         var edit = ContentEdit(candidates[index].content)
-        var result = Result(content: [], provenance: [], tieBreak: nil)
+        var result = MergeResult(content: [], provenance: [], tieBreak: nil)
         for field in fields {
             let values = values(of: candidates, at: field.path)
             if Self.areSame(values) { continue }

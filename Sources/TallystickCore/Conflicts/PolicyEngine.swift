@@ -260,21 +260,21 @@ package struct PolicyEngine: Sendable {
         _ conflict: ConflictCase
     ) -> Step {
         guard let result = merge?.merge(conflict.candidates),
-            let judged = Self.judged(result, conflict)
+            let content = Self.validated(result, conflict)
         else { return .passes }
-        return .decided(merged(judged, rule, result.provenance, result.tieBreak))
+        return .decided(merged(content, rule, result.provenance, result.tieBreak))
     }
 
-    /// Judges merged content as ingest would; nil where it is no event with the conflict's identity.
+    /// Validates merged content as ingest would; nil where it is no event with the conflict's identity.
     ///
     /// Values that took the place of others leave an event an event: then form, size and identity are all there is
-    /// to judge.
-    private static func judged(
-        _ result: FieldMerge.Result,
+    /// to validate.
+    private static func validated(
+        _ result: FieldMerge.MergeResult,
         _ conflict: ConflictCase
-    ) -> EventContent.Judged? {
+    ) -> EventContent.Validated? {
         guard result.isInPlace else {
-            return try? EventContent.judging(
+            return try? EventContent.validate(
                 result.content,
                 source: conflict.source,
                 id: conflict.eventID
@@ -290,14 +290,14 @@ package struct PolicyEngine: Sendable {
             return holds("source", conflict.source) && holds("id", conflict.eventID)
         }
         guard isIt else { return nil }
-        return EventContent.Judged(
+        return EventContent.Validated(
             content: result.content,
             digest: SHA256Digest(hashing: result.content)
         )
     }
 
     private func merged(
-        _ judged: EventContent.Judged,
+        _ content: EventContent.Validated,
         _ rule: PolicyRule,
         _ provenance: [FieldProvenance],
         _ tieBreak: String?
@@ -308,8 +308,8 @@ package struct PolicyEngine: Sendable {
             policyVersion: "",
             rule: rule.name,
             tieBreak: tieBreak,
-            content: judged.content,
-            contentDigest: judged.digest,
+            content: content.content,
+            contentDigest: content.digest,
             provenance: provenance
         )
     }
@@ -335,13 +335,13 @@ package struct PolicyEngine: Sendable {
         case .exclude: step = .decided(exclusion(rule))
         case .merge(let json):
             do throws(EventRejection) {
-                let judged = try EventContent.judging(
+                let content = try EventContent.validate(
                     json,
                     source: conflict.source,
                     id: conflict.eventID
                 )
                 let whole = FieldProvenance(pointer: "", rule: rule.name, origins: [])
-                step = .decided(merged(judged, rule, [whole], nil))
+                step = .decided(merged(content, rule, [whole], nil))
             } catch {
                 return .failed("it gave no event: \(error.message) (\(error.code))")
             }

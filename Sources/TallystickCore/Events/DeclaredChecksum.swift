@@ -13,21 +13,21 @@ struct DeclaredChecksum {
         self.keyID = keyID
     }
 
-    /// Judges the content that arrived.
-    func judge(
+    /// Evaluates the content that arrived.
+    func evaluate(
         _ content: UnsafeRawBufferPointer,
         _ digest: SHA256Digest,
         with checksummer: Checksummer
     ) -> ChecksumVerdict {
         let isKeyed = algorithm == ChecksumAlgorithm.hmacSHA256.rawValue
-        // An HMAC whose key is not named is nobody's to judge.
+        // An HMAC whose key is not named is one that nobody can evaluate.
         if isKeyed, keyID == nil { return .keyMissing }
         let key = Array((keyID ?? "").utf8)
         let stored = Hex.bytes(text) ?? []
         return stored.withUnsafeBytes { stored in
             key.withUnsafeBytes { key in
                 Array(algorithm.utf8).withUnsafeBytes { algorithm in
-                    checksummer.judge(
+                    checksummer.evaluate(
                         stored,
                         algorithm: algorithm,
                         keyID: isKeyed ? key : nil,
@@ -43,7 +43,7 @@ struct DeclaredChecksum {
     func rejection(for verdict: ChecksumVerdict) -> EventRejection? {
         switch verdict {
         case .holds: nil
-        // Only a holder of the key can judge it; it is kept with the delivery.
+        // Only a holder of the key can evaluate it; it is kept with the delivery.
         case .keyMissing: nil
         case .differs:
             EventRejection(

@@ -72,7 +72,7 @@ public struct Event: Hashable, Sendable {
     /// The payload; nil for an event without one.
     public var data: EventData?
 
-    /// Nothing is checked here: the store judges an event when it is appended.
+    /// Nothing is checked here: the store validates an event when it is appended.
     public init(
         id: String,
         source: String,
@@ -95,7 +95,7 @@ public struct Event: Hashable, Sendable {
         self.data = data
     }
 
-    /// The event in the JSON format of CloudEvents; not judged yet.
+    /// The event in the JSON format of CloudEvents; not validated yet.
     public func writeJSON(to output: inout [UInt8]) {
         output.append(contentsOf: "{\"specversion\":\"1.0\"".utf8)
         let texts: [(String, String?)] = [

@@ -62,8 +62,8 @@ package enum EventAttributes {
         strings.contains { $0.count == name.count && $0.elementsEqual(name) }
     }
 
-    /// Judges a value by the rules for its attribute.
-    static func judge(
+    /// Validates a value by the rules for its attribute.
+    static func validate(
         _ kind: Kind,
         named name: UnsafeRawBufferPointer,
         value: Int,
@@ -75,7 +75,7 @@ package enum EventAttributes {
         if kind == .data { return }
         let isExtension = kind == .extension || kind == .delivery
         if isExtension {
-            try judgeExtension(kind, node, tape.token(value, bytes))
+            try validateExtension(kind, node, tape.token(value, bytes))
             guard isString(name) else { return }
         }
         func text() -> String { String(decoding: name, as: UTF8.self) }
@@ -119,7 +119,7 @@ package enum EventAttributes {
         }
     }
 
-    private static func judgeExtension(
+    private static func validateExtension(
         _ kind: Kind,
         _ node: JSONTape.Node,
         _ token: UnsafeRawBufferPointer

@@ -386,7 +386,7 @@ package struct EventDecoder: Sendable {
             keyID: delivered("checksumkeyid", bytes)
         )
         let verdict = batch.arena.withUnsafeBytes { arena in
-            checksum.judge(
+            checksum.evaluate(
                 arena.slice(event.content),
                 event.contentDigest,
                 with: settings.checksummer

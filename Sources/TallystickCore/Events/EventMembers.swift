@@ -8,7 +8,7 @@ struct EventMembers: Sendable {
 
     private(set) var all: [Member] = []
 
-    /// Lists the members that count, and judges their names and values.
+    /// Lists the members that count, and validates their names and values.
     ///
     /// - parameter delivery: names of delivery attributes.
     mutating func collect(
@@ -34,7 +34,7 @@ struct EventMembers: Sendable {
             }
             // null is the JSON format's way to write an attribute that is not set.
             if tape.nodes[name + 1].kind != .null || text == .data {
-                try EventAttributes.judge(
+                try EventAttributes.validate(
                     text,
                     named: tape.content(name, bytes),
                     value: name + 1,

@@ -18,7 +18,7 @@ public struct SignedNote: Sendable, Hashable {
 
     /// Signs a text.
     public init(_ text: String, signedBy signers: [NoteSigner]) throws(NoteError) {
-        try Self.judge(Array(text.utf8))
+        try Self.validate(Array(text.utf8))
         guard text.utf8.last == 0x0A else {
             throw NoteError(.malformed, "a note's text ends with a line feed")
         }
@@ -41,7 +41,7 @@ public struct SignedNote: Sendable, Hashable {
 
     /// Reads a note. Its text means nothing until ``verify(with:)`` has succeeded.
     public init(parsing bytes: [UInt8]) throws(NoteError) {
-        try Self.judge(bytes)
+        try Self.validate(bytes)
         guard let note = String(validating: bytes, as: UTF8.self) else {
             throw NoteError(.malformed, "a note is UTF-8")
         }
@@ -64,7 +64,7 @@ public struct SignedNote: Sendable, Hashable {
         self.signatures = signatures
     }
 
-    private static func judge(_ bytes: [UInt8]) throws(NoteError) {
+    private static func validate(_ bytes: [UInt8]) throws(NoteError) {
         guard bytes.count <= NoteLimits.noteBytes else {
             throw NoteError(.tooLarge, "a note has at most \(NoteLimits.noteBytes) bytes")
         }

@@ -29,12 +29,12 @@ package enum Presence: Sendable, Equatable {
         }
     }
 
-    /// Judges one event at one origin.
+    /// Evaluates one event at one origin.
     ///
     /// - parameter recordedAt: when the event's first copy was recorded.
     /// - parameter window: microseconds.
     /// - parameter asOf: the run's clock.
-    package static func judge(
+    package static func evaluate(
         recordedAt: Int64,
         window: Int64,
         hasCopy: Bool,

@@ -30,7 +30,7 @@ package struct ChecksumDemands: Sendable {
     private let categories: [Int64: String]
     /// HMAC keys that were ever registered, by their ids.
     package let keys: [String: RegisteredKey]
-    /// Whether keys and settings could be read: else nothing is judged.
+    /// Whether keys and settings could be read: otherwise nothing is evaluated.
     private let isKnown: Bool
 
     /// The demands of keys and settings that cannot be read.
@@ -115,16 +115,16 @@ package struct ChecksumDemands: Sendable {
         return span.categories.contains(name)
     }
 
-    /// Judges the key of a checksum that holds as far as can be told, or that it has none.
+    /// Evaluates the key of a checksum that holds as far as can be told, or that it has none.
     ///
     /// - parameter isLate: whether it was made after its key was retired.
     /// - returns: nil where it is what was demanded.
-    package func judge(
+    package func evaluate(
         keyID: String?,
         algorithm: @autoclosure () -> String,
         isLate: (_ retiredAfter: Int64, _ retirement: Int64) -> Bool,
         isDemanded: @autoclosure () -> Bool
-    ) -> RowChecksums.Judgement? {
+    ) -> RowChecksums.Outcome? {
         guard isKnown else { return nil }
         guard let keyID else {
             guard isDemanded() else { return nil }

@@ -1,10 +1,10 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// Judges the checksums of rows of `events`, as they were recorded and as they were sealed again.
+/// Evaluates the checksums of rows of `events`, as they were recorded and as they were sealed again.
 package final class RowChecksums {
     /// What is to be said of a row.
-    package enum Judgement: Equatable {
+    package enum Outcome: Equatable {
         case holds
         /// Only a holder of the key can tell.
         case notChecked
@@ -36,24 +36,24 @@ package final class RowChecksums {
         newest = try rows.newest(after: first, through: last)
     }
 
-    /// Judges a row whose content the reader has rebuilt.
-    package func judge(_ row: some EventColumns, digest: SHA256Digest) -> Judgement {
+    /// Evaluates a row whose content the reader has rebuilt.
+    package func evaluate(_ row: some EventColumns, digest: SHA256Digest) -> Outcome {
         let again = newest.isEmpty ? nil : newest[row.int64(at: EventColumn.position)]
-        let verdict = reader.judgeChecksum(row, digest: digest, with: checksummer, newest: again)
+        let verdict = reader.evaluateChecksum(row, digest: digest, with: checksummer, newest: again)
         switch verdict {
         case .differs, .unknownAlgorithm:
             let stored = again?.bytes ?? [UInt8](row.bytes(at: EventColumn.checksum))
             return .finding("content", expected: Hex.string(stored), actual: verdict.actual)
         case .holds, .keyMissing:
-            if let finding = judgeDemand(row, again) { return finding }
+            if let finding = evaluateDemand(row, again) { return finding }
             return verdict == .holds ? .holds : .notChecked
         }
     }
 
-    private func judgeDemand(_ row: some EventColumns, _ again: StoredChecksum?) -> Judgement? {
+    private func evaluateDemand(_ row: some EventColumns, _ again: StoredChecksum?) -> Outcome? {
         guard let demands else { return nil }
         let position = row.int64(at: EventColumn.position)
-        return demands.judge(
+        return demands.evaluate(
             keyID: again.map(\.keyID) ?? row.textIfPresent(at: EventColumn.checksumKeyID),
             algorithm: again?.algorithm ?? row.text(at: EventColumn.checksumAlgorithm),
             isLate: { last, retirement in

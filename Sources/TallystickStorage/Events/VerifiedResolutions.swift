@@ -20,7 +20,7 @@ package final class VerifiedResolution: Sendable {
     /// Lower-case hexadecimal; nil where the event is excluded.
     package let checksum: String?
 
-    /// - parameter row: a row of `VerifiedResolutions.columns` that was judged.
+    /// - parameter row: a row of `VerifiedResolutions.columns` that was validated.
     fileprivate init(_ row: Statement, content: [UInt8]?, digest: SHA256Digest?) {
         resolutionID = row.int64(at: 0)
         position = row.int64(at: 2)
@@ -290,11 +290,11 @@ package final class VerifiedResolutions {
                 "its content does not have the digest stored with it"
             )
         }
-        if let content, let digest { try judge(content, digest, row, id) }
+        if let content, let digest { try validate(content, digest, row, id) }
         return VerifiedResolution(row, content: content, digest: digest)
     }
 
-    private func judge(
+    private func validate(
         _ content: [UInt8],
         _ digest: SHA256Digest,
         _ row: Statement,
@@ -306,7 +306,7 @@ package final class VerifiedResolutions {
             bytes: Hex.bytes(row.text(at: 8)) ?? [],
             auditSequence: row.int64(at: 1)
         )
-        switch content.withUnsafeBytes({ stored.judge($0, digest, with: checksummer) }) {
+        switch content.withUnsafeBytes({ stored.evaluate($0, digest, with: checksummer) }) {
         case .holds, .keyMissing: return
         case .differs, .unknownAlgorithm:
             throw Self.damaged(

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Judges what lies at a store's path before SQLite opens it.
+/// Checks what lies at a store's path before SQLite opens it.
 ///
 /// SQLite itself follows no symbolic link here (SQLITE_OPEN_NOFOLLOW, and O_NOFOLLOW for the files beside); this
 /// says what is wrong, and refuses what SQLite would take.
@@ -10,7 +10,7 @@ package enum StorePathCheck {
 
     package static let opening = "open the store"
 
-    /// - parameter operation: what is said to fail: other files than stores are judged in the same way.
+    /// - parameter operation: what is said to fail: other files than stores are checked in the same way.
     /// - throws: `noStore`, `notAStore`, `notPermitted`, `inputOutput`.
     package static func check(
         _ path: String,
@@ -18,7 +18,7 @@ package enum StorePathCheck {
         during operation: String = opening
     ) throws(StoreError) {
         do throws(StoreError) {
-            try judge(path, forWriting)
+            try validate(path, forWriting)
         } catch {
             throw StoreError(
                 error.code,
@@ -46,7 +46,7 @@ package enum StorePathCheck {
         return String(cString: found) + "/" + (parts.last ?? "")
     }
 
-    private static func judge(_ path: String, _ forWriting: Bool) throws(StoreError) {
+    private static func validate(_ path: String, _ forWriting: Bool) throws(StoreError) {
         var status = stat()
         guard lstat(path, &status) == 0 else { throw unseen(path, errno) }
         try checkKind(path, status)

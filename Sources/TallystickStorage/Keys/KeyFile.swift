@@ -2,7 +2,7 @@ import CTallystickProcess
 import Glibc
 import TallystickCore
 
-/// A file of keys: judged by the descriptor that was opened, then read, and wiped from memory once it was used.
+/// A file of keys: checked by the descriptor that was opened, then read, and wiped from memory once it was used.
 package struct KeyFile {
     package static let operation = "read the keys"
 
@@ -71,7 +71,7 @@ package struct KeyFile {
     // MARK: Judging and reading
 
     private func contents(of opened: Int32) throws(StoreError) -> [UInt8] {
-        let before = try judged(opened)
+        let before = try validatedStatus(opened)
         var bytes = [UInt8](repeating: 0, count: Int(before.st_size))
         var count = 0
         while count < bytes.count {
@@ -90,7 +90,7 @@ package struct KeyFile {
             if read == 0 { break }
             count += read
         }
-        let after = try judged(opened)
+        let after = try validatedStatus(opened)
         guard count == bytes.count, Self.isSame(before, after) else {
             KeyRing.wipe(&bytes)
             throw refused("it changed while it was read", "Try again")
@@ -98,7 +98,7 @@ package struct KeyFile {
         return bytes
     }
 
-    private func judged(_ opened: Int32) throws(StoreError) -> stat {
+    private func validatedStatus(_ opened: Int32) throws(StoreError) -> stat {
         var status = stat()
         guard fstat(opened, &status) == 0 else { throw failure(errno) }
         guard status.st_mode & S_IFMT == S_IFREG else {

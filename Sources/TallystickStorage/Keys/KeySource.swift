@@ -46,7 +46,7 @@ public enum KeySource: Sendable {
 }
 
 extension NoteSigner {
-    /// Reads a signing key's file, which is judged as a key ring's is.
+    /// Reads a signing key's file, which is checked as a key ring's is.
     ///
     /// - throws: `StoreError`: `keyRefused`, `noInput`, `badInput`.
     public static func load(from path: String) throws(StoreError) -> NoteSigner {

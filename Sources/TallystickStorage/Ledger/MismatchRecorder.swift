@@ -98,7 +98,7 @@ package struct MismatchRecorder {
     /// only a holder of the key can tell.
     package func checksumDamage(_ row: Statement, digest: SHA256Digest? = nil) -> DamagedRecord? {
         let digest = digest ?? store.reader.contentDigest
-        let verdict = store.reader.judgeChecksum(row, digest: digest, with: store.checksummer)
+        let verdict = store.reader.evaluateChecksum(row, digest: digest, with: store.checksummer)
         switch verdict {
         case .holds, .keyMissing: return nil
         case .differs, .unknownAlgorithm:

@@ -1,22 +1,22 @@
 import TallystickCore
 
-/// Judges what people say about themselves and their acts, before it enters the audit trail for ever.
+/// Validates what people say about themselves and their acts before it enters the audit trail for ever.
 package enum AuditText {
     /// Bytes of a reason.
     package static let reasonBytes = 64 << 10
 
     /// - throws: `StoreError` with `invalidArgument` for an actor or a reason that is empty, blank, too long, or
     ///   has a NUL.
-    package static func judge(
+    package static func validate(
         actor: String,
         reason: String,
         during operation: String
     ) throws(StoreError) {
-        try judge(actor, "actor", EventLimits.nameBytes, operation)
-        try judge(reason, "reason", reasonBytes, operation)
+        try validate(actor, "actor", EventLimits.nameBytes, operation)
+        try validate(reason, "reason", reasonBytes, operation)
     }
 
-    private static func judge(
+    private static func validate(
         _ text: String,
         _ name: String,
         _ limit: Int,

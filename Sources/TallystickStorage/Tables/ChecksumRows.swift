@@ -17,7 +17,7 @@ package struct StoredChecksum: Equatable {
         self.auditSequence = auditSequence
     }
 
-    package func judge(
+    package func evaluate(
         _ content: UnsafeRawBufferPointer,
         _ digest: SHA256Digest,
         with checksummer: Checksummer
@@ -25,7 +25,7 @@ package struct StoredChecksum: Equatable {
         bytes.withUnsafeBytes { bytes in
             Array(algorithm.utf8).withUnsafeBytes { algorithm in
                 Array((keyID ?? "").utf8).withUnsafeBytes { key in
-                    checksummer.judge(
+                    checksummer.evaluate(
                         bytes,
                         algorithm: algorithm,
                         keyID: keyID == nil ? nil : key,

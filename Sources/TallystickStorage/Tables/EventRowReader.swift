@@ -86,13 +86,13 @@ package final class EventRowReader {
     /// Holds the checksum of the statement's current row against the content that was rebuilt from it.
     ///
     /// - parameter newest: the one that was made last, where the event was sealed again.
-    package func judgeChecksum(
+    package func evaluateChecksum(
         _ row: some EventColumns,
         digest: SHA256Digest,
         with checksummer: Checksummer,
         newest: StoredChecksum? = nil
     ) -> ChecksumVerdict {
-        let own = checksummer.judge(
+        let own = checksummer.evaluate(
             row.bytes(at: EventColumn.checksum),
             algorithm: row.bytes(at: EventColumn.checksumAlgorithm),
             keyID: row.bytesIfPresent(at: EventColumn.checksumKeyID),
@@ -103,7 +103,7 @@ package final class EventRowReader {
         switch own {
         case .differs, .unknownAlgorithm: return own
         case .holds, .keyMissing:
-            return newest?.judge(contentBytes, digest, with: checksummer) ?? own
+            return newest?.evaluate(contentBytes, digest, with: checksummer) ?? own
         }
     }
 

@@ -228,7 +228,10 @@ struct FieldMergeTests {
         #expect(first != nil, "seed \(seed)")
         // However it was put together, it is what ingest would make of it.
         let content = try #require(first?.content)
-        #expect(try EventContent.judged(content, source: "/s", id: "1") == content, "seed \(seed)")
+        #expect(
+            try EventContent.validated(content, source: "/s", id: "1") == content,
+            "seed \(seed)"
+        )
         #expect(first?.contentDigest == SHA256Digest(hashing: content), "seed \(seed)")
     }
 

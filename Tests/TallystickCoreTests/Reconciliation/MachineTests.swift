@@ -94,7 +94,7 @@ struct MachineTests {
 
     @Test("An origin's copy is judged by what the origin delivered around the window")
     func presence() {
-        func judge(
+        func evaluate(
             _ first: Int64?,
             _ next: Int64?,
             _ last: Int64?,
@@ -103,7 +103,7 @@ struct MachineTests {
         )
             -> Presence
         {
-            Presence.judge(
+            Presence.evaluate(
                 recordedAt: 100,
                 window: 50,
                 hasCopy: copy,
@@ -111,18 +111,18 @@ struct MachineTests {
                 asOf: asOf
             )
         }
-        #expect(judge(10, 120, 160, copy: true) == .present)
-        #expect(judge(nil, nil, nil) == .notExpected)
-        #expect(judge(100, 120, 160) == .notExpected)
-        #expect(judge(120, 120, 160) == .notExpected)
-        #expect(judge(99, 120, 151) == .missing)
-        #expect(judge(10, 150, 151) == .missing)
-        #expect(judge(10, 120, 150) == .pending, "nothing after the window closed")
-        #expect(judge(10, nil, 90) == .silent)
-        #expect(judge(10, 151, 400) == .silent, "nothing while the window was open")
-        #expect(judge(10, nil, 90, asOf: 150) == .pending, "the window is open")
-        #expect(judge(10, 120, 160, asOf: 150) == .pending)
-        let far = Presence.judge(
+        #expect(evaluate(10, 120, 160, copy: true) == .present)
+        #expect(evaluate(nil, nil, nil) == .notExpected)
+        #expect(evaluate(100, 120, 160) == .notExpected)
+        #expect(evaluate(120, 120, 160) == .notExpected)
+        #expect(evaluate(99, 120, 151) == .missing)
+        #expect(evaluate(10, 150, 151) == .missing)
+        #expect(evaluate(10, 120, 150) == .pending, "nothing after the window closed")
+        #expect(evaluate(10, nil, 90) == .silent)
+        #expect(evaluate(10, 151, 400) == .silent, "nothing while the window was open")
+        #expect(evaluate(10, nil, 90, asOf: 150) == .pending, "the window is open")
+        #expect(evaluate(10, 120, 160, asOf: 150) == .pending)
+        let far = Presence.evaluate(
             recordedAt: .max - 5,
             window: 50,
             hasCopy: false,

@@ -2,32 +2,32 @@ extension EventContent {
     /// The code of a rejection of content whose source or id differ.
     package static let otherIdentity = "other_identity"
 
-    /// Judges content that somebody made, as ingest would: the canonical form of an event with that identity.
+    /// Validates content that somebody made, as ingest would: the canonical form of an event with that identity.
     ///
     /// - parameter delivery: names of the store's delivery attributes, which are no part of content.
     /// - throws: `EventRejection`; its code is ``otherIdentity`` where source or id differ.
-    package static func judged(
+    package static func validated(
         _ json: [UInt8],
         source: String,
         id: String,
         delivery: Set<String> = EventAttributes.builtInDelivery
     ) throws(EventRejection) -> [UInt8] {
-        try judging(json, source: source, id: id, delivery: delivery).content
+        try validate(json, source: source, id: id, delivery: delivery).content
     }
 
-    /// Content that was judged, and its SHA-256.
-    struct Judged {
+    /// Content that was validated, and its SHA-256.
+    struct Validated {
         var content: [UInt8]
         var digest: SHA256Digest
     }
 
-    /// Like ``judged(_:source:id:delivery:)``.
-    static func judging(
+    /// Like ``validated(_:source:id:delivery:)``.
+    static func validate(
         _ json: [UInt8],
         source: String,
         id: String,
         delivery: Set<String> = EventAttributes.builtInDelivery
-    ) throws(EventRejection) -> Judged {
+    ) throws(EventRejection) -> Validated {
         var decoder = EventDecoder(
             EventDecoderSettings(deliveryAttributes: delivery),
             expectedNames: 4
@@ -58,6 +58,6 @@ extension EventContent {
                 "the content has another source or id"
             )
         }
-        return Judged(content: content, digest: event.contentDigest)
+        return Validated(content: content, digest: event.contentDigest)
     }
 }
