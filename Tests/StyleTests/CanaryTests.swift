@@ -166,6 +166,20 @@ struct CanaryTests {
         #expect(Set(found.map(\.path)) == ["Sources/TallystickSQLite/Backup.swift"])
     }
 
+    @Test("A second command in a file, and a store that a command opens itself, are reported")
+    func commands() {
+        let tree = SourceTree([
+            "Sources/TallystickCLI/Commands/A.swift":
+                "struct A: AsyncParsableCommand {\n    struct B: TallyCommand {}\n}",
+            "Sources/TallystickCLI/Commands/C.swift":
+                "struct C: TallyCommand { let store = EventStore.open(at: path) }",
+            "Sources/TallystickCLI/Output/OpenedStore.swift": "EventStore.open(at: path)",
+        ])
+        #expect(subjects(CommandRules.perFile(in: tree)) == ["B"])
+        let found = CommandRules.openings(in: tree)
+        #expect(found.map(\.path) == ["Sources/TallystickCLI/Commands/C.swift"])
+    }
+
     @Test("A file, a function and a comment's line that are too long are reported")
     func sizes() {
         let comment = "// " + String(repeating: "é", count: SizeRules.columnsOfComment - 3)

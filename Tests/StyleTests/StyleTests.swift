@@ -75,6 +75,14 @@ struct StyleTests {
         }
     }
 
+    @Test("A file of the command line has one command, and stores are opened in one way")
+    func commands() throws {
+        let tree = try tree()
+        for violation in CommandRules.perFile(in: tree) + CommandRules.openings(in: tree) {
+            Issue.record(Comment(rawValue: violation.description))
+        }
+    }
+
     @Test("Files have at most 450 lines")
     func files() throws {
         try StyleList.check("long-files", SizeRules.files(in: tree()))

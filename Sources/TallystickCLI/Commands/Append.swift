@@ -35,36 +35,34 @@ struct Append: TallyCommand {
         let started = MonotonicClock.nanoseconds()
         let expectation = try Self.expectation(expect)
         let bytes = try SmallFile.read(file)
-        let opened = try await EventStore.open(
-            at: store,
+        return try await OpenedStore.with(
+            store,
             keys: keys.source,
-            options: waiting.command()
-        )
-        let appended: [AppendedEvent]
-        do {
-            appended = try await opened.append(json: bytes, to: stream, expecting: expectation)
-        } catch {
-            await opened.close()
-            throw error
-        }
-        await opened.close()
-        var result = Report("append", on: opened, started: started)
-        result.add("stream", .text(stream))
-        result.add(
-            "events",
-            .list(
-                appended.map {
-                    .object([
-                        ("position", .number($0.position.rawValue)),
-                        ("revision", .number($0.revision.rawValue)),
-                    ])
-                }
+            waiting.command()
+        ) { opened in
+            let appended = try await opened.append(
+                json: bytes,
+                to: stream,
+                expecting: expectation
             )
-        )
-        try result.print(report) {
-            appended.map { "position \($0.position)  revision \($0.revision)" }
+            var result = Report("append", on: opened, started: started)
+            result.add("stream", .text(stream))
+            result.add(
+                "events",
+                .list(
+                    appended.map {
+                        .object([
+                            ("position", .number($0.position.rawValue)),
+                            ("revision", .number($0.revision.rawValue)),
+                        ])
+                    }
+                )
+            )
+            try result.print(report) {
+                appended.map { "position \($0.position)  revision \($0.revision)" }
+            }
+            return Exit.done
         }
-        return Exit.done
     }
 
     static func expectation(_ text: String) throws -> AppendExpectation {

@@ -83,19 +83,14 @@ struct Compare: TallyCommand {
         options.since = try since.map { try PointInTime.parse($0, option: "--since") }
         options.until = try until.map { try PointInTime.parse($0, option: "--until") }
         options.grouping = by?.grouping
-        let opened = try await EventStore.open(at: store, options: .command(.readOnly))
-        do {
+        return try await OpenedStore.with(store, .command(.readOnly)) { opened in
             let comparisons =
                 if let list {
                     try await print(list.kind, options, opened)
                 } else {
                     try await printCounts(options, opened)
                 }
-            await opened.close()
             return comparisons.allSatisfy(\.counts.agree) ? Exit.done : Exit.differences
-        } catch {
-            await opened.close()
-            throw error
         }
     }
 

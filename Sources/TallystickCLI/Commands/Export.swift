@@ -26,26 +26,27 @@ struct Export: TallyCommand {
     var output: String?
 
     func execute() async throws -> Int32 {
-        let opened = try await EventStore.open(at: store, keys: keys.source, options: .readOnly)
-        let shared = SharedFile(try OutputFile(path: output))
-        let isArray = batch
-        let count = Counter()
-        do {
-            if isArray { try shared.file.write("[") }
-            try await opened.export(after: Position(after)) { event in
-                if isArray { try shared.file.write(count.value == 0 ? "\n" : ",\n") }
-                try shared.file.writeJSON(event)
-                if !isArray { try shared.file.write("\n") }
-                count.add()
-                return true
+        return try await OpenedStore.with(store, keys: keys.source, .readOnly) { opened in
+            let shared = SharedFile(try OutputFile(path: output))
+            let isArray = batch
+            let count = Counter()
+            do {
+                if isArray { try shared.file.write("[") }
+                try await opened.export(after: Position(after)) { event in
+                    if isArray { try shared.file.write(count.value == 0 ? "\n" : ",\n") }
+                    try shared.file.writeJSON(event)
+                    if !isArray { try shared.file.write("\n") }
+                    count.add()
+                    return true
+                }
+                if isArray { try shared.file.write("\n]\n") }
+            } catch {
+                shared.file.abandon()
+                throw error
             }
-            if isArray { try shared.file.write("\n]\n") }
-        } catch {
-            shared.file.abandon()
-            throw error
+            try shared.file.finish()
+            return Exit.done
         }
-        try shared.file.finish()
-        return Exit.done
     }
 }
 

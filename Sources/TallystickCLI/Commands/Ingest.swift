@@ -49,23 +49,17 @@ struct Ingest: TallyCommand {
         var ingest = IngestOptions()
         ingest.actor = actor ?? CurrentActor.current
         if let map { ingest.mapping = try Mappings.parse(map) }
-        let opened = try await EventStore.open(at: store, keys: keys.source, options: options)
-        let bar = progress.bar(unit: "records")
-        ingest.onProgress = { bar.update(Int64($0.outcomes.total)) }
-        let inputs = files.map { $0 == "-" ? IngestInput.standardInput : .file($0) }
-        let done: IngestReport
-        do {
-            done = try await opened.ingest(inputs, from: origin, options: ingest)
-        } catch {
+        return try await OpenedStore.with(store, keys: keys.source, options) { opened in
+            let bar = progress.bar(unit: "records")
+            ingest.onProgress = { bar.update(Int64($0.outcomes.total)) }
+            let inputs = files.map { $0 == "-" ? IngestInput.standardInput : .file($0) }
+            defer { bar.finish() }
+            let done = try await opened.ingest(inputs, from: origin, options: ingest)
             bar.finish()
-            await opened.close()
-            throw error
+            let exit = exitCode(done, failing)
+            try print(done, exit, opened, started)
+            return exit
         }
-        bar.finish()
-        await opened.close()
-        let exit = exitCode(done, failing)
-        try print(done, exit, opened, started)
-        return exit
     }
 
     private func exitCode(_ done: IngestReport, _ failing: [IngestOutcome]) -> Int32 {

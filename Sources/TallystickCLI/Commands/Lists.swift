@@ -12,25 +12,26 @@ enum Lists {
         _ rows: RowOptions,
         brief: [String] = []
     ) async throws -> Int {
-        let store = try await EventStore.open(at: path, options: .readOnly)
-        let shared = SharedRows(try rows.writer(brief: brief))
-        let count = Counter()
-        do {
-            try await store.list(
-                listing,
-                onColumns: { try shared.writer.begin($0) },
-                onRow: {
-                    try shared.writer.add($0)
-                    count.add()
-                    return true
-                }
-            )
-        } catch {
-            shared.writer.abandon()
-            throw error
+        return try await OpenedStore.with(path, .readOnly) { store in
+            let shared = SharedRows(try rows.writer(brief: brief))
+            let count = Counter()
+            do {
+                try await store.list(
+                    listing,
+                    onColumns: { try shared.writer.begin($0) },
+                    onRow: {
+                        try shared.writer.add($0)
+                        count.add()
+                        return true
+                    }
+                )
+            } catch {
+                shared.writer.abandon()
+                throw error
+            }
+            try shared.writer.end()
+            return count.value
         }
-        try shared.writer.end()
-        return count.value
     }
 
     /// The rows of a short list.

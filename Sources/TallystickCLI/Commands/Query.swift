@@ -57,30 +57,32 @@ struct Query: TallyCommand {
         limits.duration = try Durations.parse(maxTime)
         limits.rows = maxRows
         limits.memoryBytes = maxMemory << 20
-        let opened = try await EventStore.open(at: store, options: .readOnly)
-        let shared = SharedRows(try rows.writer())
-        let watch = Task.detached { await shared.endProcess(after: limits.duration) }
-        defer { watch.cancel() }
-        do {
-            try await opened.query(
-                sql,
-                parameters: try Self.parameters(parameter),
-                limits: limits,
-                onColumns: { try shared.writer.begin($0) },
-                onRow: {
-                    try shared.add($0)
-                    return true
-                }
-            )
-        } catch let error as StoreError where error.code == .limitReached {
+        let (duration, limited) = (limits.duration, limits)
+        return try await OpenedStore.with(store, .readOnly) { opened in
+            let shared = SharedRows(try rows.writer())
+            let watch = Task.detached { await shared.endProcess(after: duration) }
+            defer { watch.cancel() }
+            do {
+                try await opened.query(
+                    sql,
+                    parameters: try Self.parameters(parameter),
+                    limits: limited,
+                    onColumns: { try shared.writer.begin($0) },
+                    onRow: {
+                        try shared.add($0)
+                        return true
+                    }
+                )
+            } catch let error as StoreError where error.code == .limitReached {
+                try shared.writer.end()
+                throw error
+            } catch {
+                shared.writer.abandon()
+                throw error
+            }
             try shared.writer.end()
-            throw error
-        } catch {
-            shared.writer.abandon()
-            throw error
+            return Exit.done
         }
-        try shared.writer.end()
-        return Exit.done
     }
 
     /// `-p name value` and `-p name=value`; the name may be followed by a colon and a type.

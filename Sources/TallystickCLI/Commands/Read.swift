@@ -61,20 +61,21 @@ struct Read: TallyCommand {
         guard !follow || !backwards else {
             throw ValidationError("--follow reads forwards; leave --backwards out")
         }
-        let opened = try await EventStore.open(at: store, options: .readOnly)
-        let writer = try rows.writer(brief: Self.brief)
-        do {
-            try writer.begin(EventColumns.names(asRecorded: asRecorded))
-            let last = try await print(opened.events(reading), to: writer)
-            if follow { try await follow(reading, since: last, opened, writer) }
-        } catch {
-            guard follow, (error as? StoreError)?.code == .interrupted else {
-                writer.abandon()
-                throw error
+        return try await OpenedStore.with(store, .readOnly) { opened in
+            let writer = try rows.writer(brief: Self.brief)
+            do {
+                try writer.begin(EventColumns.names(asRecorded: asRecorded))
+                let last = try await print(opened.events(reading), to: writer)
+                if follow { try await follow(reading, since: last, opened, writer) }
+            } catch {
+                guard follow, (error as? StoreError)?.code == .interrupted else {
+                    writer.abandon()
+                    throw error
+                }
             }
+            try writer.end()
+            return Exit.done
         }
-        try writer.end()
-        return Exit.done
     }
 
     /// How far printing came.

@@ -60,29 +60,30 @@ struct Stats: TallyCommand {
 
     func execute() async throws -> Int32 {
         let started = MonotonicClock.nanoseconds()
-        let opened = try await EventStore.open(at: store, options: .command(.readOnly))
-        let milliseconds = SettingsDuration(window)?.milliseconds ?? 0
-        let stats = try await opened.statistics(window: .milliseconds(milliseconds))
-        if format == .openmetrics {
-            let file = try OutputFile(path: output)
-            try file.write(stats.openMetrics)
-            try file.finish()
+        return try await OpenedStore.with(store, .command(.readOnly)) { opened in
+            let milliseconds = SettingsDuration(window)?.milliseconds ?? 0
+            let stats = try await opened.statistics(window: .milliseconds(milliseconds))
+            if format == .openmetrics {
+                let file = try OutputFile(path: output)
+                try file.write(stats.openMetrics)
+                try file.finish()
+                return Exit.done
+            }
+            var result = Report("stats", on: opened, started: started)
+            for group in stats.groups {
+                result.add(group.name, .object(group.counts.map { ($0.name, .number($0.count)) }))
+            }
+            result.add("mismatches_by_sort", .list(stats.mismatches.map(Self.json)))
+            result.add("rate_window_seconds", .number(Double(milliseconds) / 1000))
+            result.add("mismatch_rates", .list(stats.rates.map(Self.json)))
+            let digest = contentDigest ? try await opened.contentDigest() : nil
+            if let digest { result.add("content_digest", Self.json(digest)) }
+            var options = ReportOptions()
+            options.format = format.flatMap { ReportFormat(rawValue: $0.rawValue) }
+            (options.table, options.json, options.output) = (table, json, output)
+            try result.print(options) { lines(stats, digest, opened.storeID) }
             return Exit.done
         }
-        var result = Report("stats", on: opened, started: started)
-        for group in stats.groups {
-            result.add(group.name, .object(group.counts.map { ($0.name, .number($0.count)) }))
-        }
-        result.add("mismatches_by_sort", .list(stats.mismatches.map(Self.json)))
-        result.add("rate_window_seconds", .number(Double(milliseconds) / 1000))
-        result.add("mismatch_rates", .list(stats.rates.map(Self.json)))
-        let digest = contentDigest ? try await opened.contentDigest() : nil
-        if let digest { result.add("content_digest", Self.json(digest)) }
-        var options = ReportOptions()
-        options.format = format.flatMap { ReportFormat(rawValue: $0.rawValue) }
-        (options.table, options.json, options.output) = (table, json, output)
-        try result.print(options) { lines(stats, digest, opened.storeID) }
-        return Exit.done
     }
 
     private static func json(_ count: MismatchCount) -> JSONValue {

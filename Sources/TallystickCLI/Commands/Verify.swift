@@ -101,25 +101,25 @@ struct Verify: TallyCommand {
 extension Verify {
     private func repair() async throws -> Int32 {
         let started = MonotonicClock.nanoseconds()
-        let opened = try await EventStore.open(at: store, options: waiting.applied())
-        let done = try await opened.repairDerived(
-            actor: actor ?? CurrentActor.current,
-            reason: reason ?? "repair of derived rows"
-        )
-        await opened.close()
-        var result = Report("verify", on: opened, started: started)
-        result.exit = done.after.isIntact ? Exit.done : Exit.integrity
-        result.result = done.after.isIntact ? "intact" : "differences"
-        result.add(
-            "repaired",
-            .object(done.repaired.map { ($0.table, .number($0.rows)) })
-        )
-        VerifyOutput.add(done.after, to: &result)
-        try result.print(report) {
-            done.repaired.map { "repaired  \($0.rows) rows of \($0.table)" }
-                + VerifyOutput.lines(done.after)
+        return try await OpenedStore.with(store, waiting.applied()) { opened in
+            let done = try await opened.repairDerived(
+                actor: actor ?? CurrentActor.current,
+                reason: reason ?? "repair of derived rows"
+            )
+            var result = Report("verify", on: opened, started: started)
+            result.exit = done.after.isIntact ? Exit.done : Exit.integrity
+            result.result = done.after.isIntact ? "intact" : "differences"
+            result.add(
+                "repaired",
+                .object(done.repaired.map { ($0.table, .number($0.rows)) })
+            )
+            VerifyOutput.add(done.after, to: &result)
+            try result.print(report) {
+                done.repaired.map { "repaired  \($0.rows) rows of \($0.table)" }
+                    + VerifyOutput.lines(done.after)
+            }
+            return result.exit
         }
-        return result.exit
     }
 }
 

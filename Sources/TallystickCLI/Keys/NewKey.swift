@@ -19,7 +19,17 @@ struct NewKey {
 
     func register(id: String?, replacing: Bool) async throws -> Int32 {
         let started = MonotonicClock.nanoseconds()
-        let reader = try await EventStore.open(at: request.store, options: .readOnly)
+        return try await OpenedStore.with(request.store, .readOnly) {
+            try await register(id, replacing, $0, started)
+        }
+    }
+
+    private func register(
+        _ id: String?,
+        _ replacing: Bool,
+        _ reader: EventStore,
+        _ started: UInt64
+    ) async throws -> Int32 {
         let registered = try await reader.keys().filter { $0.algorithm == .hmacSHA256 }
         let former = registered.last { $0.state == .active }
         let late = try retireLate(registered)

@@ -38,22 +38,23 @@ extension Conflicts {
         }
 
         func execute() async throws -> Int32 {
-            let opened = try await EventStore.open(at: store, options: .readOnly)
-            let comparison = try await opened.comparison(
-                of: conflict,
-                after: after,
-                limit: limit ?? ConflictComparison.standardLimit
-            )
-            guard let comparison else { throw Conflicts.unknown(conflict) }
-            guard !comparison.columns.isEmpty else {
-                return try await printFacts(of: opened)
+            return try await OpenedStore.with(store, .readOnly) { opened in
+                let comparison = try await opened.comparison(
+                    of: conflict,
+                    after: after,
+                    limit: limit ?? ConflictComparison.standardLimit
+                )
+                guard let comparison else { throw Conflicts.unknown(conflict) }
+                guard !comparison.columns.isEmpty else {
+                    return try await printFacts(of: opened)
+                }
+                let writer = try rows.writer(style: CandidateTable.style)
+                try writer.begin(["place"] + comparison.columns.map(\.title))
+                let table = try CandidateTable(comparison.columns.map(\.content))
+                try table.forEachRow(full: full) { try writer.add($0) }
+                try writer.end()
+                return say(whatIsLeftOf: comparison)
             }
-            let writer = try rows.writer(style: CandidateTable.style)
-            try writer.begin(["place"] + comparison.columns.map(\.title))
-            let table = try CandidateTable(comparison.columns.map(\.content))
-            try table.forEachRow(full: full) { try writer.add($0) }
-            try writer.end()
-            return say(whatIsLeftOf: comparison)
         }
 
         /// Says which candidates are not shown; where nobody asked for less, the answer is incomplete.

@@ -104,24 +104,23 @@ extension Replay {
             if to != nil { return try await stream(options, bar) }
             let command = exec.map { CommandSink($0) }
             let work = try command == nil ? SmallFile.read(projection ?? "") : []
-            let opened = try await EventStore.open(at: store, options: waiting.applied())
-            let done: ReplayOutcome
-            do {
-                done = try await run(opened, options, work, command)
-            } catch {
+            return try await OpenedStore.with(store, waiting.applied()) { opened in
+                let done: ReplayOutcome
+                do {
+                    done = try await run(opened, options, work, command)
+                } catch {
+                    bar.finish()
+                    throw error
+                }
                 bar.finish()
-                await opened.close()
-                throw error
+                let exit = exitCode(done)
+                if let reason = done.reason { Terminal.note("tally replay: halted: \(reason)") }
+                if done.status == .paused, !follow {
+                    Terminal.note("tally replay: stopped; run the same command to go on")
+                }
+                try ReplayReport.print(done, opened, exit, started, report, command: command)
+                return exit
             }
-            bar.finish()
-            await opened.close()
-            let exit = exitCode(done)
-            if let reason = done.reason { Terminal.note("tally replay: halted: \(reason)") }
-            if done.status == .paused, !follow {
-                Terminal.note("tally replay: stopped; run the same command to go on")
-            }
-            try ReplayReport.print(done, opened, exit, started, report, command: command)
-            return exit
         }
 
         private func run(
@@ -151,29 +150,30 @@ extension Replay {
 
         /// Writes the log to standard output, and at the end says where to go on.
         private func stream(_ options: ReplayOptions, _ bar: ProgressBar) async throws -> Int32 {
-            let opened = try await EventStore.open(at: store, options: .readOnly)
-            let sink = LineSink(try OutputFile(path: nil), isLive: follow)
-            let start = after.flatMap { ReplayCursor($0) } ?? ReplayCursor()
-            let end: ReplayCursor
-            do {
-                end = try await opened.replay(
-                    into: sink,
-                    after: start,
-                    options: options,
-                    follows: follow
-                )
-                try sink.finish()
-                bar.finish()
-                if let hold = end.hold { Terminal.note("tally replay: halted: \(hold)") }
-                Terminal.note("tally replay: continue with --after \(end)")
-            } catch {
-                try sink.finish()
-                bar.finish()
-                Terminal.note("tally replay: continue with --after \(sink.last ?? start)")
-                throw error
+            return try await OpenedStore.with(store, .readOnly) { opened in
+                let sink = LineSink(try OutputFile(path: nil), isLive: follow)
+                let start = after.flatMap { ReplayCursor($0) } ?? ReplayCursor()
+                let end: ReplayCursor
+                do {
+                    end = try await opened.replay(
+                        into: sink,
+                        after: start,
+                        options: options,
+                        follows: follow
+                    )
+                    try sink.finish()
+                    bar.finish()
+                    if let hold = end.hold { Terminal.note("tally replay: halted: \(hold)") }
+                    Terminal.note("tally replay: continue with --after \(end)")
+                } catch {
+                    try sink.finish()
+                    bar.finish()
+                    Terminal.note("tally replay: continue with --after \(sink.last ?? start)")
+                    throw error
+                }
+                if follow { return Exit.done }
+                return end.hold != nil || Task.isCancelled ? Exit.incomplete : Exit.done
             }
-            if follow { return Exit.done }
-            return end.hold != nil || Task.isCancelled ? Exit.incomplete : Exit.done
         }
     }
 }

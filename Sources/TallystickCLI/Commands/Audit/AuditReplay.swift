@@ -21,24 +21,25 @@ extension Audit {
 
         func execute() async throws -> Int32 {
             let started = MonotonicClock.nanoseconds()
-            let opened = try await EventStore.open(at: store, options: .command(.readOnly))
-            let bar = progress.bar(unit: "decisions")
-            let done = try await opened.replayAudit { bar.update($0, of: $1) }
-            bar.finish()
-            var result = Report("audit replay", on: opened, started: started)
-            result.exit = done.driftCount > 0 ? Exit.differences : Exit.done
-            result.result = done.driftCount > 0 ? "differences" : "no drift"
-            result.add(
-                "decisions",
-                .object([
-                    ("derived", .number(done.derived)), ("manual", .number(done.manual)),
-                    ("not_derivable", .number(done.notDerivable)),
-                ])
-            )
-            result.add("drifts", .list(done.drifts.map(Self.drift)))
-            result.add("drift_count", .number(done.driftCount))
-            try result.print(report) { Self.lines(done) }
-            return result.exit
+            return try await OpenedStore.with(store, .command(.readOnly)) { opened in
+                let bar = progress.bar(unit: "decisions")
+                let done = try await opened.replayAudit { bar.update($0, of: $1) }
+                bar.finish()
+                var result = Report("audit replay", on: opened, started: started)
+                result.exit = done.driftCount > 0 ? Exit.differences : Exit.done
+                result.result = done.driftCount > 0 ? "differences" : "no drift"
+                result.add(
+                    "decisions",
+                    .object([
+                        ("derived", .number(done.derived)), ("manual", .number(done.manual)),
+                        ("not_derivable", .number(done.notDerivable)),
+                    ])
+                )
+                result.add("drifts", .list(done.drifts.map(Self.drift)))
+                result.add("drift_count", .number(done.driftCount))
+                try result.print(report) { Self.lines(done) }
+                return result.exit
+            }
         }
 
         private static func drift(_ drift: AuditReplayReport.Drift) -> JSONValue {
