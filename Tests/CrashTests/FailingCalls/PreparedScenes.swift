@@ -59,13 +59,18 @@ struct PreparedScenes {
         """
     }
 
-    /// No copy is late within the hours of a complete run: what a command finds does not depend on when it runs.
-    private static let settings = """
-        {"origins": {"a": {"priority": 1}, "b": {"priority": 2}},
-         "categories": {"system": {"policy": "p", "window": "36500d"}},
-         "policies": {"p": {"chain": [
-            {"use": "field_merge", "fields": {"/n": "max"}, "otherwise": "next"}, {"use": "manual"}]}}}
-        """
+    /// No copy is late within the hours of a complete run, in no category: what a command finds, and how many events
+    /// it looks at, does not depend on when it runs.
+    private static let settings: String = {
+        let others = ["critical", "performance", "user_activity", "debug"]
+            .map { "\"\($0)\": {\"window\": \"36500d\"}" }.joined(separator: ", ")
+        return """
+            {"origins": {"a": {"priority": 1}, "b": {"priority": 2}},
+             "categories": {"system": {"policy": "p", "window": "36500d"}, \(others)},
+             "policies": {"p": {"chain": [
+                {"use": "field_merge", "fields": {"/n": "max"}, "otherwise": "next"}, {"use": "manual"}]}}}
+            """
+    }()
 
     private func writeFiles(_ scene: Workload.Scene) throws {
         let folder = path(scene)
