@@ -5,7 +5,7 @@ import TallystickTestKit
 import Testing
 
 // README: begin
-/// What each customer has ordered, in a table of the store.
+/// Totals the orders of each customer in a table of the store.
 struct OrderTotals: Projection {
     let version: Int64 = 1
     let types = ["order.placed"]
@@ -27,7 +27,7 @@ struct OrderTotals: Projection {
     }
 }
 
-/// The store of the first run, or of the runs before.
+/// Creates the store on the first run and opens it on later ones.
 func openStore(at path: String) async throws -> EventStore {
     do {
         return try await EventStore.create(at: path)
