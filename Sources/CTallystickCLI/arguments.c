@@ -1,7 +1,7 @@
 #include <stddef.h>
 
-// Swift reads the arguments of a program from /proc/self/cmdline, and has none where /proc is not mounted. glibc hands
-// them to constructors, and Swift takes them from there (stdlib/public/stubs/CommandLine.cpp).
+// Swift reads a program's arguments from /proc/self/cmdline, and has none if /proc is not mounted. glibc passes
+// them to constructors, and Swift uses these variables (stdlib/public/stubs/CommandLine.cpp).
 
 extern void _swift_stdlib_overrideUnsafeArgvArgc(char **arguments, int count);
 

@@ -1,8 +1,9 @@
 // Runs the jobs of Swift's global executor.
 //
-// The runtime's own executor is libdispatch's. It traps where it gets no file descriptor (epoll_create1, eventfd) or
-// finds no /proc, and waits for ever where it gets no thread: a program that is short of them is to say so, and to
-// end. The runtime asks these hooks first (swift/ABI/Executor.h, stdlib/public/Concurrency/GlobalExecutor.cpp).
+// The runtime's own executor is libdispatch's. It traps if it cannot get a file descriptor (epoll_create1,
+// eventfd) or find /proc, and hangs if it cannot get a thread, but a program that lacks these should report that
+// and exit. The runtime calls these hooks first (swift/ABI/Executor.h,
+// stdlib/public/Concurrency/GlobalExecutor.cpp).
 
 #define _GNU_SOURCE
 #include "CTallystickCLI.h"
@@ -30,15 +31,15 @@ extern SWIFT void (*swift_task_enqueueGlobalWithDelay_hook)(
     unsigned long long, Job *, EnqueueAfter);
 extern SWIFT void (*swift_task_enqueueGlobalWithDeadline_hook)(
     long long, long long, long long, long long, int, Job *, EnqueueAt);
-/// The executor is two words: none for the global one.
+/// An executor is two words; both are zero for the global one.
 extern SWIFT void swift_job_run(Job *, void *identity, uintptr_t implementation);
 
 enum {
-    /// One may wait for slow output while another goes on.
+    /// One thread may wait for slow output while another continues.
     threads = 2,
-    /// As much as the first thread of a program usually has.
+    /// The usual stack size of a program's main thread.
     stack_bytes = 8 << 20,
-    /// The runtime's number for ContinuousClock, which counts time asleep.
+    /// The runtime's number for ContinuousClock, which includes time asleep.
     continuous_clock = 1,
 };
 
@@ -46,7 +47,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed;
 static Job *first;
 static Job *last;
-/// In order of when they are due.
+/// Ordered by due time.
 static Job *delayed;
 
 static uint64_t now(clockid_t clock) {
@@ -93,7 +94,7 @@ static SWIFT void enqueue_with_deadline(
     enqueue_at(now(CLOCK_MONOTONIC) + (due > there ? due - there : 0), job);
 }
 
-/// The job that is next, waited for; the caller holds `mutex`.
+/// Waits for the next job. The caller must hold `mutex`.
 static Job *take(void) {
     for (;;) {
         if (delayed && delayed->due <= now(CLOCK_MONOTONIC)) {

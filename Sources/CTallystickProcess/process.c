@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 int tally_turn_dumps_off(void) {
-    // prctl takes a variable list of arguments, which Swift cannot call.
+    // prctl is variadic, so Swift cannot call it.
     const struct rlimit none = {0, 0};
     int limited = setrlimit(RLIMIT_CORE, &none);
     int hidden = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -24,7 +24,7 @@ int tally_dumps_are_off(void) {
 
 int tally_rename_new(const char *from, const char *to) {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
-    // Some file systems cannot rename without replacing: there a second name does, and the first one goes.
+    // Some file systems cannot rename without replacing: create a second link and remove the first one instead.
     if (errno != EINVAL && errno != ENOSYS) return -1;
     if (link(from, to) != 0) return -1;
     return unlink(from);

@@ -7,7 +7,7 @@
 #include <sqlite3.h>
 
 // A layer over the default VFS (sqlite.org/vfs.html) that fails one read of one file on request, and passes every
-// other call on.
+// other call through.
 
 typedef struct {
     sqlite3_file base;

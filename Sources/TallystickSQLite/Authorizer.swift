@@ -1,30 +1,30 @@
 import CTallystickSQLite
 
-/// Decides what statements may do, for the whole life of a connection.
+/// Controls what statements may do, for the whole life of a connection.
 ///
-/// One authorizer stays set, because setting one expires every prepared statement; what it allows depends
-/// on the phase, which is set around each prepare and each step (a schema change makes SQLite prepare
-/// again inside a step). Actions inside views and triggers are authorized by what they touch.
+/// One authorizer stays set, because setting one expires every prepared statement. What it allows depends on the
+/// phase, which is set around each prepare and each step (after a schema change, SQLite prepares again inside a
+/// step). Actions inside views and triggers are checked against the tables that they touch.
 public final class Authorizer {
-    /// What is going on.
+    /// The kind of statement being prepared or run.
     public enum Phase {
         /// The store's own statements: everything is allowed.
         case store
-        /// Statements of a projection: they may use tables whose names `owns` accepts, read what `reads` accepts, and
-        /// nothing else. The column is empty where a table is named but none of its columns is.
+        /// Statements of a projection: they may use tables whose names `owns` accepts, read what `reads` accepts,
+        /// and nothing else. The column is empty if a statement names a table but none of its columns.
         case projection(
             owns: (String) -> Bool,
             reads: (_ table: String, _ column: String) -> Bool,
             mayDefine: Bool
         )
-        /// Statements of a person: they may read the columns of tables that `reads` accepts, and nothing
-        /// else. Virtual tables of SQLite itself are tables, too. The column is empty where a table is named
-        /// but none of its columns is; such a table may be one that the statement defines itself.
+        /// Statements by a user: they may read the columns of tables that `reads` accepts, and nothing else.
+        /// SQLite's own virtual tables count as tables. The column is empty if a statement names a table but none
+        /// of its columns; such a table may be one that the statement itself defines.
         case query(reads: (_ table: String, _ column: String) -> Bool)
     }
 
     public private(set) var phase = Phase.store
-    /// What was refused last, in words, since the phase began.
+    /// Description of the last refusal since the phase began.
     public private(set) var denial: String?
 
     public init() {}
@@ -131,7 +131,7 @@ public final class Authorizer {
     }
 }
 
-/// Functions that statements of others may call: an allow list, because later releases of SQLite add more.
+/// Functions that foreign statements may call: an allow list, because later releases of SQLite add more.
 enum Functions {
     private static let deterministic: Set<String> = [
         "abs", "char", "coalesce", "format", "glob", "hex", "ifnull", "iif", "instr", "length",
@@ -151,7 +151,7 @@ enum Functions {
         "trunc",
     ]
 
-    /// A projection must give the same result whenever it runs: no clock, no chance.
+    /// A projection must give the same result whenever it runs: no clock, no randomness.
     static let projection = deterministic
 
     static let query = deterministic.union([
@@ -161,11 +161,11 @@ enum Functions {
 }
 
 extension Connection {
-    /// Sets the connection's authorizer, once and for its life; the connection keeps it alive.
+    /// Sets the connection's authorizer, once and for all; the connection keeps it alive.
     public func install(_ authorizer: Authorizer) throws(SQLiteError) {
         keepAlive(authorizer)
-        // The first use of a table-valued function on a connection asks for UPDATE of the schema's table,
-        // which no phase of others allows: their first use is ours.
+        // The first use of a table-valued function on a connection requires UPDATE on the schema table, which
+        // foreign phases do not allow, so we make that first use ourselves.
         _ = try prepare("SELECT 1 FROM json_each('[]'), json_tree('[]')")
         sqlite3_set_authorizer(
             handle,

@@ -1,13 +1,13 @@
 import CTallystickSQLite
 
 extension Connection {
-    /// Copies the whole database to an empty one, as of one moment, and leaves the copy without a
-    /// write-ahead log.
+    /// Copies the whole database, as of one moment, to an empty one, and leaves the copy without a write-ahead
+    /// log.
     ///
-    /// Other connections may go on reading and writing the source.
+    /// Other connections may keep reading and writing the source.
     ///
-    /// - parameter onProgress: pages left, and all pages; false stops the copy.
-    /// - throws: `SQLiteError` with operation "backup"; code `interrupt` when it was stopped.
+    /// - parameter onProgress: pages left, and all pages; return false to stop the copy.
+    /// - throws: `SQLiteError` with operation "backup"; its code is `interrupt` if the copy was stopped.
     public func backUp(
         to destination: Connection,
         onProgress: (Int, Int) -> Bool = { _, _ in true }

@@ -1,7 +1,7 @@
 /// Writes a database's log back while every other writer is kept out.
 ///
 /// SQLite before 3.51.3 can corrupt a database when one connection checkpoints while another commits and resets
-/// the log (sqlite.org/wal.html#walresetbug): so a second connection of ours holds the write lock meanwhile.
+/// the log (sqlite.org/wal.html#walresetbug), so a second connection of ours holds the write lock meanwhile.
 public struct Checkpointer {
     private let connection: Connection
     private let lockConnection: Connection
@@ -12,24 +12,24 @@ public struct Checkpointer {
         self.lockConnection = lockConnection
     }
 
-    /// Has a checkpoint not wait for other writers, from now on.
+    /// Makes checkpoints stop waiting for other writers from now on.
     public func stopWaiting() {
         for connection in [connection, lockConnection] {
             connection.setBusyTimeout(milliseconds: 0)
         }
     }
 
-    /// What a checkpoint reached.
+    /// The result of a checkpoint.
     public struct Progress: Sendable {
         /// Pages in the log.
         public let frames: Int64
-        /// Pages of the log that are in the database now; fewer where readers need older pages.
+        /// Pages of the log that are now in the database; fewer if readers need older pages.
         public let written: Int64
         public var isComplete: Bool { frames == written }
     }
 
-    /// - returns: nil where there is no log.
-    /// - throws: `SQLiteError`: busy, or what the disk says. Nothing is lost: the log is complete.
+    /// - returns: nil if there is no log.
+    /// - throws: `SQLiteError`: busy, or a disk error. Nothing is lost: the log is complete.
     public func run() throws -> Progress? {
         try lockConnection.holdWriteLock {
             do {
@@ -43,7 +43,7 @@ public struct Checkpointer {
                 try checkpoint.reset()
                 return progress.flatMap { $0.frames < 0 ? nil : $0 }
             } catch {
-                // The sync may have been the log's.
+                // The failed sync may have been that of the log.
                 connection.distrustLog()
                 throw error
             }

@@ -1,13 +1,13 @@
 import CTallystickSQLite
 import Glibc
 
-/// A connection to one database. It has one owner and is not Sendable.
+/// A connection to one database. It has a single owner and is not Sendable.
 public final class Connection {
     /// How a connection opens its file.
     public enum Mode: Sendable {
         case readOnly
         case readWrite
-        /// Creates the file, readable and writable by its owner only; fails when there is one.
+        /// Creates the file, readable and writable only by its owner; fails if it exists.
         case create
     }
 
@@ -18,7 +18,7 @@ public final class Connection {
     public var walFrames: Int32 { frames.count }
     let frames = FrameCount()
     var schemaWatch: SchemaWatch?
-    /// Asked while statements run; set once.
+    /// Polled while statements run; set once.
     var guardian: ProgressGuard?
     /// Objects that SQLite holds pointers to.
     private var kept: [AnyObject] = []
@@ -29,7 +29,7 @@ public final class Connection {
         var hasGrown = false
     }
 
-    /// What a connection that writes to a database in WAL mode watches over.
+    /// What a connection that writes to a database in WAL mode watches.
     struct LogProtection {
         let files: HeldFiles
         let durability: WALDurability
@@ -39,11 +39,11 @@ public final class Connection {
     private var fileLock: SharedFileLock?
     var isWriting = false
 
-    /// Opens a database with the settings that every connection of ours has.
+    /// Opens a database with the settings common to all our connections.
     ///
     /// - parameters:
     ///   - firesTriggers: whether triggers run for this connection's own writes.
-    ///   - checkpointsOnClose: whether the connection, where it is the last one, writes the log back and deletes it:
+    ///   - checkpointsOnClose: whether the connection, if it is the last one, writes the log back and deletes it:
     ///     only for files that no other process can know.
     /// - throws: `SQLiteError` with operation "open" or "configure".
     public init(
@@ -91,8 +91,8 @@ public final class Connection {
         try execute("PRAGMA mmap_size = 0")
         try execute("PRAGMA wal_autocheckpoint = 0")
         try execute("PRAGMA synchronous = FULL")
-        // After wal_autocheckpoint, which removes any hook.
-        // The hook lives as long as the connection, which keeps `frames` alive.
+        // After wal_autocheckpoint, which removes any hook. The hook lives as long as the connection, which keeps
+        // `frames` alive.
         sqlite3_wal_hook(
             handle,
             { context, _, _, count in
@@ -106,15 +106,15 @@ public final class Connection {
         )
     }
 
-    // `fileLock` goes after this: it is what keeps the file's descriptor from being closed too early.
+    // `fileLock` is released after this: it keeps the file's descriptor from being closed too early.
     deinit { sqlite3_close_v2(handle) }
 
-    /// How long a call waits for a lock of another connection, from now on.
+    /// Sets how long a call waits for another connection's lock.
     public func setBusyTimeout(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
 
     func keepAlive(_ object: AnyObject) { kept.append(object) }
 
-    /// Runs statements that return nothing of interest.
+    /// Runs statements whose rows are of no interest.
     public func execute(_ sql: String) throws(SQLiteError) {
         let code = sqlite3_exec(handle, sql, nil, nil, nil)
         guard code == SQLITE_OK else { throw failure(code, "execute", sql: sql) }
@@ -122,14 +122,12 @@ public final class Connection {
 
     // MARK: The log
 
-    /// Keeps other processes from deleting the log of this database, which is in WAL mode, as long as the
-    /// connection is open, also where this process loses SQLite's locks.
+    /// Keeps other processes from deleting the log of this database, which is in WAL mode, while the connection is
+    /// open, even if this process loses SQLite's locks.
     ///
-    /// - throws: `SQLiteError` where the file cannot be opened once more.
-    public func holdFile() throws(SQLiteError) { _ = try heldFile() }
-
-    private func heldFile() throws(SQLiteError) -> SharedFileLock {
-        if let fileLock { return fileLock }
+    /// - throws: `SQLiteError` if the file cannot be opened a second time.
+    public func holdFile() throws(SQLiteError) {
+        guard fileLock == nil else { return }
         do {
             let lock = try SharedFileLock(fullPath)
             fileLock = lock
@@ -144,15 +142,15 @@ public final class Connection {
         }
     }
 
-    /// Has each immediate transaction make sure, when it begins and when it was committed, that database and log
-    /// are the files that this connection has open, and that what it is on top of reaches the disk with it.
-    public func protectLog() throws { try protectLog(knowing: heldFile().knowledge) }
-
-    /// - parameter knowledge: what is known of the log; another than the process's own stands for another process.
-    func protectLog(knowing knowledge: WALDurability.Knowledge) throws {
+    /// Makes each immediate transaction check, when it begins and after its commit, that database and log are the
+    /// files that this connection has open, and that everything before its own frames reaches the disk too.
+    ///
+    /// - parameter other: a connection of the same owner to the same database, which then shares this one's
+    ///   knowledge of the log.
+    public func protectLog(with other: Connection? = nil) throws {
         try holdFile()
         protection = try read {
-            // The first row that is read opens the log.
+            // Reading the first row opens the log.
             try prepare("SELECT count(*) FROM sqlite_schema").run()
             return LogProtection(
                 files: try HeldFiles(of: self),
@@ -161,15 +159,15 @@ public final class Connection {
         }
     }
 
-    /// Has the next transaction write the log's pages again: a sync of the log has failed.
+    /// Makes the next transaction rewrite the log's pages: a sync of the log has failed.
     func distrustLog() { protection?.durability.distrust() }
 
-    /// The database's path from the root on, as SQLite opened it.
+    /// The database's absolute path, as SQLite opened it.
     var fullPath: String { sqlite3_db_filename(handle, "main").map { String(cString: $0) } ?? path }
 
-    /// Has the schema checked now, and whenever `begin` finds it changed.
-    public func watchSchema(_ validate: @escaping (Connection) throws -> Void) throws {
-        let watch = SchemaWatch(validate)
+    /// Checks the schema now, and whenever `begin` finds it changed.
+    public func watchSchema(_ judge: @escaping (Connection) throws -> Void) throws {
+        let watch = SchemaWatch(judge)
         try watch.check(self)
         schemaWatch = watch
     }
@@ -179,7 +177,7 @@ public final class Connection {
         try prepare(sql, isOwned: false)
     }
 
-    /// - parameter isOwned: whether this connection keeps the statement, which then does not keep it.
+    /// - parameter isOwned: whether this connection owns the statement, which then does not retain the connection.
     private func prepare(_ sql: String, isOwned: Bool) throws(SQLiteError) -> Statement {
         var prepared: OpaquePointer?
         let code = sqlite3_prepare_v3(
@@ -194,9 +192,9 @@ public final class Connection {
         return Statement(handle: prepared, sql: sql, connection: self, isOwned: isOwned)
     }
 
-    /// Prepares one statement of somebody else's text, which must hold no other.
+    /// Prepares one foreign statement; the text must contain no other.
     ///
-    /// - throws: `SQLiteError`; operation "count" where the text holds no statement, or several.
+    /// - throws: `SQLiteError`; operation "count" if the text contains no statement, or several.
     public func prepareOnly(_ sql: String) throws(SQLiteError) -> Statement {
         var prepared: OpaquePointer?
         var rest: String?
@@ -242,7 +240,7 @@ public final class Connection {
         return statement
     }
 
-    /// Whether text holds more than white space, comments and semicolons.
+    /// Whether text contains more than white space, comments and semicolons.
     private func holdsStatement(_ text: String) throws(SQLiteError) -> Bool {
         var rest = text.drop { $0.isWhitespace || $0 == ";" }
         while rest.hasPrefix("--") || rest.hasPrefix("/*") {
@@ -267,13 +265,13 @@ public final class Connection {
 
     /// Whether no transaction is open.
     public var isAutocommit: Bool { sqlite3_get_autocommit(handle) != 0 }
-    /// Rows that the last statement changed.
+    /// Rows changed by the last statement.
     public var changes: Int64 { sqlite3_changes64(handle) }
     /// Rows changed since the connection was opened.
     public var totalChanges: Int64 { sqlite3_total_changes64(handle) }
 
-    /// The error number of a read of the database or its log that failed last, where SQLite would take it for damage:
-    /// statements report SQLITE_CORRUPT for a page that the disk did not give (SQLITE_IOERR_CORRUPTFS).
+    /// The error number of the last failed read of the database or its log, where SQLite would report damage:
+    /// statements report SQLITE_CORRUPT for a page that the disk failed to read (SQLITE_IOERR_CORRUPTFS).
     private var failedRead: Int32? {
         for which in [SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER] {
             var number: Int32 = 0
@@ -311,7 +309,7 @@ public final class Connection {
             operation: operation,
             sql: sql,
             offset: offset < 0 ? nil : Int(offset),
-            // SQLite keeps the number of an earlier failure until there is another one.
+            // SQLite keeps the number of an earlier failure until another one occurs.
             systemNumber: isOfSystem ? sqlite3_system_errno(handle) : 0
         )
     }

@@ -1,18 +1,18 @@
 import CTallystickSQLite
 
-/// The kinds of failure that callers tell apart: every result code of SQLite has one.
+/// The kinds of failure that callers distinguish: every result code of SQLite has one.
 public enum FailureKind: Sendable, Equatable, CaseIterable {
     /// Another connection is in the way; the same call can succeed later.
     case busy
-    /// The memory is used up.
+    /// Memory ran out.
     case outOfMemory
     /// The operating system failed to read, write, sync, lock or map.
     case inputOutput
     /// The disk, or a quota, is full.
     case diskFull
-    /// The file, or one beside it, cannot be opened; `SQLiteError.systemNumber` says why.
+    /// The file, or one next to it, cannot be opened; `SQLiteError.systemNumber` says why.
     case cannotOpen
-    /// The file, or its folder, may not be written to, or not as this connection was opened.
+    /// The file or its folder is not writable, or was opened read-only by this connection.
     case notPermitted
     /// The file was moved, replaced or deleted while it was open.
     case moved
@@ -24,33 +24,33 @@ public enum FailureKind: Sendable, Equatable, CaseIterable {
     case interrupted
     /// A value or a statement is larger than the connection's limits.
     case tooBig
-    /// A row violates a constraint, or a value does not have the type that its place demands.
+    /// A row violates a constraint, or a value has the wrong type for its column.
     case constraint
     /// The authorizer refuses the statement.
     case denied
-    /// The statement is not valid, or failed for a reason that lies in it or in the values it reads.
+    /// The statement is not valid, or failed because of its text or of the values it reads.
     case statement
-    /// SQLite was called wrongly, or contradicts its documentation.
+    /// SQLite was misused, or contradicts its documentation.
     case misuse
     /// Not a failure.
     case none
 
-    /// The one table of what a result code means (sqlite.org/rescode.html). An extended code that is not named
-    /// here is classified by its primary code, and a primary code that is not, by a later SQLite, is `misuse`.
+    /// The only table of the meaning of result codes (sqlite.org/rescode.html). An extended code that is not
+    /// listed is classified by its primary code; an unlisted primary code, from a later SQLite, is `misuse`.
     init(_ code: ResultCode) {
         self = Self.extended(code.rawValue) ?? Self.primary(code.primary.rawValue)
     }
 
-    /// Extended codes that say another thing than their primary code.
+    /// Extended codes whose meaning differs from that of their primary code.
     private static func extended(_ code: Int32) -> FailureKind? {
         switch code {
-        // SQLITE_IOERR_NOMEM: memory ran out, and nothing is wrong with the disk.
+        // SQLITE_IOERR_NOMEM: memory ran out; the disk is fine.
         case SQLITE_IOERR | 12 << 8: .outOfMemory
         // SQLITE_IOERR_BLOCKED: a lock was not granted.
         case SQLITE_IOERR | 11 << 8: .busy
         // SQLITE_READONLY_DBMOVED.
         case SQLITE_READONLY | 4 << 8: .moved
-        // SQLITE_ABORT_ROLLBACK: the transaction was taken back under a statement, because another one failed.
+        // SQLITE_ABORT_ROLLBACK: another statement failed and rolled back the transaction of this one.
         case SQLITE_ABORT | 2 << 8: .inputOutput
         // SQLITE_CANTOPEN_NOTEMPDIR: there is no folder for temporary files.
         case SQLITE_CANTOPEN | 1 << 8: .inputOutput
@@ -63,11 +63,11 @@ public enum FailureKind: Sendable, Equatable, CaseIterable {
     private static func primary(_ code: Int32) -> FailureKind {
         switch code {
         case SQLITE_OK, SQLITE_ROW, SQLITE_DONE, SQLITE_NOTICE, SQLITE_WARNING: .none
-        // SQLITE_PROTOCOL: the log could not be locked in many attempts. SQLITE_SCHEMA: others changed the schema
-        // whenever the statement was prepared.
+        // SQLITE_PROTOCOL: many attempts to lock the log failed. SQLITE_SCHEMA: the schema changed each time the
+        // statement was prepared.
         case SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL, SQLITE_SCHEMA: .busy
         case SQLITE_NOMEM: .outOfMemory
-        // SQLITE_NOLFS: the operating system has no files of this size.
+        // SQLITE_NOLFS: the operating system does not support files of this size.
         case SQLITE_IOERR, SQLITE_NOLFS: .inputOutput
         case SQLITE_FULL: .diskFull
         case SQLITE_CANTOPEN: .cannotOpen

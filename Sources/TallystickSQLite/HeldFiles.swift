@@ -1,10 +1,10 @@
 import CTallystickSQLite
 import Glibc
 
-/// Tells whether the database and its write-ahead log are still the files at their paths.
+/// Checks whether the database and its write-ahead log are still the files at their paths.
 ///
-/// Where a process has lost its locks, another one may have deleted the log: SQLite writes on into the deleted
-/// file, and what it acknowledges is gone.
+/// If a process has lost its locks, another one may have deleted the log: SQLite keeps writing to the deleted
+/// file, and acknowledged data is lost.
 final class HeldFiles {
     private let log: String
     private let device: UInt
@@ -42,8 +42,8 @@ final class HeldFiles {
 }
 
 extension Connection {
-    /// Whether the file at the database's path is not the one that this connection has open: it was deleted or
-    /// replaced.
+    /// Whether the file at the database's path is not the one that this connection has open, because that one was
+    /// deleted or replaced.
     public var hasMoved: Bool {
         var hasMoved: Int32 = 0
         let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &hasMoved)

@@ -1,13 +1,13 @@
 import CTallystickSQLite
 import Glibc
 
-/// Stops a connection's statements at a deadline, or when it is asked to.
+/// Stops a connection's statements at a deadline, or on request.
 public final class ProgressGuard {
     /// When running statements stop: monotonic nanoseconds; nil for never.
     public var deadline: UInt64? {
         didSet { isTimeUsedUp = false }
     }
-    /// Asked now and then; true stops the running statement.
+    /// Polled periodically; true stops the running statement.
     public var isCancelled: () -> Bool = { false }
     /// Whether the deadline stopped a statement.
     public private(set) var isTimeUsedUp = false
@@ -35,11 +35,11 @@ public enum SchemaLimits {
     public static let objects = 10_000
 }
 
-/// Counts the steps in which SQLite reads a schema, before anything of it can be asked.
+/// Counts the steps that SQLite takes to read a schema, before the schema can be queried.
 private final class SchemaReading {
     /// Steps of SQLite's virtual machine for each object.
     private static let stepsEach = 8
-    /// Steps between two looks at how many there were.
+    /// Steps between two checks of the count.
     static let stepsBetween: Int32 = 1000
     private var looks = 0
 
@@ -50,7 +50,7 @@ private final class SchemaReading {
 }
 
 extension Connection {
-    /// Has SQLite read the schema, and stops it where there is too much of it.
+    /// Makes SQLite read the schema, and stops it if the schema is too large.
     ///
     /// - throws: `SQLiteError` with code `tooBig`.
     func loadSchema() throws(SQLiteError) {
@@ -67,12 +67,12 @@ extension Connection {
             context.toOpaque()
         )
         defer {
-            // `reading` lives up to here.
+            // Keeps `reading` alive up to here.
             withExtendedLifetime(reading) { restoreProgressHandler() }
         }
         do {
             let statement = try prepare("SELECT 1 FROM sqlite_schema")
-            // A schema that was read before is found out of date by a step only.
+            // Only a step detects that a schema read earlier is out of date.
             _ = try statement.step()
             try statement.reset()
         } catch {
@@ -95,7 +95,7 @@ extension Connection {
     /// Sets SQLite's limit on the bytes of one value or row.
     public func limitValues(bytes: Int32) { sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, bytes) }
 
-    /// Has a guard asked every few thousand steps of SQLite's virtual machine.
+    /// Polls a guard every few thousand steps of SQLite's virtual machine.
     public func install(_ guardian: ProgressGuard) {
         keepAlive(guardian)
         self.guardian = guardian
@@ -115,13 +115,13 @@ extension Connection {
         )
     }
 
-    /// Keeps sorters and intermediate tables in memory, where ``SQLiteLibrary/limitMemory(bytes:)`` counts
-    /// them, and not in files that could fill the disk.
+    /// Keeps sorters and intermediate tables in memory, where ``SQLiteLibrary/limitMemory(bytes:)`` counts them,
+    /// instead of in files that could fill the disk.
     public func keepTemporaryTablesInMemory() throws(SQLiteError) {
         try execute("PRAGMA temp_store = MEMORY")
     }
 
-    /// Sets SQLite's limits (sqlite.org/limits.html) for statements of others.
+    /// Sets SQLite's limits (sqlite.org/limits.html) for foreign statements.
     public func limit(valueBytes: Int32) {
         let limits: [(Int32, Int32)] = [
             (SQLITE_LIMIT_LENGTH, valueBytes), (SQLITE_LIMIT_SQL_LENGTH, 1_000_000),
@@ -135,15 +135,15 @@ extension Connection {
 }
 
 extension SQLiteLibrary {
-    /// Limits the memory that SQLite uses in this process, for all connections together; beyond it statements
-    /// fail with `noMemory` (sqlite.org/c3ref/hard_heap_limit64.html).
+    /// Limits the memory that SQLite uses in this process, for all connections together; beyond it statements fail
+    /// with `noMemory` (sqlite.org/c3ref/hard_heap_limit64.html).
     ///
     /// - parameter bytes: 0 for no limit.
-    /// - returns: the limit before.
+    /// - returns: the previous limit.
     @discardableResult
     public static func limitMemory(bytes: Int64) -> Int64 {
         let before = sqlite3_hard_heap_limit64(bytes)
-        // A hard limit sets the soft one as well, and does not take it back.
+        // Setting a hard limit also sets the soft one; removing it does not restore that.
         sqlite3_soft_heap_limit64(bytes)
         return max(0, before)
     }

@@ -1,11 +1,11 @@
 import Glibc
 
-/// A value that one thread at a time sees, for threads that compete for it.
+/// A value that only one thread accesses at a time, for threads that contend for it.
 ///
-/// On Linux the kernel hands a contended `Synchronization.Mutex` on (`FUTEX_LOCK_PI`), where the thread sanitizer
-/// does not see it and reports races that are none. This one is POSIX's mutex.
+/// On Linux the kernel hands a contended `Synchronization.Mutex` over (`FUTEX_LOCK_PI`), which the thread
+/// sanitizer does not see, so it reports false races. This is the POSIX mutex.
 ///
-/// Unchecked Sendable: every access to `value` happens while `mutex` is held.
+/// Unchecked Sendable: `value` is accessed only while `mutex` is held.
 package final class POSIXMutex<Value>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var value: Value

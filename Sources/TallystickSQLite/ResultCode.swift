@@ -8,10 +8,10 @@ public struct ResultCode: RawRepresentable, Hashable, Sendable {
     /// The code without its extension: `SQLITE_IOERR` for `SQLITE_IOERR_FSYNC`.
     public var primary: ResultCode { ResultCode(rawValue: rawValue & 0xFF) }
 
-    /// What the code says of the call, of the file, and of what can be done.
+    /// What the code means for the call and the file, and what can be done about it.
     public var kind: FailureKind { FailureKind(self) }
 
-    /// SQLite's own sentence for the code.
+    /// SQLite's description of the code.
     public var text: String { String(cString: sqlite3_errstr(rawValue)) }
 
     /// An extended code matches itself and its primary code.
@@ -27,15 +27,15 @@ public struct ResultCode: RawRepresentable, Hashable, Sendable {
     public static let readOnly = ResultCode(rawValue: SQLITE_READONLY)
     /// The database's file was deleted, renamed or replaced while it was open.
     public static let databaseMoved = ResultCode(rawValue: SQLITE_READONLY | 4 << 8)
-    /// A hot journal has to be played back, by a connection that may write.
+    /// A hot journal has to be rolled back by a connection that may write.
     public static let hotJournal = ResultCode(rawValue: SQLITE_READONLY | 3 << 8)
     public static let interrupt = ResultCode(rawValue: SQLITE_INTERRUPT)
     public static let inputOutput = ResultCode(rawValue: SQLITE_IOERR)
     /// SQLITE_IOERR_DIR_FSYNC.
     static let folderNotSynced = ResultCode(rawValue: SQLITE_IOERR | 5 << 8)
-    /// SQLITE_IOERR_CORRUPTFS: the operating system reports that it cannot read what is on the disk.
+    /// SQLITE_IOERR_CORRUPTFS: the operating system reports that it cannot read the data on disk.
     static let unreadable = ResultCode(rawValue: SQLITE_IOERR | 33 << 8)
-    /// SQLITE_IOERR_DATA: bytes that were read do not have their checksum.
+    /// SQLITE_IOERR_DATA: the bytes read do not match their checksum.
     static let dataLost = ResultCode(rawValue: SQLITE_IOERR | 32 << 8)
     public static let corrupt = ResultCode(rawValue: SQLITE_CORRUPT)
     public static let full = ResultCode(rawValue: SQLITE_FULL)

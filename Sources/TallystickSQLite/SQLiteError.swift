@@ -1,6 +1,6 @@
 import CTallystickSQLite
 
-/// A failure that SQLite reported, with what was being done.
+/// A failure reported by SQLite, with the operation that failed.
 public struct SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The extended result code.
     public let code: ResultCode
@@ -8,11 +8,11 @@ public struct SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
     public let message: String
     /// The call that failed: "open", "prepare", "bind", "step", "commit", "rollback", …
     public let operation: String
-    /// The statement's text, empty where there is none.
+    /// The statement's text; empty if there is none.
     public let sql: String
-    /// Where in `sql` the error is, in bytes; nil where SQLite does not say.
+    /// The offset of the error in `sql`, in bytes; nil if SQLite does not report one.
     public let offset: Int?
-    /// The value of `errno`, where the operating system refused to open, read or write a file; else 0.
+    /// The value of `errno` if the operating system refused to open, read or write a file; else 0.
     public let systemNumber: Int32
 
     public init(
@@ -41,9 +41,9 @@ public struct SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
     public var isConstraint: Bool { kind == .constraint }
     public var cannotOpen: Bool { kind == .cannotOpen }
 
-    /// Whether a statement names what the schema does not have, or not like this any more.
+    /// Whether a statement names something that the schema does not contain, or no longer contains in that form.
     ///
-    /// SQLite has no code for it, only its sentence.
+    /// SQLite has no code for this, only a message.
     public var contradictsSchema: Bool {
         guard kind == .statement else { return false }
         let isMissing = ["table", "column", "index", "view"].contains {

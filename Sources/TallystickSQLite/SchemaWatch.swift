@@ -1,5 +1,5 @@
-/// Knows which schema of a database was accepted, by SQLite's schema cookie, which every change of the schema
-/// changes (sqlite.org/pragma.html#pragma_schema_version).
+/// Remembers which schema of a database was accepted, by SQLite's schema cookie, which every schema change
+/// increments (sqlite.org/pragma.html#pragma_schema_version).
 final class SchemaWatch {
     private let validate: (Connection) throws -> Void
     private var accepted: Int64?

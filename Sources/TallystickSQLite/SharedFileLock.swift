@@ -3,10 +3,10 @@ import Glibc
 
 /// Keeps other processes from deleting a database's write-ahead log while this process has the database open.
 ///
-/// SQLite's own locks are POSIX locks, which belong to the process: whatever in it closes any descriptor of the
+/// SQLite's own locks are POSIX locks, which belong to the process: any code in it that closes a descriptor of the
 /// database file drops them all (sqlite.org/howtocorrupt.html, section 2.2). Another program that closes the
-/// database would then take itself for the last one, and delete the log. This lock belongs to a descriptor of its
-/// own, is shared, and lies on the bytes that SQLite wants exclusively before it does so.
+/// database would then consider itself the last user, and delete the log. This lock belongs to its own descriptor,
+/// is shared, and covers the bytes that SQLite must lock exclusively before it deletes the log.
 final class SharedFileLock {
     private struct FileID: Hashable {
         var device: UInt
@@ -19,14 +19,14 @@ final class SharedFileLock {
     }
 
     private struct Holding {
-        /// More than one where the file was renamed while it was opened.
+        /// More than one if the file was renamed while it was being opened.
         var descriptors: [Int32] = []
         var count = 0
         let knowledge = WALDurability.Knowledge()
     }
 
-    /// One for the whole process, as SQLite's own list of files, for the same reason: closing the descriptor drops
-    /// SQLite's locks on the file, so it stays open as long as any connection of ours has the file open.
+    /// One for the whole process, like SQLite's own list of files and for the same reason: closing the descriptor
+    /// drops SQLite's locks on the file, so it stays open while any connection of ours has the file open.
     private static let holdings = POSIXMutex<[FileID: Holding]>([:])
 
     /// SQLite's `SHARED_FIRST` and `SHARED_SIZE` (os_unix.c, "lock-byte page" in sqlite.org/fileformat2.html).
@@ -37,10 +37,10 @@ final class SharedFileLock {
     /// What this process knows of the database's log, as long as it has the file open.
     let knowledge: WALDurability.Knowledge
 
-    /// Takes the lock on the file of a database in WAL mode. In other modes it would keep this process itself
-    /// from writing.
+    /// Takes the lock on the file of a database in WAL mode. In other modes it would keep this process itself from
+    /// writing.
     ///
-    /// Where the file system has no locks of this kind, nothing is locked; `HeldFiles` then finds the damage.
+    /// If the file system does not support such locks, nothing is locked; `HeldFiles` then detects the damage.
     init(_ path: String) throws(SystemCallError) {
         var status = stat()
         guard stat(path, &status) == 0 else {

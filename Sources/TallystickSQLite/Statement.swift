@@ -2,11 +2,11 @@ public import CTallystickSQLite
 
 /// A prepared statement. It belongs to its connection's owner and is not Sendable.
 ///
-/// Parameters are counted from 1, columns from 0, as in SQLite.
+/// Parameters are numbered from 1 and columns from 0, as in SQLite.
 public final class Statement {
     @usableFromInline let handle: OpaquePointer
     @usableFromInline unowned let connection: Connection
-    /// Keeps the connection open, unless it is the connection that keeps this statement.
+    /// Keeps the connection open, unless the connection owns this statement.
     private let keeper: Connection?
     /// The statement's text.
     public let sql: String
@@ -58,8 +58,8 @@ public final class Statement {
 
     /// Binds UTF-8.
     ///
-    /// - parameter copy: with false the bytes must stay in place until the statement is reset and
-    ///   bound again, or gone.
+    /// - parameter copy: if false, the bytes must stay in place until the statement is reset and bound again, or
+    ///   destroyed.
     @inlinable @inline(__always)
     public func bindText(
         _ text: UnsafeRawBufferPointer,
@@ -81,7 +81,7 @@ public final class Statement {
         at index: Int32,
         copy: Bool
     ) throws(SQLiteError) {
-        // A null pointer would bind NULL and not an empty blob.
+        // A null pointer would bind NULL instead of an empty blob.
         let base = bytes.baseAddress ?? UnsafeRawPointer(Self.empty)
         let code =
             copy
@@ -113,15 +113,15 @@ public final class Statement {
         return UnsafePointer(pointer)
     }()
 
-    /// How many parameters the statement has.
+    /// The number of parameters.
     public var parameterCount: Int32 { sqlite3_bind_parameter_count(handle) }
 
-    /// The name of a parameter, its `:` included; nil for a bare `?`.
+    /// The name of a parameter, including its `:`; nil for a bare `?`.
     public func parameterName(at index: Int32) -> String? {
         sqlite3_bind_parameter_name(handle, index).map { String(cString: $0) }
     }
 
-    /// The index of a named parameter, the `:` included in its name.
+    /// The index of a named parameter; the name includes the `:`.
     public func parameterIndex(named name: String) -> Int32? {
         let index = sqlite3_bind_parameter_index(handle, name)
         return index == 0 ? nil : index
@@ -129,7 +129,7 @@ public final class Statement {
 
     // MARK: Running
 
-    /// Goes to the next row; false when there is none.
+    /// Advances to the next row; false if there is none.
     @inlinable @inline(__always)
     public func step() throws(SQLiteError) -> Bool {
         let code = sqlite3_step(handle)
@@ -138,7 +138,7 @@ public final class Statement {
         throw stepFailure(code)
     }
 
-    /// Runs to the end and makes the statement ready for the next run.
+    /// Runs to completion and resets the statement.
     @inlinable @inline(__always)
     public func run() throws(SQLiteError) {
         var code = sqlite3_step(handle)
@@ -148,7 +148,7 @@ public final class Statement {
         if code != SQLITE_OK { throw failure(code, "reset") }
     }
 
-    /// Makes the statement ready for another run; bindings stay.
+    /// Resets the statement for another run; bindings stay.
     @inlinable @inline(__always)
     public func reset() throws(SQLiteError) {
         let code = sqlite3_reset(handle)
@@ -160,11 +160,11 @@ public final class Statement {
         connection.failure(code, operation, sql: sql)
     }
 
-    /// The error of a failed step; leaves the statement reset, so that nothing stays locked.
+    /// The error of a failed step. Resets the statement, so that nothing stays locked.
     @usableFromInline
     func stepFailure(_ code: Int32) -> SQLiteError {
         let error = failure(code, "step")
-        // Reports the step's failure once more, which `error` already holds.
+        // Returns the step's failure again, which `error` already holds.
         sqlite3_reset(handle)
         return error
     }
@@ -177,7 +177,7 @@ public final class Statement {
         sqlite3_column_name(handle, index).map { String(cString: $0) } ?? ""
     }
 
-    /// Whether the statement writes nothing to the database by itself (sqlite.org/c3ref/stmt_readonly.html).
+    /// Whether the statement itself writes nothing to the database (sqlite.org/c3ref/stmt_readonly.html).
     public var isReadOnly: Bool { sqlite3_stmt_readonly(handle) != 0 }
 
     /// Whether the statement is an EXPLAIN or EXPLAIN QUERY PLAN.
@@ -193,7 +193,7 @@ public final class Statement {
         sqlite3_column_type(handle, index) == SQLITE_NULL
     }
 
-    /// Bytes of the row's texts and blobs.
+    /// Total bytes of the row's texts and blobs.
     public var rowBytes: Int {
         (0..<columnCount).reduce(0) { sum, index in
             let type = columnType(at: index)
@@ -212,7 +212,7 @@ public final class Statement {
         isNull(at: index) ? nil : int64(at: index)
     }
 
-    /// The column's text with every byte, NUL included; invalid UTF-8 is repaired.
+    /// The column's text with every byte, including NUL; invalid UTF-8 is repaired.
     public func text(at index: Int32) -> String {
         withBytes(at: index) { String(decoding: $0, as: UTF8.self) }
     }
@@ -236,23 +236,23 @@ public final class Statement {
     /// read as another type. For loops that cannot afford a closure.
     @inlinable @inline(__always)
     public func bytes(at index: Int32) -> UnsafeRawBufferPointer {
-        // The order is SQLite's rule: first the pointer, then the count (sqlite.org/c3ref/column_blob.html).
+        // SQLite requires this order: first the pointer, then the count (sqlite.org/c3ref/column_blob.html).
         let base = sqlite3_column_blob(handle, index)
         let count = Int(sqlite3_column_bytes(handle, index))
         return UnsafeRawBufferPointer(start: base, count: base == nil ? 0 : count)
     }
 
-    /// A column of the current row, looked up once for its storage class and what it holds.
+    /// A column of the current row, looked up once for both its storage class and its value.
     @inlinable @inline(__always)
     public func column(at index: Int32) -> ColumnValue {
         ColumnValue(handle: sqlite3_column_value(handle, index))
     }
 }
 
-/// The value of a column, as long as its statement stays on the row.
+/// The value of a column, valid while its statement stays on the row.
 ///
-/// SQLite calls it unprotected (sqlite.org/c3ref/value.html): it is for the thread that uses the connection, as a
-/// statement is.
+/// SQLite calls it unprotected (sqlite.org/c3ref/value.html): like a statement, it may be used only on the thread
+/// that uses the connection.
 @frozen
 public struct ColumnValue {
     @usableFromInline let handle: OpaquePointer?

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A call of the operating system that failed.
+/// A failed call of the operating system.
 public struct SystemCallError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The call's name: "fsync", "open".
     public let call: String
@@ -14,15 +14,15 @@ public struct SystemCallError: Error, Sendable, Equatable, CustomStringConvertib
         self.number = number
     }
 
-    /// The operating system's sentence for the number.
+    /// The operating system's message for the number.
     public var reason: String { String(cString: strerror(number)) }
     public var description: String { "\(call): \(reason) (\(path))" }
 }
 
-/// Folders as places where the names of files are kept.
+/// Folders, as the places where file names are stored.
 public enum Folder {
-    /// Makes the names of files in the folder of a path survive a loss of power: an fsync of a file says nothing
-    /// about its name (fsync(2)).
+    /// Makes the names of files in the folder of a path survive a loss of power: an fsync of a file does not cover
+    /// its name (fsync(2)).
     ///
     /// Does nothing on file systems that cannot sync folders.
     public static func sync(containing path: String) throws(SystemCallError) {
@@ -34,13 +34,13 @@ public enum Folder {
         defer { close(descriptor) }
         while fsync(descriptor) != 0 {
             if errno == EINTR { continue }
-            // What a file system answers that has no such operation.
+            // The error of a file system that does not support the operation.
             if errno == EINVAL || errno == ENOTSUP { return }
             throw SystemCallError(call: "fsync", path: folder, number: errno)
         }
     }
 
-    /// The folder that a path is in: "." for a plain name.
+    /// The folder of a path: "." for a plain name.
     public static func name(containing path: String) -> String {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
         let folder = String(path[..<slash])

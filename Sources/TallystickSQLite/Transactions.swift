@@ -2,34 +2,34 @@ import CTallystickSQLite
 
 /// The one place where transactions begin and end.
 extension Connection {
-    /// Runs `body` in one read transaction: all that it reads is of one moment, and of the schema that was accepted.
+    /// Runs `body` in one read transaction: everything it reads is from one moment, and has the accepted schema.
     ///
-    /// - throws: what `body` throws, or `SQLiteError`. The transaction is over in any case.
+    /// - throws: any error of `body`, or `SQLiteError`. The transaction is over in any case.
     public func read<Result>(_ body: () throws -> Result) throws -> Result {
         try begin()
         let result: Result
         do {
             result = try body()
         } catch {
-            // What went wrong says more than why the transaction could not be ended.
+            // The original error is more useful than one about ending the transaction.
             _ = takeBack()
             throw error
         }
-        // Not COMMIT: that reports damage once more which a statement of the transaction has met.
+        // Not COMMIT, which reports again any damage that a statement of the transaction has met.
         if let failure = takeBack() { throw failure }
         return result
     }
 
-    /// In `read`: goes on with what is stored by now, so that a long reading pins no log.
+    /// Inside `read`: moves on to the newest state, so that a long read does not pin the log.
     public func renewSnapshot() throws {
         try rollBack()
         try begin()
     }
 
-    /// Runs `body` in one transaction that holds the write lock from its beginning. All that it writes is stored, or
-    /// nothing.
+    /// Runs `body` in one transaction that holds the write lock from its beginning. All of its writes are stored,
+    /// or none.
     ///
-    /// - throws: what `body` throws, or `SQLiteError`.
+    /// - throws: any error of `body`, or `SQLiteError`.
     public func write<Result>(_ body: () throws -> Result) throws -> Result {
         do throws(TransactionFailure) {
             return try write(body) { _ in true }
@@ -47,7 +47,8 @@ extension Connection {
         }
     }
 
-    /// Like `write`, but takes everything back, and returns nil, where `body` returns nil; and tells how it failed.
+    /// Like `write`, but rolls back and returns nil if `body` returns nil. Its error says how the transaction
+    /// failed.
     public func attemptWrite<Result>(
         _ body: () throws -> Result?
     ) throws(TransactionFailure) -> Result? {
@@ -75,15 +76,15 @@ extension Connection {
         }
     }
 
-    /// A database without a name, in temporary files that nobody else can open, and in one transaction that is never
-    /// committed: nothing of it lasts.
+    /// A database without a name, in temporary files that no other process can open, and in one transaction that
+    /// is never committed: none of it lasts.
     public static func scratch() throws(SQLiteError) -> Connection {
         let connection = try Connection(path: "", mode: .create)
         try connection.execute("BEGIN")
         return connection
     }
 
-    /// Takes the transaction back, if one is still open: SQLite itself takes it back after some failures.
+    /// Rolls the transaction back if it is still open: SQLite itself rolls it back after some failures.
     private func takeBack() -> SQLiteError? {
         guard !isAutocommit else { return nil }
         do {
@@ -96,13 +97,13 @@ extension Connection {
 
     // MARK: Steps
 
-    /// Begins a transaction; one that is immediate holds the write lock.
+    /// Begins a transaction; an immediate one holds the write lock.
     ///
-    /// Where the schema is watched and was changed since it was checked last, it is checked again, in this
-    /// transaction: what follows sees the schema that was accepted. Where the log is protected, an immediate
-    /// transaction begins only on top of a log that will be on the disk when it is acknowledged.
+    /// If the schema is watched and has changed since the last check, it is checked again in this transaction, so
+    /// that the following statements see an accepted schema. If the log is protected, an immediate transaction
+    /// begins only if the log before it is sure to be on disk when the transaction is acknowledged.
     ///
-    /// - throws: `SQLiteError`, `databaseMoved` among them, or what the check throws; no transaction is open then.
+    /// - throws: `SQLiteError`, including `databaseMoved`, or any error of the check; no transaction is open then.
     func begin(immediate: Bool = false) throws {
         try cached(immediate ? "BEGIN IMMEDIATE" : "BEGIN").run()
         do {
@@ -119,10 +120,10 @@ extension Connection {
         }
     }
 
-    /// Ends a transaction; all of it is stored.
+    /// Commits a transaction.
     ///
     /// - throws: `SQLiteError`; the transaction may still be open then (`isAutocommit`). With `databaseMoved` the
-    ///   transaction was committed into files that are not at their paths any more.
+    ///   transaction was committed to files that are no longer at their paths.
     func commit() throws(SQLiteError) {
         do throws(SQLiteError) {
             try cached(Self.commit).run()
@@ -138,10 +139,10 @@ extension Connection {
         try protection.files.check(self)
     }
 
-    /// Takes the open transaction back.
+    /// Rolls back the open transaction.
     func rollBack() throws(SQLiteError) { try cached(Self.rollback).run() }
 
-    /// Prepares what `rollBack` runs, so that a transaction can be taken back where the memory is used up.
+    /// Prepares the statement of `rollBack`, so that a transaction can be rolled back when memory has run out.
     public func prepareRollback() throws(SQLiteError) { _ = try cached(Self.rollback) }
 
     fileprivate static let commit = "COMMIT"
@@ -149,12 +150,12 @@ extension Connection {
 }
 
 extension SQLiteError {
-    /// Whether the commit of a transaction failed while it ran. One that could not even be prepared was not tried.
+    /// Whether the commit itself failed while it ran. A commit that could not be prepared was never tried.
     public var isOfCommit: Bool { sql == Connection.commit && operation != "prepare" }
 }
 
 extension Authorizer {
-    /// How a refusal names the statements that begin and end transactions, by SQLite's code of the action.
+    /// The names, for refusals, of the statements that begin and end transactions, by SQLite's action code.
     static let transactionWords: [Int32: String] = [
         SQLITE_TRANSACTION: "transaction control", SQLITE_SAVEPOINT: "SAVEPOINT",
     ]
@@ -169,6 +170,6 @@ public struct TransactionFailure: Error {
 
     public let phase: Phase
     public let cause: any Error
-    /// Why it could not be taken back; nil where it was, or where none was open.
+    /// Why the rollback failed; nil if it succeeded, or if no transaction was open.
     public let rollbackFailure: SQLiteError?
 }

@@ -1,29 +1,22 @@
 import CTallystickSQLite
 
-/// Sees to it that a commit is never acknowledged on top of log pages that may be missing on the disk.
+/// Ensures that a commit is never acknowledged if log pages before it may be missing on disk.
 ///
-/// After an fsync has failed, the kernel takes the pages for written: they are read as they should be, no later
-/// fsync writes them, and after a loss of power the log ends before them, with all that was committed since. The
-/// process that saw the failure stops; but the next one cannot know of it. So a writer vouches only for frames
-/// that it wrote and synced itself, or that are in the database already: the frames of others it writes again, as
-/// they are, before its first commit on top of them. The sync of that commit then covers them too.
+/// After a failed fsync the kernel considers the pages written: reads return them, no later fsync writes them, and
+/// after a loss of power the log ends before them, with everything committed since. The process that saw the
+/// failure stops, but the next one cannot know about it. So a writer trusts only frames that it wrote and synced
+/// itself, or that are already in the database. It rewrites the frames of other processes, unchanged, before its
+/// first commit after them; the sync of that commit then covers them too.
 final class WALDurability {
-    /// Up to where this process knows the log to be on the disk.
+    /// The part of the log that this process knows to be on disk.
     fileprivate struct Mark {
         var salt: UInt64
         var frames: UInt32
     }
 
-    /// What all connections of one process to one database know together.
-    ///
-    /// A mark that is older than need be is safe: frames that were synced stay synced, and are written once more.
-    final class Knowledge: Sendable {
-        private let state = POSIXMutex<Mark?>(nil)
-
-        fileprivate var mark: Mark? {
-            get { state.withLock { $0 } }
-            set { state.withLock { $0 = newValue } }
-        }
+    /// State shared by all connections of the process.
+    final class Knowledge {
+        fileprivate var mark: Mark?
     }
 
     private let knowledge: Knowledge
@@ -36,20 +29,19 @@ final class WALDurability {
         static let frameHeaderBytes = 24
         static let frameSalt = 8
         static let frameChecksum = 16
-        /// Bytes that are read and written at a time: SQLite's files take fewer than 128 KiB in one call, and one
+        /// Bytes that are read and written at a time: SQLite's files accept less than 128 KiB per call, and one
         /// frame may have a page of 64 KiB.
         static let chunkBytes = 1 << 16
     }
 
     init(_ knowledge: Knowledge) { self.knowledge = knowledge }
 
-    /// Writes frames of other processes again; the caller holds the write lock, and has written nothing yet.
+    /// Rewrites frames of other processes. The caller must hold the write lock and have written nothing yet.
     func prepare(_ connection: Connection) throws(SQLiteError) {
         let index = try WALIndex(of: connection)
         begun = index
-        let mark = knowledge.mark
-        if mark == nil {
-            // Whoever made the log may not have lived to sync its name.
+        if knowledge.mark == nil {
+            // The process that created the log may have died before syncing its name.
             do {
                 try Folder.sync(containing: connection.path)
             } catch {
@@ -66,13 +58,13 @@ final class WALDurability {
         if mark == nil { knowledge.mark = Mark(salt: index.salt, frames: first) }
     }
 
-    /// Remembers what a commit of ours synced.
+    /// Records the extent of the log that our commit synced.
     ///
-    /// - parameter frames: how many frames the log had after it.
+    /// - parameter frames: the number of frames in the log after the commit.
     func committed(_ connection: Connection, frames: UInt32) throws(SQLiteError) {
         guard let begun else { return }
         let index = try WALIndex(of: connection)
-        // Where another process has committed since, its frames are told from ours at the next beginning.
+        // If another process has committed since, the next `begin` distinguishes its frames from ours.
         let isOurs = index.change == begun.change &+ 1 && index.frames == frames
         knowledge.mark =
             isOurs
@@ -80,7 +72,7 @@ final class WALDurability {
             : Mark(salt: begun.salt, frames: begun.frames)
     }
 
-    /// Forgets what is known, after a sync that failed.
+    /// Discards this knowledge after a failed sync.
     func distrust() { knowledge.mark = nil }
 
     private func writeAgain(
@@ -121,7 +113,7 @@ final class WALDurability {
         buffer.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress.map({ $0 + start }) else { return false }
             let swapped: Int32 = index.isSwapped ? 1 : 0
-            // Of the header's fields only the first two are summed.
+            // Only the first two fields of the header are included in the sum.
             tally_wal_checksum(base, UInt64(Layout.frameSalt), swapped, &sums)
             tally_wal_checksum(
                 base + Layout.frameHeaderBytes,

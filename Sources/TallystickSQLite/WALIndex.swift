@@ -1,20 +1,20 @@
 import CTallystickSQLite
 
 /// What the shared index of a write-ahead log says about the log (sqlite.org/walformat.html, "The WAL-Index
-/// Header"). It holds still only while this process has the write lock.
+/// Header"). It is stable only while this process holds the write lock.
 struct WALIndex: Equatable {
-    /// Grows by one with each transaction that is committed.
+    /// Incremented by each committed transaction.
     let change: UInt32
-    /// Frames that count.
+    /// Valid frames.
     let frames: UInt32
     let pageBytes: Int
-    /// The checksum of the last frame, and of all before it.
+    /// The checksum of the last frame and all before it.
     let checksum: [UInt32]
-    /// As the log's header has it; other after each time that the log begins anew.
+    /// As in the log's header; changes each time the log is restarted.
     let salt: UInt64
-    /// Whether the log's checksums are made of numbers in this machine's byte order.
+    /// Whether the log's checksums use this machine's byte order.
     let isSwapped: Bool
-    /// Frames that are in the database already, and synced there.
+    /// Frames that are already in the database, and synced there.
     let backfilled: UInt32
 
     private enum Offset {
@@ -25,7 +25,7 @@ struct WALIndex: Equatable {
         static let checksum = 24
         static let salt = 32
         static let backfilled = 96
-        /// Of one region of the index.
+        /// Size of one region of the index.
         static let regionBytes: Int32 = 32_768
     }
 
@@ -49,7 +49,7 @@ struct WALIndex: Equatable {
         change = word(Offset.change)
         frames = word(Offset.frames)
         let stored = Int(region.load(fromByteOffset: Offset.pageBytes, as: UInt16.self))
-        // 65,536 does not fit, and is stored as 1.
+        // 65,536 does not fit in the field, and is stored as 1.
         pageBytes = stored & 0xFE00 | (stored & 1) << 16
         checksum = [word(Offset.checksum), word(Offset.checksum + 4)]
         salt = region.load(fromByteOffset: Offset.salt, as: UInt64.self)

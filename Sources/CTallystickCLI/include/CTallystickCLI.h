@@ -3,12 +3,12 @@
 
 #include <stddef.h>
 
-/// Has the jobs of Swift's global executor run on threads of this program's own from now on.
+/// Makes this program's own threads run the jobs of Swift's global executor from now on.
 ///
-/// Call it before the first task is made. Returns 0, or the error of pthread_create(3).
+/// Call it before creating the first task. Returns 0, or the error of pthread_create(3).
 int tally_start_executor(void);
 
-/// A file that the program carries.
+/// A file embedded in the program.
 typedef struct {
     /// Without a folder.
     const char *name;
@@ -16,7 +16,7 @@ typedef struct {
     size_t count;
 } tally_carried_file;
 
-/// The files of the demo; their number.
+/// The files of the demo, and their number.
 size_t tally_demo_files(const tally_carried_file **files);
 
 #endif

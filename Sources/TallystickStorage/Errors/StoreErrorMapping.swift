@@ -3,7 +3,7 @@ import TallystickCore
 package import TallystickSQLite
 
 extension StoreError {
-    /// Any failure of the layers below, as the one error type of the library.
+    /// Converts any failure of the layers below to the one error type of the library.
     package init(_ error: any Error, during operation: String, on subject: String = "") {
         switch error {
         case let error as StoreError:
@@ -34,15 +34,15 @@ extension StoreError {
         )
     }
 
-    /// What a failure of SQLite is to callers: the one table for every kind of failure.
+    /// What an SQLite failure means to callers: the one table for every kind of failure.
     ///
-    /// A statement here is one of ours, on a schema that was checked: callers that run statements of others judge
-    /// `statement`, `constraint`, `denied` and `tooBig` themselves.
+    /// The statements are our own, on a checked schema: callers that run foreign statements handle `statement`,
+    /// `constraint`, `denied` and `tooBig` themselves.
     private struct Meaning {
         var code: Code
         var hint = ""
         var isRetryable = false
-        /// The operating system's sentence for why, where SQLite's message leaves it out.
+        /// The operating system's message, if SQLite's message omits it.
         var reason: String?
 
         static let inputOutput = Meaning(
@@ -104,7 +104,7 @@ extension StoreError {
                     hint: "Run 'tally verify' to see what was changed, and restore a backup"
                 )
             case .constraint:
-                // Rows that are written fit the rows that Tallystick wrote.
+                // Our rows satisfy the constraints, unless existing rows were not written by Tallystick.
                 Meaning(
                     code: .integrity,
                     hint:
@@ -128,8 +128,8 @@ extension StoreError {
             }
         }
 
-        /// A file that cannot be opened is refused by its permissions, or the process has used up what it may
-        /// have, or the disk failed.
+        /// If a file cannot be opened, its permissions forbid it, the process has reached one of its limits, or
+        /// the disk failed.
         private static func cannotOpen(_ number: Int32) -> Meaning {
             switch number {
             case EMFILE, ENFILE:
@@ -155,10 +155,10 @@ extension StoreError {
             }
         }
 
-        /// SQLite has a code of its own for a full disk only where it writes pages; what it cannot make larger, such as
-        /// the index of the log, is a failed call to it.
+        /// SQLite has a dedicated code for a full disk only for writing pages. If it cannot enlarge something
+        /// else, such as the index of the log, that is a failed system call to it.
         ///
-        /// That a commit was taken back does not follow (`SQLiteError.isFull`).
+        /// This does not imply that a commit was rolled back (`SQLiteError.isFull`).
         private static func inputOutput(_ number: Int32) -> Meaning {
             [ENOSPC, EDQUOT].contains(number) ? diskFull : inputOutput
         }
@@ -172,7 +172,7 @@ extension StoreError {
 }
 
 extension StoreError {
-    /// Whether a failure is that of damaged pages.
+    /// Whether a failure was caused by damaged pages.
     package static func isCorruption(_ error: any Error) -> Bool {
         switch error {
         case let error as SQLiteError: error.isCorrupt

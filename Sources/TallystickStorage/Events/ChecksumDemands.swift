@@ -1,21 +1,21 @@
 import TallystickCore
 package import TallystickSQLite
 
-/// What the categories demanded of the checksums of events and of decisions over them when they were recorded, by the
-/// keys and settings of their time.
+/// What the categories demanded of the checksums of events, and of decisions on them, when they were recorded, by
+/// the keys and settings of that time.
 ///
-/// Errs on the side of the store: where several settings may have counted, because processes had overrides of
-/// their own, an event must have what all of them demand.
+/// Errs on the side of the store: if several settings may have applied, because processes had their own overrides,
+/// only the demands that all of them share count.
 package struct ChecksumDemands: Sendable {
-    /// What is demanded after a place, up to the next one's.
+    /// The demand after a place, up to the next entry's place.
     private struct Span {
         var after: Int64
         var categories: Set<String>
     }
 
-    /// Settings, and where they began to count.
+    /// Settings, and when they took effect.
     private struct Version {
-        /// The last event before.
+        /// The last event before they took effect.
         var position: Int64
         /// Its row of the audit trail.
         var sequence: Int64
@@ -25,15 +25,15 @@ package struct ChecksumDemands: Sendable {
 
     /// By positions, for events.
     private var events: [Span] = []
-    /// By rows of the audit trail, for decisions.
+    /// By audit row, for decisions.
     private var decisions: [Span] = []
     private let categories: [Int64: String]
-    /// HMAC keys that were ever registered, by their ids.
+    /// All HMAC keys that were ever registered, by id.
     package let keys: [String: RegisteredKey]
-    /// Whether keys and settings could be read: otherwise nothing is evaluated.
+    /// Whether keys and settings could be read: if not, nothing is checked.
     private let isKnown: Bool
 
-    /// The demands of keys and settings that cannot be read.
+    /// The demands if keys and settings cannot be read.
     package static let unknown = ChecksumDemands()
 
     private init() { (categories, keys, isKnown) = ([:], [:], false) }
@@ -55,7 +55,7 @@ package struct ChecksumDemands: Sendable {
         decisions = Self.spans(versions, \.sequence, from: sequence)
     }
 
-    /// What is demanded from the first key on, in order of the places at which that changes.
+    /// The demands from the first key onwards, ordered by the places at which they change.
     private static func spans(
         _ versions: [Version],
         _ place: KeyPath<Version, Int64>,
@@ -104,7 +104,7 @@ package struct ChecksumDemands: Sendable {
         demands(events, before: position, category)
     }
 
-    /// Whether a decision, by its row of the audit trail, over an event of a category must have an HMAC.
+    /// Whether a decision, given its audit row, on an event of a category must have an HMAC.
     package func demandsHMAC(ofDecision sequence: Int64, category: Int64) -> Bool {
         demands(decisions, before: sequence, category)
     }
@@ -115,11 +115,11 @@ package struct ChecksumDemands: Sendable {
         return span.categories.contains(name)
     }
 
-    /// Evaluates the key of a checksum that holds as far as can be told, or that it has none.
+    /// Checks the key of a checksum that matches as far as can be determined, or the absence of a key.
     ///
     /// - parameter isLate: whether it was made after its key was retired.
-    /// - returns: nil where it is what was demanded.
-    package func evaluate(
+    /// - returns: nil if it meets the demand.
+    package func judge(
         keyID: String?,
         algorithm: @autoclosure () -> String,
         isLate: (_ retiredAfter: Int64, _ retirement: Int64) -> Bool,

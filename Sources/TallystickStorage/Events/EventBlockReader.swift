@@ -1,7 +1,7 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// Reads events in order on one connection, and verifies each against checksum and tree.
+/// Reads events in order on one connection, and verifies each against its checksum and the tree.
 package final class EventBlockReader {
     private let rows: EventRowReader
     private let shape: EventShape
@@ -29,13 +29,13 @@ package final class EventBlockReader {
         )
     }
 
-    /// Forgets what holds for one read transaction only.
+    /// Discards state that is valid for only one read transaction.
     package func beginTransaction() { leaves.forget() }
 
     /// Fills a block with the events after `first`, up to `last` or until it is full. It ends before the first
-    /// event that is not as it was recorded, with the reason.
+    /// event that differs from its record, with the reason.
     ///
-    /// - parameter frontier: the tree over the events up to `first`, and then over the block's too.
+    /// - parameter frontier: the tree over the events up to `first`; on return it also covers the block's events.
     package func fill(
         _ block: EventBlock,
         after first: Int64,
@@ -88,15 +88,15 @@ package final class EventBlockReader {
         }
     }
 
-    /// Reads what `add` needs besides the rows of the positions after `first` up to `last`.
+    /// Reads the data that `add` needs, besides the rows, for the positions after `first` up to `last`.
     package func prepare(after first: Int64, through last: Int64) throws(SQLiteError) {
         try checksums.prepare(after: first, through: last)
     }
 
-    /// Verifies the current row of a statement, whose position is among those prepared, and adds it to a block.
+    /// Verifies a statement's current row, whose position is among those prepared, and adds it to a block.
     package func add(_ row: Statement, to block: EventBlock) throws {
         block.copy(row)
-        // Of one event alone nobody asks for a tree.
+        // No tree is needed for a single event.
         var frontier = MerkleFrontier()
         try verify(block.row(block.count), in: block, &frontier)
     }
@@ -112,8 +112,8 @@ package final class EventBlockReader {
             throw EventSource.damaged(position, "a name is missing")
         }
         let digest = rows.contentDigest
-        switch checksums.evaluate(row, digest: digest) {
-        // Without the key the leaf alone speaks for the content.
+        switch checksums.judge(row, digest: digest) {
+        // Without the key, only the leaf vouches for the content.
         case .holds, .notChecked: break
         case .finding:
             throw EventSource.damaged(

@@ -1,20 +1,19 @@
 package import TallystickCore
 import TallystickSQLite
 
-/// Reads and verifies events on a thread and connection of its own, ahead of their consumer.
+/// Reads and verifies events on its own thread and connection, ahead of their consumer.
 ///
-/// Events never change once they are recorded, so that it does not matter that each block is read in a short
-/// transaction of its own.
+/// Recorded events never change, so each block can be read in a short transaction of its own.
 package final class EventReadAhead {
     private let blocks = BlockingQueue<EventBlock>(bound: ReadAheadLimits.blocks)
-    /// Blocks that were used, to be filled again.
+    /// Used blocks, to be filled again.
     private let spare = BlockingQueue<EventBlock>()
     /// The position before the next block's first event.
     package private(set) var position: Int64
 
-    /// - parameter last: where it ends; the store has as many events.
+    /// - parameter last: the last position to read; the store must have that many events.
     /// - parameter frontier: the tree over the events up to `position`.
-    /// - throws: `StoreError` where the operating system refuses another thread.
+    /// - throws: `StoreError` if the operating system refuses another thread.
     package init(
         _ path: String,
         _ options: StoreOptions,
@@ -56,11 +55,11 @@ package final class EventReadAhead {
 
     deinit { blocks.finish() }
 
-    /// Replaces a block that was used by the next one; false at the end.
+    /// Replaces a used block with the next one; false at the end.
     package func next(_ block: inout EventBlock) -> Bool {
         guard let next = blocks.next() else { return false }
         position += Int64(next.count)
-        // Who still holds one of its rows keeps it.
+        // If somebody still holds one of its rows, they keep the block.
         if isKnownUniquelyReferenced(&block) { spare.put(block) }
         block = next
         return true

@@ -1,7 +1,7 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// Reads verified events, in order or one by one, with the resolutions up to a watermark.
+/// Reads verified events, in order or individually, with the resolutions up to a watermark.
 package final class EventSource {
     package let connection: Connection
     package let rows: EventRowReader
@@ -9,9 +9,9 @@ package final class EventSource {
     private let merkle: MerkleRows
     private var leaves: LeafHashes
     private let reader: EventBlockReader
-    /// For events out of order, so that `reader` keeps its tile.
+    /// Separate, for events out of order, so that `reader` keeps its tile.
     private let scattered: EventBlockReader
-    /// How the store is opened once more, where many events are read.
+    /// How to open the store again when many events are read.
     private let aheadOptions: StoreOptions?
     /// The events read last, and the position before the first of them.
     private var block = EventBlock()
@@ -20,8 +20,8 @@ package final class EventSource {
     /// The tree over the events read so far.
     package private(set) var consumed = MerkleFrontier()
 
-    /// - parameter options: where they are given, long readings go ahead on another thread and connection. Not for
-    ///   who reads inside a transaction what that has written.
+    /// - parameter options: if given, long reads run ahead on another thread and connection. Do not pass options
+    ///   when reading inside a transaction that must see its own writes.
     package init(
         _ connection: Connection,
         _ checksummer: Checksummer,
@@ -46,7 +46,7 @@ package final class EventSource {
 
     /// The first position after `position` whose event is held back by a conflict.
     ///
-    /// - parameter watermark: conflicts that a later resolution decided hold too; nil: only open ones do.
+    /// - parameter watermark: conflicts resolved by a later resolution also hold; with nil, only open ones do.
     package func firstHeld(
         after position: Int64,
         categories: [String],
@@ -71,8 +71,8 @@ package final class EventSource {
         return first
     }
 
-    /// Goes to where a checkpoint stands, and makes sure that the store's history up to there is the one it
-    /// was made from.
+    /// Moves to the place of a checkpoint, and verifies that the checkpoint was made from this store's history up
+    /// to there.
     ///
     /// - throws: `historyDiffers`.
     package func resume(from checkpoint: Checkpoint, _ storeID: String) throws {
@@ -102,7 +102,7 @@ package final class EventSource {
         )
     }
 
-    /// Forgets what holds for one read transaction only.
+    /// Discards state that is valid for only one read transaction.
     package func beginTransaction() {
         leaves.forget()
         reader.beginTransaction()
@@ -110,7 +110,7 @@ package final class EventSource {
         resolutions.beginTransaction()
     }
 
-    /// Runs a body in a read transaction of its own.
+    /// Runs a body in its own read transaction.
     package func inTransaction<Result>(_ body: () throws -> Result) throws -> Result {
         try connection.read {
             beginTransaction()
@@ -120,10 +120,10 @@ package final class EventSource {
 
     // MARK: In order
 
-    /// What `forEach` hands on: an event, or nil where a resolution excludes it, and what was consumed.
+    /// An item passed on by `forEach`: an event, or nil if a resolution excludes it, and what was consumed.
     package typealias Body = (ReplayedEvent?, ConsumedEvent) throws -> Bool
 
-    /// What a digest needs of a consumed event.
+    /// The parts of a consumed event that a digest needs.
     package struct ConsumedEvent {
         package var position: Int64
         package var revision: Int64
@@ -135,8 +135,8 @@ package final class EventSource {
     /// Reads events after `position`, verified against checksum and tree, as of `watermark`.
     ///
     /// - parameter watermark: nil for events as appended.
-    /// - parameter body: false ends the pass after its event.
-    /// - returns: how many events were read.
+    /// - parameter body: returns false to end the pass after its event.
+    /// - returns: the number of events read.
     package func forEach(
         after position: Int64,
         through last: Int64,
@@ -156,7 +156,7 @@ package final class EventSource {
             for index in Int(next - blockStart)..<block.count {
                 guard next < end else { break }
                 next += 1
-                // Few events have a decision; mostly none does.
+                // Few events have a decision; usually none does.
                 let resolution = effective.isEmpty ? nil : effective[next]
                 let (event, consumed) = try resolved(block, index, resolution)
                 let shouldContinue = try body(event, consumed)
@@ -169,8 +169,8 @@ package final class EventSource {
         return Int(next - position)
     }
 
-    /// Makes `block` the one with the event after a position, up to which everything is consumed: verified here where
-    /// few are wanted, else ahead of us on another thread.
+    /// Makes `block` the one that contains the event after a position up to which everything is consumed. Few
+    /// events are verified here; many are read ahead on another thread.
     private func moveBlock(to position: Int64, through last: Int64) throws {
         let end = blockStart + Int64(block.count)
         if blockStart <= position, position < end { return }
@@ -199,10 +199,10 @@ package final class EventSource {
 
     // MARK: One by one
 
-    /// Reads what `verified` needs besides the rows of the positions after `first` up to `last`.
+    /// Reads the data that `verified` needs, besides the rows, for the positions after `first` up to `last`.
     ///
-    /// - parameter watermark: nil where events are wanted as appended.
-    /// - returns: the resolutions that count for them.
+    /// - parameter watermark: nil for events as appended.
+    /// - returns: the resolutions that apply to them.
     package func prepare(
         after first: Int64,
         through last: Int64,
@@ -212,10 +212,10 @@ package final class EventSource {
         return try resolutions.effective(after: first, through: last, watermark: watermark)
     }
 
-    /// Verifies the event of a statement's current row, which selects `EventColumn.list` first, and whose position
-    /// is among those prepared.
+    /// Verifies the event of a statement's current row; the statement selects `EventColumn.list` first, and the
+    /// position is among those prepared.
     ///
-    /// - returns: the event, or nil where the resolution excludes it, and what was consumed.
+    /// - returns: the event, or nil if the resolution excludes it, and what was consumed.
     package func verified(
         _ row: Statement,
         _ resolution: VerifiedResolution?
@@ -225,7 +225,7 @@ package final class EventSource {
         return try resolved(block, 0, resolution)
     }
 
-    /// Hands on the event at a position, as of a watermark.
+    /// Passes on the event at a position, as of a watermark.
     ///
     /// - parameter watermark: nil for the event as appended.
     package func withEvent(
@@ -240,7 +240,7 @@ package final class EventSource {
         if found == nil { throw Self.damaged(position, "the event is missing") }
     }
 
-    /// Hands on the event that a resolution corrects, as it counts from then on.
+    /// Passes on the event that a resolution corrects, with its effective content from then on.
     package func withCorrected(
         _ resolution: VerifiedResolution,
         _ body: (ReplayedEvent) throws -> Void
@@ -266,7 +266,7 @@ package final class EventSource {
             )
             var fields = try resolution.content.map { try EventFields(content: $0) }
             if resolution.isExclusion {
-                // Nothing counts: the event's attributes say which one it was.
+                // The event is excluded: its attributes as appended identify it.
                 fields = try EventFields(content: content)
                 fields?.data = .null
             }
@@ -278,7 +278,7 @@ package final class EventSource {
 
     // MARK: Decisions
 
-    /// A verified event as a resolution says; nil where that excludes it.
+    /// A verified event as modified by a resolution; nil if that excludes it.
     private func resolved(
         _ block: EventBlock,
         _ index: Int,

@@ -1,31 +1,32 @@
 package import TallystickSQLite
 
-/// The rule by which a row of `resolutions` is the decision that a row of `audit_trail` records.
+/// The rule that determines whether a row of `resolutions` is the decision recorded by a row of `audit_trail`.
 ///
-/// Readers, `verify`, `audit replay` and `doctor` share it: none of them may refuse what another one accepts.
+/// Readers, `verify`, `audit replay` and `doctor` share it: none of them may refuse a decision that another
+/// accepts.
 package enum RecordedDecision {
-    /// SQL: whether the row `r` of `resolutions` is the decision that the row `a` of `audit_trail` records.
+    /// SQL: whether the row `r` of `resolutions` is the decision recorded by the row `a` of `audit_trail`.
     ///
-    /// The audit row names the conflict's event. The resolution names it where it decides what the event's content is,
-    /// so that `accept_missing` has no position; stores of schema 1 may have it with one.
-    /// The plus signs keep SQLite from looking the decision up by its conflict or event, which may have any number of
-    /// decisions: an audit row has one.
+    /// The audit row names the conflict's event. The resolution names it if it determines the event's content, so
+    /// `accept_missing` has no position; in stores of schema 1 it may have one. The plus signs keep SQLite from
+    /// looking the decision up by its conflict or event, which may have any number of decisions, while an audit
+    /// row has one.
     package static let matches = """
         r.audit_sequence = a.audit_sequence AND +r.conflict_id IS a.conflict_id
             AND (+r.position IS a.position
                 OR (+r.position IS NULL AND r.decision = 'accept_missing'))
         """
 
-    /// An audit row that records a decision which is not there.
+    /// An audit row that records a missing decision.
     package struct Lost {
         package var sequence: Int64
-        /// 0 where the audit row names none.
+        /// 0 if the audit row names none.
         package var conflictID: Int64
         package var position: Int64?
     }
 
-    /// Reads the audit rows after `?1` up to `?2` that record a decision which is not there: its row is missing,
-    /// or is about another event or conflict.
+    /// Reads the audit rows after `?1` up to `?2` whose recorded decision is missing: it has no row, or its row is
+    /// about another event or conflict.
     package struct LostRows {
         private let rows: Statement
 

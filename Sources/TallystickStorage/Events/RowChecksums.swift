@@ -1,12 +1,12 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// Evaluates the checksums of rows of `events`, as they were recorded and as they were sealed again.
+/// Verifies the checksums of rows of `events`, both as recorded and as resealed.
 package final class RowChecksums {
-    /// What is to be said of a row.
-    package enum Outcome: Equatable {
+    /// The verdict on a row.
+    package enum Judgement: Equatable {
         case holds
-        /// Only a holder of the key can tell.
+        /// Can be checked only with the key.
         case notChecked
         /// `content`, `downgrade` or `key`.
         case finding(String, expected: String, actual: String)
@@ -18,7 +18,7 @@ package final class RowChecksums {
     private let demands: ChecksumDemands?
     private var newest: [Int64: StoredChecksum] = [:]
 
-    /// - parameter demands: what a checksum that holds must also be; nil where only that is asked.
+    /// - parameter demands: what a matching checksum must also meet; nil to check only that it matches.
     package init(
         _ reader: EventRowReader,
         in connection: Connection,
@@ -31,13 +31,13 @@ package final class RowChecksums {
         self.demands = demands
     }
 
-    /// Reads what was sealed again of the events after `first`, up to `last`.
+    /// Reads the resealed checksums of the events after `first`, up to `last`.
     package func prepare(after first: Int64, through last: Int64) throws(SQLiteError) {
         newest = try rows.newest(after: first, through: last)
     }
 
-    /// Evaluates a row whose content the reader has rebuilt.
-    package func evaluate(_ row: some EventColumns, digest: SHA256Digest) -> Outcome {
+    /// Verifies a row whose content the reader has rebuilt.
+    package func judge(_ row: some EventColumns, digest: SHA256Digest) -> Judgement {
         let again = newest.isEmpty ? nil : newest[row.int64(at: EventColumn.position)]
         let verdict = reader.evaluateChecksum(row, digest: digest, with: checksummer, newest: again)
         switch verdict {

@@ -1,26 +1,26 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// A resolution over an event, after it was compared with its proof.
+/// A resolution on an event, after verification against its proof.
 ///
-/// An object, because few events have one, and all are passed on by value.
+/// An object, because few events have one, and all are passed by value.
 package final class VerifiedResolution: Sendable {
     package let resolutionID: Int64
-    /// 0 where it changes nothing at a position.
+    /// 0 if it does not change the event at a position.
     package let position: Int64
     /// The head when it was made.
     package let afterPosition: Int64
     /// A raw value of `Decision`.
     package let decision: String
-    /// What the event's content is from then on; nil for the event as appended, or none.
+    /// The event's content from then on; nil for the event as appended, or for none.
     package let content: [UInt8]?
-    /// Of what counts from then on; nil where nothing does, or the row names none.
+    /// Of the effective content; nil if there is none, or the row names none.
     package let contentDigest: SHA256Digest?
     package let checksumAlgorithm: String?
     /// Lower-case hexadecimal; nil where the event is excluded.
     package let checksum: String?
 
-    /// - parameter row: a row of `VerifiedResolutions.columns` that was validated.
+    /// - parameter row: a checked row of `VerifiedResolutions.columns`.
     fileprivate init(_ row: Statement, content: [UInt8]?, digest: SHA256Digest?) {
         resolutionID = row.int64(at: 0)
         position = row.int64(at: 2)
@@ -32,18 +32,18 @@ package final class VerifiedResolution: Sendable {
         checksum = row.textIfPresent(at: 8)
     }
 
-    /// Whether something else counts at its position since.
+    /// Whether it changes the effective event at its position.
     package var changesEvent: Bool { position > 0 && decidesContent }
     package var isExclusion: Bool { decision == Decision.exclude.rawValue }
-    /// Whether it says what the event's content is. That a copy is missing changes no content.
+    /// Whether it determines the event's content. A decision on a missing copy changes no content.
     package var decidesContent: Bool { decision != Decision.acceptMissing.rawValue }
 }
 
-/// Reads resolutions for those who serve what they decided.
+/// Reads resolutions for code that serves their results.
 ///
-/// No row is handed on before its audit row's leaf was computed from the stored rows and found in the audit log,
-/// and its content has the digest and the checksum that it names (an HMAC, where its key is there). An edited, forged
-/// or deleted row throws `integrity`, and names the record.
+/// No row is passed on before its audit row's leaf was computed from the stored rows and found in the audit log,
+/// and its content was found to match the digest and the checksum that it names (an HMAC, if its key is
+/// available). An edited, forged or deleted row throws `integrity`, and names the record.
 package final class VerifiedResolutions {
     private let leafReader: AuditLeafReader
     private var leaves: LeafHashes
@@ -56,7 +56,7 @@ package final class VerifiedResolutions {
     private let newestBefore: Statement
     private var leaf: [UInt8] = []
     private let checksummer: Checksummer
-    /// Resolutions after `watermark` up to `last`, all of which were verified and change nothing at a position.
+    /// Resolutions after `watermark` up to `last` that are all verified and change no event.
     private var passedOver: (watermark: Int64, last: Int64) = (0, 0)
 
     private static let columnNames = [
@@ -81,7 +81,7 @@ package final class VerifiedResolutions {
             ORDER BY resolution_id
             """
         )
-        // The plus sign: the events' rows of the trail are looked up, rather than all of it gone through in its order.
+        // The plus sign makes SQLite look up the events' audit rows instead of scanning the trail in order.
         withoutPosition = try connection.prepare(
             """
             SELECT \(Self.columnNames.map { "r.\($0)" }.joined(separator: ", ")), a.audit_sequence
@@ -127,7 +127,7 @@ package final class VerifiedResolutions {
     /// The id of the newest resolution, 0 for none.
     package func last() throws(SQLiteError) -> Int64 { try newest.optionalInt64() ?? 0 }
 
-    /// The id of the last resolution that was made before a position was the head, 0 for none.
+    /// The id of the last resolution made before the head reached a position, 0 for none.
     package func last(before position: Int64) throws(SQLiteError) -> Int64 {
         try newestBefore.bind(position, at: 1)
         return try newestBefore.optionalInt64() ?? 0
@@ -143,9 +143,9 @@ package final class VerifiedResolutions {
         return changes
     }
 
-    /// The resolutions that count for the positions after `first` up to `last`, of those up to `watermark`.
+    /// The resolutions up to `watermark` that apply to the positions after `first` up to `last`.
     ///
-    /// - parameter watermark: nil where events are wanted as appended: none counts then.
+    /// - parameter watermark: nil for events as appended: no resolution applies then.
     package func effective(
         after first: Int64,
         through last: Int64,
@@ -164,9 +164,9 @@ package final class VerifiedResolutions {
         return found
     }
 
-    /// The resolution over an event that comes next after a watermark; nil when there is none.
+    /// The next resolution on an event after a watermark; nil if there is none.
     package func next(after watermark: Int64) throws -> VerifiedResolution? {
-        // A pass asks again and again; what it has passed over is not verified each time.
+        // A pass asks repeatedly; the resolutions that it has skipped are not verified each time.
         let isKnown = passedOver.watermark <= watermark && watermark <= passedOver.last
         let start = isKnown ? passedOver.last : watermark
         var last = start
@@ -183,7 +183,7 @@ package final class VerifiedResolutions {
         return found
     }
 
-    /// Verifies the resolutions after a watermark, in order; false ends the pass.
+    /// Verifies the resolutions after a watermark, in order; `body` returns false to end the pass.
     private func forEach(
         after watermark: Int64,
         _ body: (VerifiedResolution) throws -> Bool
@@ -191,7 +191,7 @@ package final class VerifiedResolutions {
         try afterID.bind(watermark, at: 1)
         var last = watermark
         try forEach(afterID) { resolution in
-            // Ids are contiguous: what was deleted in between leaves a gap.
+            // Ids are contiguous: a deleted row leaves a gap.
             guard resolution.resolutionID == last + 1 else {
                 throw Self.damaged(
                     "a resolution between \(last) and \(resolution.resolutionID)",
@@ -203,7 +203,7 @@ package final class VerifiedResolutions {
         }
     }
 
-    /// One resolution over an event; nil when there is none of that id.
+    /// One resolution on an event; nil if no resolution has that id.
     package func resolution(_ id: Int64) throws -> VerifiedResolution? {
         try byID.bind(id, at: 1)
         var found: VerifiedResolution?
@@ -214,7 +214,7 @@ package final class VerifiedResolutions {
         return found
     }
 
-    /// What counted for an event before a resolution was made; nil for the event as appended.
+    /// The effective content of an event before a resolution was made; nil for the event as appended.
     package func before(_ resolution: VerifiedResolution) throws -> VerifiedResolution? {
         try refuseLost(after: resolution.position - 1, through: resolution.position)
         try previous.bind(resolution.position, at: 1)
@@ -229,8 +229,8 @@ package final class VerifiedResolutions {
 
     // MARK: Proofs
 
-    /// Makes sure that every resolution over the positions after `first` up to `last` that the audit trail records is
-    /// there, and that those which change nothing there are what they were.
+    /// Verifies that every resolution on the positions after `first` up to `last` that the audit trail records is
+    /// present, and that those that change no event are unaltered.
     package func refuseLost(after first: Int64, through last: Int64) throws {
         try withoutPosition.bind(first, at: 1)
         try withoutPosition.bind(last, at: 2)
@@ -247,7 +247,7 @@ package final class VerifiedResolutions {
         }
     }
 
-    /// Verifies the rows of a bound statement, one by one; false ends the pass.
+    /// Verifies the rows of a bound statement, one by one; `body` returns false to end the pass.
     private func forEach(
         _ rows: Statement,
         _ body: (VerifiedResolution) throws -> Bool

@@ -1,14 +1,15 @@
 import Glibc
 package import TallystickSQLite
 
-/// Rollback journals that a loss of power left beside a database in rollback mode: a backup, or a projection's file.
+/// Rollback journals that a loss of power left next to a database in rollback mode: a backup, or a projection's
+/// file.
 ///
-/// A connection that only reads cannot play one back, and SQLite then refuses to read.
+/// A read-only connection cannot roll one back, and SQLite then refuses to read.
 package enum HotJournal {
-    /// Opens a database by `open`; where a hot journal is in the way, plays it back first.
+    /// Opens a database with `open`; if a hot journal is in the way, rolls it back first.
     ///
-    /// - throws: `StoreError` with `notPermitted` where this process may not write to the file, and what `open`
-    ///   throws.
+    /// - throws: `StoreError` with `notPermitted` if this process may not write to the file, and any error of
+    ///   `open`.
     package static func playingBack(
         _ path: String,
         _ options: StoreOptions,
@@ -28,7 +29,7 @@ package enum HotJournal {
                 hint: "Run the command as a user who may write to the file and its folder"
             )
         }
-        // Reading its schema is enough: SQLite plays the journal back before the first page is read.
+        // Reading the schema is enough: SQLite rolls the journal back before it reads the first page.
         _ = try Connection(
             path: path,
             mode: .readWrite,

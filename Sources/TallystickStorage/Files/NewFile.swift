@@ -1,12 +1,12 @@
 import Glibc
 import TallystickSQLite
 
-/// Files that are made by us, so that they are ours alone from their first moment, and never another's.
+/// Files that we create, so that they belong to us alone from the first moment.
 package enum NewFile {
-    /// Makes an empty file, which only its owner can read, and follows no link.
+    /// Creates an empty file that only its owner can read; follows no link.
     ///
-    /// - parameter code: for a file that is there already.
-    /// - returns: a descriptor. Closing it before SQLite has the file open drops no lock of SQLite's.
+    /// - parameter code: the error code if the file exists.
+    /// - returns: a descriptor. Closing it before SQLite opens the file drops none of SQLite's locks.
     /// - throws: `StoreError` with `code`, or `cannotCreate`.
     package static func create(
         _ path: String,
@@ -29,8 +29,9 @@ package enum NewFile {
         return descriptor
     }
 
-    /// Refuses a name that a file must not have: SQLite deletes, overwrites or plays back what it finds beside a
-    /// database under the names of its own files, and what is called as an unpublished file makes way for the next one.
+    /// Refuses names that a file must not have: SQLite deletes, overwrites or applies files that have the names of
+    /// its own files next to a database, and a file with the name of an unpublished file is removed by the next
+    /// attempt.
     ///
     /// - throws: `StoreError` with `cannotCreate`.
     package static func checkName(
@@ -57,10 +58,10 @@ package enum NewFile {
         }
     }
 
-    /// Refuses a new database beside the log or the journal of an earlier one of the same name: SQLite would take
-    /// it for the new one's own, and play it back.
+    /// Refuses a new database next to the log or the journal of an earlier one of the same name: SQLite would take
+    /// it for the new database's own, and apply it.
     ///
-    /// - parameter code: as for a file that is there already.
+    /// - parameter code: the error code if such a file exists.
     package static func refuseLeftLog(
         beside path: String,
         during operation: String,
@@ -68,7 +69,7 @@ package enum NewFile {
     ) throws(StoreError) {
         for ending in ["-wal", "-journal"] {
             var status = stat()
-            // An empty one holds nothing that could be played back.
+            // An empty one has nothing to apply.
             guard lstat(path + ending, &status) == 0, status.st_size > 0 else { continue }
             throw StoreError(
                 code,
@@ -80,14 +81,14 @@ package enum NewFile {
         }
     }
 
-    /// Why a file cannot be made.
+    /// Why a file cannot be created.
     package static func reason(_ number: Int32, _ path: String) -> String {
         number == ENOENT
             ? "there is no folder '\(Folder.name(containing: path))'"
             : String(cString: strerror(number))
     }
 
-    /// What to do where a file cannot be made.
+    /// What to do if a file cannot be created.
     package static func hint(_ number: Int32) -> String {
         switch number {
         case ENOSPC, EDQUOT: "Free some space, and try again"
@@ -97,7 +98,8 @@ package enum NewFile {
         }
     }
 
-    /// What it says that a file cannot be made: of the path, or of what the system and the process have left.
+    /// The code for a file that cannot be created: it depends on the path, or on what the system and the process
+    /// have left.
     package static func code(
         _ number: Int32,
         otherwise code: StoreError.Code = .cannotCreate

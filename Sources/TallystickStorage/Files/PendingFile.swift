@@ -2,25 +2,25 @@ import CTallystickProcess
 import Glibc
 package import TallystickSQLite
 
-/// A file that takes its name once it is complete and on the disk, or never.
+/// A file that gets its name only once it is complete and on disk.
 ///
-/// Until then it is called `PATH.tally-new`. Whoever writes it holds a lock on it (flock(2)), so that what a killed
-/// process left behind is told from what another one is writing, and makes way for the next attempt.
+/// Until then it is called `PATH.tally-new`. The writer holds a lock on it (flock(2)), so that a killed process's
+/// leftover can be distinguished from a file that another process is writing, and be replaced by the next attempt.
 package final class PendingFile {
-    /// The ending of the name that the file has until it is published: one that nobody gives a file of their own,
-    /// because what has it is removed.
+    /// The ending of the name that the file has until it is published. It is unlikely for users' own files,
+    /// because files with it are removed.
     package static let ending = ".tally-new"
 
-    /// The name that the file will have.
+    /// The final name of the file.
     package let path: String
-    /// The name that it has until then.
+    /// Its name until then.
     package let temporaryPath: String
     /// Open for reading and writing.
     package let descriptor: Int32
     private let operation: String
     private var isOpen = true
 
-    /// Makes the file under its temporary name.
+    /// Creates the file under its temporary name.
     ///
     /// - parameters:
     ///   - permissions: before the process's umask.
@@ -46,9 +46,9 @@ package final class PendingFile {
 
     deinit { discard() }
 
-    /// How often a file is made again that another process removed as a leftover before it was locked.
+    /// How often to create the file again if another process removes it as a leftover before it is locked.
     private static let attempts = 10
-    /// - returns: nil where it has to be tried again.
+    /// - returns: nil if the caller must try again.
     private static func create(
         _ path: String,
         _ permissions: UInt32,
@@ -69,7 +69,7 @@ package final class PendingFile {
             close(descriptor)
             return nil
         }
-        // SQLite would take what is left of an earlier one for this one's own.
+        // SQLite would take the remains of an earlier file for this one's own.
         for ending in StorePathCheck.companions
         where unlink(temporary + ending) != 0 && errno != ENOENT {
             let number = errno
@@ -80,7 +80,7 @@ package final class PendingFile {
         return descriptor
     }
 
-    /// Removes the file of a process that is gone.
+    /// Removes the file of a process that no longer exists.
     private static func removeAbandoned(_ path: String, _ operation: String) throws(StoreError) {
         let temporary = path + ending
         let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
@@ -104,7 +104,7 @@ package final class PendingFile {
         removeFiles(temporary)
     }
 
-    /// The file itself goes last: by it the next attempt knows what a killed process left.
+    /// The file itself is removed last: it tells the next attempt that a killed process left files.
     private static func removeFiles(_ path: String) {
         for ending in StorePathCheck.companions + [""] { unlink(path + ending) }
     }
@@ -120,10 +120,12 @@ package final class PendingFile {
         }
     }
 
-    /// Gives the file its name once its content is on the disk; the name is on the disk, too, on return.
+    /// Gives the file its name once its content is on disk; on return, the name is on disk, too.
     ///
-    /// - parameter replaces: whether it takes the place of a file that is there; `cannotCreate` otherwise, or `code`.
-    /// - throws: `StoreError`. With `outcomeUnknown` the file is there, but its name may not survive a loss of power.
+    /// - parameter replaces: whether it may replace an existing file; otherwise the call throws `cannotCreate`, or
+    ///   `code`.
+    /// - throws: `StoreError`. With `outcomeUnknown` the file exists, but its name may not survive a loss of
+    ///   power.
     package func publish(
         replacing replaces: Bool,
         ifThere code: StoreError.Code = .cannotCreate

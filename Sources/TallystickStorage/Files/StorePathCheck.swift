@@ -1,16 +1,17 @@
 import Glibc
 
-/// Checks what lies at a store's path before SQLite opens it.
+/// Checks the file at a store's path before SQLite opens it.
 ///
-/// SQLite itself follows no symbolic link here (SQLITE_OPEN_NOFOLLOW, and O_NOFOLLOW for the files beside); this
-/// says what is wrong, and refuses what SQLite would take.
+/// SQLite itself follows no symbolic link here (SQLITE_OPEN_NOFOLLOW, and O_NOFOLLOW for the files next to it);
+/// this check explains the problem, and refuses files that SQLite would accept.
 package enum StorePathCheck {
-    /// The endings of the files that SQLite keeps beside a database.
+    /// The endings of the files that SQLite keeps next to a database.
     package static let companions = ["-wal", "-shm", "-journal"]
 
     package static let opening = "open the store"
 
-    /// - parameter operation: what is said to fail: other files than stores are checked in the same way.
+    /// - parameter operation: the failed operation for the error: files other than stores are checked in the same
+    ///   way.
     /// - throws: `noStore`, `notAStore`, `notPermitted`, `inputOutput`.
     package static func check(
         _ path: String,
@@ -30,13 +31,13 @@ package enum StorePathCheck {
         }
     }
 
-    /// Whether a path names a store, or a file that SQLite keeps beside it, there or not yet.
+    /// Whether a path names a store, or a file that SQLite keeps next to it, whether or not it exists.
     package static func isPart(_ path: String, of store: String) -> Bool {
         let (own, other) = (resolved(store), resolved(path))
         return ([""] + companions).contains { own + $0 == other }
     }
 
-    /// A path whose folder has no links and no detours.
+    /// A path whose folder part is free of links and `..`.
     private static func resolved(_ path: String) -> String {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         let isPlain = parts.count == 1
@@ -59,7 +60,7 @@ package enum StorePathCheck {
             )
         }
         guard !forWriting || status.st_nlink == 1 else {
-            // Each name would have a write-ahead log of its own (sqlite.org/howtocorrupt.html).
+            // Each name would have its own write-ahead log (sqlite.org/howtocorrupt.html).
             throw refused(
                 .notPermitted,
                 path,
@@ -72,8 +73,7 @@ package enum StorePathCheck {
         }
     }
 
-    /// Why nothing is known about a file. Only a refusal is one of permissions: a disk that fails says nothing about
-    /// them.
+    /// Why the file could not be examined. Only a refusal is a permission problem: a failing disk is not.
     private static func unseen(_ path: String, _ number: Int32) -> StoreError {
         switch number {
         case ENOENT, ENOTDIR:

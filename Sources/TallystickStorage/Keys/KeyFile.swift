@@ -2,7 +2,7 @@ import CTallystickProcess
 import Glibc
 import TallystickCore
 
-/// A file of keys: checked by the descriptor that was opened, then read, and wiped from memory once it was used.
+/// A key file: checked through its open descriptor, then read, and wiped from memory after use.
 package struct KeyFile {
     package static let operation = "read the keys"
 
@@ -19,10 +19,10 @@ package struct KeyFile {
         self.descriptor = descriptor
     }
 
-    /// How messages call the file.
+    /// What messages call the file.
     private var place: String { path ?? "descriptor \(descriptor)" }
 
-    /// Reads the file, and hands its bytes to `body`.
+    /// Reads the file, and passes its bytes to `body`.
     package func read<Result>(
         _ body: ([UInt8], String) throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
@@ -36,8 +36,8 @@ package struct KeyFile {
 
     // MARK: Opening
 
-    /// Opens without following a symbolic link, unless nobody else can put one there. Never waits, as the
-    /// opening of a FIFO would.
+    /// Opens without following a symbolic link, unless nobody else can place one there. Never blocks, as opening a
+    /// FIFO would.
     private func open(_ path: String) throws(StoreError) -> Int32 {
         let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
         let opened = Glibc.open(path, flags | O_NOFOLLOW)
@@ -113,7 +113,7 @@ package struct KeyFile {
         guard status.st_mode & 0o007 == 0 else {
             throw refused("everybody can reach it", "Run 'chmod 600' on it")
         }
-        // A descriptor was opened by somebody who may read it; a path is tried by everybody.
+        // A descriptor was opened by somebody with permission to read it; a path can be tried by anybody.
         guard status.st_mode & (path == nil ? 0o020 : 0o070) == 0 else {
             throw refused(
                 path == nil ? "a group can write to it" : "a group can reach it",
@@ -160,9 +160,10 @@ package struct KeyFile {
 
 /// Keeps a process's memory out of core dumps, and out of reach of other processes of the user.
 package enum MemoryProtection {
-    /// Lasts for the process's life: wiping is best effort, so that what once was a key may still be there.
+    /// Lasts for the life of the process: wiping is best effort, so remains of a key may still be in memory.
     package static func turnDumpsOff() {
-        // Limits may always be lowered; a kernel that refuses even so leaves the keys as safe as any program's.
+        // Limits may always be lowered; if the kernel refuses all the same, the keys are as safe as those of any
+        // other program.
         _ = tally_turn_dumps_off()
     }
 }

@@ -1,12 +1,12 @@
 import Glibc
 public import TallystickCore
 
-/// Changes files of keys: each change takes the file's place at once, or not at all.
+/// Changes key files: each change replaces the file atomically.
 public enum KeyRingFile {
-    /// Changes a ring's file, which is made when there is none.
+    /// Changes the file of a ring, creating it if there is none.
     ///
-    /// - parameter body: changes the ring; its result is returned. When it leaves the ring as it was, nothing
-    ///   is written.
+    /// - parameter body: changes the ring; its result is returned. If it leaves the ring unchanged, nothing is
+    ///   written.
     /// - throws: `StoreError`: as `KeySource.load()`; `busy` while another process changes the file;
     ///   `cannotCreate`.
     public static func change<Result>(
@@ -33,9 +33,9 @@ public enum KeyRingFile {
         return result
     }
 
-    /// Writes a new signing key's file.
+    /// Writes the file of a new signing key.
     ///
-    /// - throws: `StoreError`: `cannotCreate` when there is a file already.
+    /// - throws: `StoreError`: `cannotCreate` if the file exists.
     public static func write(_ signer: NoteSigner, to path: String) throws(StoreError) {
         MemoryProtection.turnDumpsOff()
         guard access(path, F_OK) != 0 else {
@@ -48,9 +48,9 @@ public enum KeyRingFile {
         try file.publish(replacing: false)
     }
 
-    /// Writes the file of a public key, which everybody may read.
+    /// Writes the file of a public key, readable by everybody.
     ///
-    /// - throws: `StoreError`: `cannotCreate` when there is a file already.
+    /// - throws: `StoreError`: `cannotCreate` if the file exists.
     public static func write(_ verifier: NoteVerifier, to path: String) throws(StoreError) {
         guard access(path, F_OK) != 0 else {
             throw PendingFile.alreadyThere(path, writing, .cannotCreate)
@@ -73,7 +73,7 @@ public enum KeyRingFile {
         try result.get()
     }
 
-    /// The change would take the link's place, and leave the file that it names as it was.
+    /// The change would replace the link, and leave the file behind it unchanged.
     private static func refuseLink(_ path: String) throws(StoreError) {
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK else { return }

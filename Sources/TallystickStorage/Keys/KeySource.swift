@@ -1,21 +1,20 @@
 public import TallystickCore
 
-/// Where a program's keys come from. Never arguments, the values of environment variables, or the
-/// database.
+/// Where a program's keys come from. Never arguments, values of environment variables, or the database.
 public enum KeySource: Sendable {
-    /// No keys: HMACs are not checked, and writing where one is demanded is refused.
+    /// No keys: HMACs are not checked, and writes that demand one are refused.
     case none
-    /// A key ring's file (File format, "Key ring"): regular, the user's own or the superuser's, and for
-    /// nobody else to read or write.
+    /// The file of a key ring (File format, "Key ring"): a regular file, owned by the user or the superuser, and
+    /// inaccessible to everybody else.
     case file(String)
     /// An open descriptor of such a file, which may be readable for a group. It stays open.
     case descriptor(Int32)
-    /// Keys that the program holds already.
+    /// Keys that the program already holds.
     case ring(KeyRing)
 
-    /// Reads the keys, and turns core dumps off for the rest of the process's life where there are any.
+    /// Reads the keys and, if there are any, turns core dumps off for the rest of the process's life.
     ///
-    /// - throws: `StoreError`: `keyRefused` for a file that others can reach, `noInput`, `badInput`.
+    /// - throws: `StoreError`: `keyRefused` for a file that others can access, `noInput`, `badInput`.
     public func load() throws(StoreError) -> KeyRing {
         let place: KeyFile
         switch self {
@@ -46,7 +45,7 @@ public enum KeySource: Sendable {
 }
 
 extension NoteSigner {
-    /// Reads a signing key's file, which is checked as a key ring's is.
+    /// Reads the file of a signing key, with the same checks as for a key ring.
     ///
     /// - throws: `StoreError`: `keyRefused`, `noInput`, `badInput`.
     public static func load(from path: String) throws(StoreError) -> NoteSigner {

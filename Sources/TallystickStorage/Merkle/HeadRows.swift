@@ -8,7 +8,7 @@ package struct StoredHead {
     /// Microseconds since 1970.
     package var recordedAt: Int64
     package var head: TreeHead
-    /// The sealed note, for heads that were sealed.
+    /// The sealed note, if the head was sealed.
     package var note: String?
     package var keyID: String?
     /// Of ``TreeHead/authenticatedText(number:recordedAt:)``, in hexadecimal.
@@ -70,13 +70,13 @@ package struct HeadRows {
         try selectLast.first { Self.read($0, storeID) }
     }
 
-    /// The head that comes after a number.
+    /// The next head after a number.
     package func next(after number: Int64, of storeID: String) throws(SQLiteError) -> StoredHead? {
         try selectAfter.bind(number, at: 1)
         return try selectAfter.first { Self.read($0, storeID) }
     }
 
-    /// The newest sealed head that covers so many events.
+    /// The newest sealed head that covers at least that many events.
     package func newestSealed(covering events: Int64, of storeID: String) throws(SQLiteError)
         -> StoredHead?
     {

@@ -1,10 +1,9 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// The leaf hashes of one log as they are stored: in tiles, and after the last complete tile in the tail.
+/// The stored leaf hashes of one log: in tiles and, after the last complete tile, in the tail.
 ///
-/// Keeps the tile that was read last. What it keeps holds for one read transaction: call `forget` at the
-/// beginning of each.
+/// Caches the tile read last. The cache is valid for one read transaction: call `forget` at the beginning of each.
 package struct LeafHashes {
     private let merkle: MerkleRows
     private let log: MerkleLogName
@@ -19,7 +18,7 @@ package struct LeafHashes {
     /// Forgets tail hashes read in an earlier transaction, which may have become a tile.
     package mutating func forget() { tile = (-1, []) }
 
-    /// The hash of a leaf by its index; nil when none is stored.
+    /// The hash of a leaf by its index; nil if none is stored.
     package mutating func hash(at index: Int64) throws(SQLiteError) -> SHA256Digest? {
         guard let place = MerkleLog.place(ofLeaf: index) else { return nil }
         if tile.index != place.tile {
@@ -33,9 +32,9 @@ package struct LeafHashes {
         return place.offset < tile.hashes.count ? tile.hashes[place.offset] : tail[index]
     }
 
-    /// The tree over the first `size` leaves, whole subtrees from tiles.
+    /// The tree over the first `size` leaves, with whole subtrees from tiles.
     ///
-    /// - throws: `StoreError` with `integrity` when a tile is missing.
+    /// - throws: `StoreError` with `integrity` if a tile is missing.
     package mutating func frontier(size: Int64) throws -> MerkleFrontier {
         let width = Int64(MerkleLog.tileWidth)
         guard try merkle.log(log) != nil else {

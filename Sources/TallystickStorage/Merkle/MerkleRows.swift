@@ -66,7 +66,7 @@ package struct MerkleRows {
         self.selectHead = selectHead
     }
 
-    /// How many leaves a log has by its table.
+    /// The number of leaves of a log, according to its table.
     package func size(of log: MerkleLogName) throws(SQLiteError) -> Int64 {
         try selectHead[log]?.optionalInt64() ?? 0
     }
@@ -79,8 +79,8 @@ package struct MerkleRows {
 
     /// A log as it is stored.
     ///
-    /// - parameter size: how many leaves it has, where that is known; else its table says so.
-    /// - returns: nil when tiles or tail do not fit the log's table.
+    /// - parameter size: the number of leaves, if known; otherwise it is taken from the log's table.
+    /// - returns: nil if tiles or tail do not match the log's table.
     package func log(_ name: MerkleLogName, size: Int64? = nil) throws(SQLiteError) -> MerkleLog? {
         let size = if let size { size } else { try self.size(of: name) }
         var incomplete: [[SHA256Digest]] = [try tail(of: name).map(\.hash)]
@@ -98,7 +98,7 @@ package struct MerkleRows {
         return MerkleLog(size: size, incomplete: incomplete)
     }
 
-    /// The hashes of a stored tile; nil when there is none, or it is not a BLOB of whole hashes.
+    /// The hashes of a stored tile; nil if there is none, or it is not a BLOB of whole hashes.
     package func tile(of log: MerkleLogName, level: Int, index: Int64) throws(SQLiteError)
         -> [SHA256Digest]?
     {
@@ -130,7 +130,7 @@ package struct MerkleRows {
         while try selectTail.step() {
             let isBlob = selectTail.columnType(at: 1) == .blob
             let hash = isBlob ? selectTail.withBytes(at: 1) { SHA256Digest(bytes: $0) } : nil
-            // 14.0 is found where 14 is looked for, and no release wrote it.
+            // A search for 14 also finds 14.0, which no release wrote.
             let index = selectTail.columnType(at: 0) == .integer ? selectTail.int64(at: 0) : -1
             tail.append((index, hash ?? .zero))
         }
@@ -153,7 +153,7 @@ package struct MerkleRows {
         try delete.run()
     }
 
-    /// Stores what an append changed.
+    /// Stores the changes of an append.
     package func store(_ changes: MerkleLog.Changes, in log: MerkleLogName) throws(SQLiteError) {
         for tile in changes.tiles {
             var bytes: [UInt8] = []

@@ -15,21 +15,21 @@ public struct StoreOptions: Sendable {
     public var busyTimeout: Duration = .seconds(5)
     /// Whether an older schema is migrated when the store is opened for writing; otherwise it is refused.
     public var migratesOlderSchema = false
-    /// Settings of the program's surroundings, such as environment variables, in place of the store's own. They are
-    /// recorded as a version of the settings before a write uses them for the first time.
+    /// Settings from the program's environment, such as environment variables, that override the store's own. They
+    /// are recorded as a version of the settings before a write first uses them.
     public var overrides: SettingsOverrides?
-    /// The clock behind `recorded_at`: microseconds since 1970-01-01T00:00:00Z.
+    /// The clock for `recorded_at`: microseconds since 1970-01-01T00:00:00Z.
     public var clock: @Sendable () -> Int64 = SystemClock.microsecondsSince1970
-    /// Silent unless the program sets swift-log up. Its plain stream handler counts as none, because that is
-    /// what swift-log prints to when nobody sets it up: a program that wants it sets this logger.
+    /// Silent unless the program bootstraps swift-log. Its plain stream handler counts as not set up, because
+    /// swift-log uses it by default: a program that wants it sets this logger.
     public var logger = Self.defaultLogger
-    /// Holds the keys that were given when the store was opened.
+    /// The keys given when the store was opened.
     package var checksummer = Checksummer()
 
-    /// How long transactions and the write-ahead log become.
+    /// How long transactions may last, and how large the write-ahead log may grow.
     package var writerLimits = WriterLimits()
 
-    /// Whether a store is opened whose pages are damaged where they are not needed to read others: for verification.
+    /// Whether a store with damaged pages is opened, for verification, if they are not needed to read others.
     package var toleratesDamage = false
 
     /// The defaults: reading and writing, five seconds of waiting for another writer.
@@ -53,10 +53,10 @@ public struct StoreOptions: Sendable {
 
 /// How a store is created. All of it is fixed for the store's life.
 public struct StoreCreation: Sendable {
-    /// Attributes that describe a delivery and not the fact, besides the built-in ones: they are kept
-    /// apart and never compared. Names as in CloudEvents: lower-case letters and digits.
+    /// Attributes that describe a delivery instead of the fact, besides the built-in ones: they are stored
+    /// separately and never compared. Names as in CloudEvents: lower-case letters and digits.
     public var deliveryAttributes: [String] = []
-    /// The settings file (JSON) that the store starts with; the defaults when nil.
+    /// The settings file (JSON) that the store starts with; nil for the defaults.
     public var configuration: [UInt8]?
     /// Who creates the store, for the audit trail.
     public var actor = "local"
@@ -66,7 +66,7 @@ public struct StoreCreation: Sendable {
 }
 
 extension Duration {
-    /// As SQLite's busy timeout takes it.
+    /// In the form of SQLite's busy timeout.
     package var wholeMilliseconds: Int32 {
         let (seconds, attoseconds) = components
         let total = seconds.multipliedReportingOverflow(by: 1000)

@@ -13,12 +13,12 @@ package enum SystemClock {
 
     /// Both clocks of a breaker.
     ///
-    /// - parameter wall: microseconds since 1970, by the store's own clock.
+    /// - parameter wall: microseconds since 1970, from the store's own clock.
     package static func breakerTime(wall: Int64) -> BreakerTime {
         BreakerTime(bootID: bootID, boot: read(CLOCK_BOOTTIME), wall: wall)
     }
 
-    /// Names the machine's run since it started; empty where the system does not say.
+    /// Identifies the current boot of the machine; empty if the system does not say.
     private static let bootID: String = {
         guard let file = fopen("/proc/sys/kernel/random/boot_id", "re") else { return "" }
         defer { fclose(file) }

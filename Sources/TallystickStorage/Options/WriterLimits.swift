@@ -1,18 +1,18 @@
-/// How long a writer works at a time, and how large it lets the write-ahead log grow.
+/// How long a writer works at a time, and how large the write-ahead log may grow.
 package struct WriterLimits: Sendable {
     /// How long a transaction works before it leaves the rest of its batch to the next one.
     package var transactionMicroseconds = IngestLimits.transactionMicroseconds
-    /// How long a transaction of several batches may be expected to take.
+    /// How long a transaction of several batches is expected to take at most.
     package static let groupMicroseconds: Int64 = 1_000_000
-    /// Pages in the log after which it is written back.
+    /// Pages in the log above which it is written back.
     package var checkpointFrames: Int32 = 16_384
     /// Pages in the log at which the writer waits for readers: 1 GiB, far beyond one transaction.
     package var pauseFrames: Int32 = 262_144
     /// How long it waits.
     package var pauseMicroseconds: Int64 = 2_000_000
-    /// How often it looks while it waits.
+    /// How often it checks while it waits.
     package static let pollMicroseconds: UInt32 = 20_000
-    /// Pages in the log from which on it begins anew when a store is closed.
+    /// Pages in the log above which it is restarted when a store is closed.
     package static let longLogFrames: Int32 = 256
 }
 
@@ -20,13 +20,13 @@ package struct WriterLimits: Sendable {
 public enum IngestLimits {
     /// How many quarantined inputs a report lists; all are stored.
     public static let reportedQuarantine = 100
-    /// A batch, which is one transaction, ends at so many records,
+    /// A batch, which is one transaction, ends after this many records,
     public static let batchRecords = 49_152
-    /// or at so many bytes of input.
+    /// or after this many bytes of input.
     public static let batchBytes = 16 << 20
-    /// Records of the first batch, after which batches grow.
+    /// Records of the first batch; later batches grow.
     package static let firstBatch = 16_384
-    /// Where transactions take long, batches get smaller, down to so many records.
+    /// If transactions take long, batches shrink, down to this many records.
     package static let smallestBatch = 1_024
     /// How long a transaction works before it leaves the rest of its batch to the next one.
     package static let transactionMicroseconds: Int64 = 700_000

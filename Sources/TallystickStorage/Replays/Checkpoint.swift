@@ -1,7 +1,7 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// Where a replay stands: stored in the same transaction and file as what the projection wrote.
+/// The progress of a replay, stored in the same transaction and file as the projection's writes.
 package struct Checkpoint: Equatable {
     package var storeID: String
     package var version: Int64
@@ -111,7 +111,7 @@ package struct CheckpointRows {
         try insert.run()
     }
 
-    /// Whether a replay still stands at a checkpoint; false when another process has moved it since it was read.
+    /// Whether a replay is still at a checkpoint; false if another process has moved it since it was read.
     package func stands(_ replay: String, at checkpoint: Checkpoint) throws(SQLiteError) -> Bool {
         try compare.bindText(replay, at: 1)
         try compare.bind(checkpoint.position, at: 2)
@@ -119,7 +119,7 @@ package struct CheckpointRows {
         return try compare.first { _ in true } ?? false
     }
 
-    /// Moves a checkpoint on; false when another process has moved it since it was read.
+    /// Advances a checkpoint; false if another process has moved it since it was read.
     package func move(
         from old: Checkpoint,
         to new: Checkpoint,

@@ -4,7 +4,7 @@ public import TallystickCore
 public struct ParkedEvent: Sendable, Equatable {
     /// The event's position.
     public var position: Position
-    /// Of the correction; nil for the event itself.
+    /// The resolution behind a correction; nil for the event itself.
     public var resolutionID: Int64?
     /// The event's stream: its later events are parked too, in order.
     public var stream: String
@@ -14,9 +14,9 @@ public struct ParkedEvent: Sendable, Equatable {
     public var id: String
     /// The event's type.
     public var type: String
-    /// Why it, or an event of its stream before it, could not be applied.
+    /// Why the event, or an earlier one of its stream, could not be applied.
     public var error: String
-    /// How often that was tried.
+    /// The number of attempts.
     public var attempts: Int64
     /// Microseconds since 1970-01-01T00:00:00Z.
     public var parkedAt: Int64

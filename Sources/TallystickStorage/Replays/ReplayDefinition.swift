@@ -1,6 +1,6 @@
 package import TallystickCore
 
-/// What identifies a projection, and how it takes corrections.
+/// The identity of a projection, and how it handles corrections.
 package struct ReplayDefinition: Sendable, Equatable {
     /// Also the name, or the beginning of the names, of its tables.
     package var name: String
@@ -28,7 +28,7 @@ package enum ReplayDestination: Sendable {
     case store
     /// Into tables of another SQLite file.
     case file(String)
-    /// Out of SQLite; the checkpoint is in the store.
+    /// To a receiver outside SQLite; the checkpoint is in the store.
     case sink
 
     /// The columns `target` and `target_path` of `replays`.

@@ -63,7 +63,7 @@ package struct ReplayRows {
         return try count.optionalInt64() ?? 0
     }
 
-    /// What is parked, by position; corrections of an event after it.
+    /// The parked events, by position; corrections of an event come after it.
     package func parked(_ replay: String) throws(SQLiteError) -> [(
         place: LogPlace, streamID: Int64
     )] {
@@ -85,7 +85,7 @@ package struct ReplayRows {
         return parked
     }
 
-    /// What is parked, by position, without the names that only the store knows.
+    /// The parked events, by position, without the names that only the store knows.
     package func parkedDetails(_ replay: String) throws(SQLiteError) -> [ParkedEvent] {
         let rows = try connection.cached(
             """
@@ -150,7 +150,7 @@ package struct ReplayRows {
         try delete.run()
     }
 
-    /// Takes what is parked over from the attached file `scratch`.
+    /// Takes over the parked events from the attached file `scratch`.
     package func copyParkedFromScratch(_ replay: String) throws(SQLiteError) {
         try removeParked(replay)
         let copy = try connection.prepare(
@@ -191,7 +191,7 @@ package struct ReplayRows {
         return objects
     }
 
-    /// Writes down which objects are a projection's, for the check of the schema.
+    /// Records which objects belong to a projection, for the check of the schema.
     package func record(objectsOf projection: String) throws(SQLiteError) {
         try forget(objectsOf: projection)
         let insert = try connection.cached(
@@ -241,7 +241,7 @@ package struct ReplayRows {
         }
     }
 
-    /// The columns of a table that hold values, `rowid` first where there is one; none is generated.
+    /// The columns of a table that hold values, `rowid` first if there is one; no generated columns.
     private func storedColumns(of table: String) throws(SQLiteError) -> [String] {
         let names = try connection.prepare(
             "SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid"
@@ -258,7 +258,7 @@ package struct ReplayRows {
         return (hasRowid ? ["rowid"] : []) + columns.map(Self.quoted)
     }
 
-    /// An identifier as SQL writes it.
+    /// An identifier, quoted for SQL.
     private static func quoted(_ name: String) -> String {
         let parts = name.split(separator: "\"", omittingEmptySubsequences: false)
         return "\"" + parts.joined(separator: "\"\"") + "\""

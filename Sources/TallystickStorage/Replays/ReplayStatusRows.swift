@@ -1,22 +1,22 @@
 import TallystickCore
 package import TallystickSQLite
 
-/// What people see of a replay.
+/// The status of a replay, as users see it.
 package enum ReplayState: String {
-    /// Set up, and not running.
+    /// Set up, but not running.
     case ready
     case running
     /// Stopped before an event that cannot be applied or is held, or by a failure.
     case halted
-    /// Stopped because it was asked to.
+    /// Stopped on request.
     case paused
-    /// Being made again from the first event, in a scratch file.
+    /// Being rebuilt from the first event, in a scratch file.
     case rebuilding
     /// Everything was consumed.
     case complete
 }
 
-/// Keeps `replays` in the store: what people see, and hints where a checkpoint lives in another file.
+/// Keeps `replays` in the store: the status for users, and hints if a checkpoint is in another file.
 package struct ReplayStatusRows {
     package struct Row {
         package var definition: ReplayDefinition
@@ -24,12 +24,12 @@ package struct ReplayStatusRows {
         package var state: ReplayState
         package var checkpoint: Checkpoint
         package var parked: Int64
-        /// nil where nothing was consumed yet.
+        /// nil if nothing has been consumed yet.
         package var eventsPerSecond: Double?
         package var lastError: String?
         /// The first position that was set aside since the projection was built.
         package var outOfOrderSince: Int64?
-        /// Whether the projection was built anew, so that what was said of its order is void.
+        /// Whether the projection was rebuilt, which invalidates earlier records of its order.
         package var isRebuilt: Bool
 
         package init(
@@ -111,7 +111,7 @@ package struct ReplayStatusRows {
         try upsert.run()
     }
 
-    /// Where a replay applies its events; nil when the store knows none of that name.
+    /// Where a replay applies its events; nil if the store knows no replay of that name.
     package func target(of replay: String) throws(SQLiteError) -> (target: String, path: String?)? {
         let known = try connection.cached(
             "SELECT target, target_path FROM replays WHERE replay = ?1"

@@ -1,13 +1,13 @@
 package import TallystickSQLite
 
-/// The names of tables that a statement of somebody else can mean, in lower case.
+/// The names of tables that a foreign statement can refer to, in lower case.
 package struct KnownTables {
-    /// Of the schema.
+    /// Those of the schema.
     package let objects: Set<String>
-    /// Virtual tables that SQLite brings along.
+    /// SQLite's built-in virtual tables.
     private let modules: Set<String>
 
-    /// - parameter connection: in its phase `store`.
+    /// - parameter connection: in phase `store`.
     package init(of connection: Connection) throws(SQLiteError) {
         func names(_ sql: String) throws(SQLiteError) -> Set<String> {
             Set(try connection.prepare(sql).all { $0.text(at: 0).lowercased() })
@@ -16,8 +16,8 @@ package struct KnownTables {
         modules = try names("SELECT name FROM pragma_module_list")
     }
 
-    /// Whether a table is one that the statement defines itself, a common table expression, of which it reads no
-    /// column: the authorizer is asked about those by name.
+    /// Whether a table is a common table expression that the statement itself defines and of which it reads no
+    /// column: the authorizer sees those only by name.
     package func isOfStatement(_ table: String, _ column: String) -> Bool {
         let table = table.lowercased()
         return column.isEmpty && !objects.contains(table) && !modules.contains(table)

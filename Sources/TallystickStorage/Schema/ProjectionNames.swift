@@ -1,14 +1,14 @@
 package import TallystickSQLite
 
-/// Which tables of a file are a projection's: those that have its name, or begin with it and an underscore, but for
-/// those that fit the longer name of another projection in the same file.
+/// Which tables of a file belong to a projection: those that have its name, or begin with it and an underscore,
+/// except those that match the longer name of another projection in the same file.
 package struct ProjectionNames {
     package let projection: String
-    /// The other projections in the file whose names fit this one's.
+    /// The other projections in the file whose names match this one's.
     private let longer: [String]
     private let known: KnownTables
 
-    /// - parameter connection: of the file; in its phase `store`.
+    /// - parameter connection: to the file; in phase `store`.
     package init(_ projection: String, in connection: Connection) throws(SQLiteError) {
         self.projection = projection
         known = try KnownTables(of: connection)
@@ -32,7 +32,7 @@ package struct ProjectionNames {
         .projection(owns: owns, reads: mayRead, mayDefine: mayDefine)
     }
 
-    /// Whether a name is a projection's, or begins with it and an underscore.
+    /// Whether a name is that of a projection, or begins with it and an underscore.
     package static func fits(_ projection: String, _ name: String) -> Bool {
         let name = name.lowercased()
         return name == projection || name.hasPrefix(projection + "_")
@@ -45,7 +45,8 @@ package struct ProjectionNames {
         in connection: Connection,
         _ known: KnownTables
     ) throws(SQLiteError) -> [String] {
-        // A store says which objects are whose, also where a sink has a checkpoint; other files have projections only.
+        // A store records who owns which objects, and may hold the checkpoint of a sink; other files only contain
+        // projections.
         let list = ["projection_objects", "replay_checkpoints"].first(where: known.objects.contains)
         guard let list else { return [] }
         let rows = try connection.prepare("SELECT DISTINCT replay FROM \(list) WHERE replay <> ?1")
@@ -53,7 +54,7 @@ package struct ProjectionNames {
         return try rows.all { $0.text(at: 0) }
     }
 
-    /// Refuses a new projection that would take tables from one that is there.
+    /// Refuses a new projection that would take tables from an existing one.
     package static func refuseToTakeTables(
         for projection: String,
         in connection: Connection

@@ -2,11 +2,11 @@ import TallystickCore
 import TallystickMigrations
 package import TallystickSQLite
 
-/// Holds a store's schema against its migrations.
+/// Checks a store's schema against its migrations.
 ///
 /// Every table, index, view and trigger must be one that the migrations create, with the same text, or belong to a
-/// projection: be a table, view or index, never a trigger; have a name that is the projection's own; and be
-/// recorded with this text in `projection_objects`. A row there allows nothing else.
+/// projection. In that case it must be a table, view or index, never a trigger; its name must be the projection's
+/// own; and it must be recorded with this text in `projection_objects`. A row there permits nothing else.
 package enum SchemaCheck {
     /// A row of `sqlite_schema`.
     private struct SchemaObject: Hashable {
@@ -16,11 +16,10 @@ package enum SchemaCheck {
         var sql: String
     }
 
-    /// What the migrations create, by how many of them are applied; made once a process.
+    /// The objects that migrations create, by the number of applied migrations; computed once per process.
     private static let models = POSIXMutex<[Int: Set<SchemaObject>]>([:])
 
-    /// - parameter toleratesDamage: whether tables that SQLite cannot read, and that tell of the schema, are passed
-    ///   over.
+    /// - parameter toleratesDamage: whether to skip tables about the schema that SQLite cannot read.
     /// - throws: `schemaAltered`, with the name of the first object that differs.
     package static func check(
         _ connection: Connection,
@@ -32,11 +31,11 @@ package enum SchemaCheck {
         let rows = try connection.prepare(
             "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema"
         )
-        // Where the table itself was changed this cannot be read, and nothing belongs to a projection.
+        // If the table itself was changed, it cannot be read, and nothing belongs to a projection.
         let record = try projectionRecord(connection)
         var missing = model
         var projectionTables: Set<String> = []
-        // The index that SQLite makes for a table comes after it, and has no text of its own.
+        // The index that SQLite creates for a table comes after it, and has no text.
         var automatic: [SchemaObject] = []
         while try rows.step() {
             let object = SchemaObject(
@@ -65,11 +64,11 @@ package enum SchemaCheck {
         if let object = missing.min(by: { $0.name < $1.name }) {
             throw altered("\(object.type) \(object.name)", "is missing", path)
         }
-        // Now the table is known to be there.
+        // At this point the table is known to exist.
         _ = try passing(over: toleratesDamage) { try checkDigests(of: connection, present, path) }
     }
 
-    /// - returns: nil where pages are damaged, and that is tolerated.
+    /// - returns: nil if pages are damaged, and that is tolerated.
     private static func passing<Result>(
         over isTolerated: Bool,
         _ body: () throws -> Result
@@ -89,7 +88,7 @@ package enum SchemaCheck {
                 "SELECT replay, type, coalesce(sql, '') FROM projection_objects WHERE name = ?1"
             )
         } catch {
-            // There is no such table, or column. Any other failure says nothing about the schema.
+            // The table or column does not exist. Any other failure says nothing about the schema.
             guard error.kind == .statement else { throw error }
             return nil
         }
@@ -109,7 +108,7 @@ package enum SchemaCheck {
             && (object.type != "index" || ProjectionNames.fits(replay, object.table))
     }
 
-    /// The tables that migrations create, by how many of them are applied.
+    /// The tables that migrations create, by the number of applied migrations.
     package static func tables(_ count: Int) throws -> Set<String> {
         Set(try model(count).filter { $0.type == "table" }.map(\.name))
     }

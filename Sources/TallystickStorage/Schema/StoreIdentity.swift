@@ -1,7 +1,7 @@
 import TallystickCore
 package import TallystickSQLite
 
-/// What the first audit row says about a store: fixed for its life.
+/// The first audit row's description of a store: fixed for its life.
 package struct StoreIdentity: Sendable {
     package var storeID: String
     package var deliveryAttributes: Set<String>

@@ -1,7 +1,7 @@
 import TallystickMigrations
 package import TallystickSQLite
 
-/// How a file says that it is a store, and of which schema.
+/// How a file is marked as a store, and with which schema.
 package enum StoreSchema {
     /// "TALY", as SQLite's `application_id`.
     package static let applicationID: Int64 = 0x5441_4C59

@@ -1,13 +1,13 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// Every configuration that was ever in force, and from which event on.
+/// Every configuration that was ever in force, with the event at which it took effect.
 ///
 /// Whether copies of an event are compared is decided by the configuration in force when the event was recorded.
 package final class ConfigurationHistory {
     private struct Entry {
         var version: Int64
-        /// The head when the configuration came: it is in force for the events after it.
+        /// The head when the configuration was recorded: it applies to the events after it.
         var after: Int64
         var settings: StoreSettings
     }
@@ -22,7 +22,7 @@ package final class ConfigurationHistory {
         try refresh()
     }
 
-    /// Takes in configurations that came meanwhile.
+    /// Takes in configurations that were added meanwhile.
     package func refresh() throws {
         while let row = try rows.next(after: entries.last?.version ?? 0) {
             let after = try rows.start(of: row.version) ?? head(at: row.recordedAt)
@@ -37,7 +37,7 @@ package final class ConfigurationHistory {
         entries.last.map { ($0.version, $0.settings) } ?? (0, .standard)
     }
 
-    /// The settings of a version; nil when there is none.
+    /// The settings of a version; nil if there is none.
     package func settings(of version: Int64) -> StoreSettings? {
         entries.first { $0.version == version }?.settings
     }
@@ -61,7 +61,7 @@ package final class ConfigurationHistory {
         entries.flatMap(\.settings.categories).map(\.window.microseconds).min() ?? 0
     }
 
-    /// The last event that was recorded before a time, found by halving: positions grow with time.
+    /// The last event recorded before a time, found by bisection: positions grow with time.
     private func head(at time: Int64) throws -> Int64 {
         let recorded = try connection.cached("SELECT recorded_at FROM events WHERE position = ?1")
         var low: Int64 = 0

@@ -1,7 +1,7 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// A row of `configurations` with what its audit row says.
+/// A row of `configurations` with the data of its audit row.
 package struct StoredConfiguration {
     /// The actor of versions that hold a process's overrides.
     package static let environment = "environment"
@@ -14,7 +14,7 @@ package struct StoredConfiguration {
     package var actor: String
     package var reason: String?
 
-    /// - throws: `StoreError` with `integrity` where the content is not a valid settings document.
+    /// - throws: `StoreError` with `integrity` if the content is not a valid settings document.
     package func settings() throws(StoreError) -> StoreSettings {
         do throws(SettingsError) {
             return try StoreSettings(json: content, onto: nil)
@@ -82,7 +82,7 @@ package struct ConfigurationRows {
         try insert.run()
     }
 
-    /// 0 when there is none.
+    /// 0 if there is none.
     package func newestVersion() throws(SQLiteError) -> Int64 {
         try selectNewestVersion.optionalInt64() ?? 0
     }
@@ -91,7 +91,7 @@ package struct ConfigurationRows {
         try selectNewest.first(Self.read)
     }
 
-    /// The store's own settings: the newest version that is not of a process's overrides.
+    /// The store's own settings: the newest version that does not hold a process's overrides.
     package func base() throws(SQLiteError) -> StoredConfiguration? {
         try selectBase.bindText(StoredConfiguration.environment, at: 1)
         return try selectBase.first(Self.read)
@@ -102,13 +102,14 @@ package struct ConfigurationRows {
         return try selectVersion.first(Self.read)
     }
 
-    /// The version that comes next after one.
+    /// The next version after a given one.
     package func next(after version: Int64) throws(SQLiteError) -> StoredConfiguration? {
         try selectAfter.bind(version, at: 1)
         return try selectAfter.first(Self.read)
     }
 
-    /// Whether every decision can take what `override_origin` names: a configured origin, or one that delivered.
+    /// Whether `override_origin` names an origin that every decision can choose: one that is configured, or has
+    /// delivered.
     package func knowsOverrideOrigin(of settings: StoreSettings) throws(SQLiteError) -> Bool {
         guard let name = settings.overrideOrigin else { return true }
         if settings.origins.contains(where: { $0.name.utf8.elementsEqual(name.utf8) }) {
@@ -118,9 +119,9 @@ package struct ConfigurationRows {
         return try selectOrigin.optionalInt64() != nil
     }
 
-    /// The head when a version came; nil where its audit row does not say.
+    /// The head when a version was added; nil if its audit row does not record it.
     ///
-    /// - throws: `StoreError` with `integrity` where what it says is damaged.
+    /// - throws: `StoreError` with `integrity` if that record is damaged.
     package func start(of version: Int64) throws -> Int64? {
         try selectStart.bind(version, at: 1)
         let row = try selectStart.first {

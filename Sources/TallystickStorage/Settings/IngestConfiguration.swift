@@ -1,18 +1,18 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// What ingest needs of a store's settings.
+/// The part of a store's settings that ingest needs.
 package struct IngestConfiguration: Sendable {
-    /// The version in `configurations`; 0 where overrides were not recorded yet.
+    /// The version in `configurations`; 0 if overrides have not been recorded yet.
     package var version: Int64
     package var classification: Classification
     /// By category, as in the classification.
     package var checksums: [ChecksumAlgorithm]
     /// Whether a category gets an HMAC once a key is registered.
     private var demandsKey: [Bool]
-    /// Holds the keys that this process was given.
+    /// The keys that this process was given.
     package let checksummer: Checksummer
-    /// The key that makes new HMACs, where this process has it.
+    /// The key that makes new HMACs, if this process has it.
     package let keyID: String?
     package var severities: [String]
     package var comparison: ComparisonRules
@@ -22,7 +22,7 @@ package struct IngestConfiguration: Sendable {
     /// By delivery path: the share of mismatches in a batch above which it counts as a failed call.
     private var mismatchLimits: [String: Double]
     private var standardMismatchLimit: Double
-    /// Categories whose open conflicts hold replay.
+    /// Categories whose open conflicts hold back replay.
     package var heldCategories: [String]
 
     package init(
@@ -55,8 +55,8 @@ package struct IngestConfiguration: Sendable {
         origins = names
     }
 
-    /// The share of mismatches in a batch of a delivery path above which it counts as a failed call of its breaker: the
-    /// origin's own threshold, else that of the default category.
+    /// The share of mismatches in a batch of a delivery path above which it counts as a failed call of its
+    /// breaker: the origin's own threshold, or else that of the default category.
     package func mismatchLimit(of origin: String) -> Double {
         mismatchLimits[origin] ?? standardMismatchLimit
     }
@@ -66,13 +66,13 @@ package struct IngestConfiguration: Sendable {
         classification.categories.firstIndex(of: category).map { demandsKey[$0] } ?? false
     }
 
-    /// How grave a mismatch of an event of a category is.
+    /// The severity of a mismatch of an event of a category.
     package func severity(of category: String) -> String {
         classification.categories.firstIndex(of: category).map { severities[$0] }
             ?? StoreSettings.Severity.low.rawValue
     }
 
-    /// What a decoder needs; `origin` is the path of its inputs.
+    /// The parameters of a decoder; `origin` is the path of its inputs.
     package func decoderSettings(mapping: EventMapping? = nil, origin: String? = nil)
         -> EventDecoderSettings
     {

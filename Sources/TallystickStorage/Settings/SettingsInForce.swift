@@ -1,26 +1,26 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// The settings that count for a handle: the store's own, with the overrides of its process.
+/// The settings that apply to a handle: the store's own, with the overrides of its process.
 package struct SettingsInForce: Sendable {
-    /// The version in `configurations` that holds exactly these settings; 0 where the overrides were not
-    /// recorded yet, which the first transaction does.
+    /// The version in `configurations` that holds exactly these settings; 0 if the overrides have not been
+    /// recorded yet; the first transaction records them.
     package var version: Int64
     package var settings: StoreSettings
     /// The version of the store's own settings.
     package var base: Int64
-    /// The newest version that was there when these were read.
+    /// The newest version when these were read.
     package var newest: Int64
     /// Names of the overrides.
     package var overrides: [String] = []
 
-    /// The version that holds these settings; nil where no version does yet.
+    /// The version that holds these settings; nil if none does yet.
     package var recordedVersion: Int64? {
         if version > 0 { return version }
         return overrides.isEmpty ? base : nil
     }
 
-    /// Reads the settings as they are now.
+    /// Reads the current settings.
     ///
     /// - returns: nil for a store that has none yet, because it is being created.
     package static func read(
@@ -70,15 +70,15 @@ package struct SettingsInForce: Sendable {
     }
 }
 
-/// The settings in force as last seen, for every thread.
+/// The settings in force as last read, shared by all threads.
 package final class CurrentSettings: Sendable {
     private let state: POSIXMutex<(inForce: SettingsInForce, configuration: IngestConfiguration)>
 
-    /// Why the stored settings could not be read. A handle that only reads is opened all the same, so that a
-    /// verification can name what was changed.
+    /// Why the stored settings could not be read. A read-only handle is opened all the same, so that a
+    /// verification can report what was changed.
     private let failure: StoreError?
 
-    /// The settings as a connection that reads finds them.
+    /// The settings as read by a reading connection.
     package init(
         _ identity: StoreIdentity,
         _ options: StoreOptions,
@@ -119,7 +119,7 @@ package final class CurrentSettings: Sendable {
         }
     }
 
-    /// Makes sure that the settings are those that the store keeps.
+    /// Checks that the settings are those stored in the store.
     ///
     /// - throws: `StoreError` with `integrity`.
     package func check() throws(StoreError) {
@@ -150,14 +150,14 @@ package struct SettingsFollower {
         checksummer = options.checksummer
     }
 
-    /// Reads the settings again where there is a new version.
+    /// Reads the settings again if there is a new version.
     ///
-    /// - returns: settings to be recorded before they are used for the first time, as the next version.
+    /// - returns: settings to be recorded as the next version before they are first used.
     package mutating func refresh() throws -> SettingsInForce? {
         if let inForce, try rows.newestVersion() == inForce.newest { return nil }
         guard var current = try SettingsInForce.read(rows, overrides) else { return nil }
         if let inForce, current.version == 0 {
-            // A new version of another process's surroundings: ours go on.
+            // A new version holds another process's overrides; ours still apply.
             if inForce.base == current.base {
                 current.version = inForce.version
             } else if current.overrides.isEmpty {
@@ -168,7 +168,7 @@ package struct SettingsFollower {
         return current.version == 0 ? current : nil
     }
 
-    /// Takes note that the settings were recorded.
+    /// Notes that the settings were recorded.
     package mutating func recorded(as version: Int64) throws {
         guard var current = inForce else { return }
         (current.version, current.newest) = (version, version)

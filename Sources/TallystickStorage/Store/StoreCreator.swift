@@ -2,7 +2,7 @@ import Glibc
 import TallystickCore
 import TallystickSQLite
 
-/// Creates a store: under a temporary name, so that it appears complete and on the disk, or not at all.
+/// Creates a store under a temporary name, so that it appears complete and on disk, or not at all.
 package struct StoreCreator {
     private let path: String
     private let creation: StoreCreation
@@ -60,10 +60,10 @@ package struct StoreCreator {
         }
     }
 
-    /// Moves all of the log into the database, which then is one file that can be renamed.
+    /// Moves the whole log into the database, which is then one file that can be renamed.
     private func closeLog(_ temporaryPath: String) throws {
         do {
-            // Nobody else knows the file: the last connection may write the log back, and delete it.
+            // No other process knows the file: the last connection may write the log back, and delete it.
             _ = try Connection(path: temporaryPath, mode: .readWrite, checkpointsOnClose: true)
         }
         guard access(temporaryPath + "-wal", F_OK) != 0 else {
@@ -97,7 +97,7 @@ package struct StoreCreator {
 
     // MARK: What is there
 
-    /// Removes what an `init` of release 0.1 left that was cut short: a database that holds nothing.
+    /// Removes the remains of an interrupted `init` of release 0.1: a database without content.
     ///
     /// - throws: `storeExists` for every other file.
     private func removeUnfinishedStore() throws {
@@ -107,11 +107,11 @@ package struct StoreCreator {
         else {
             throw PendingFile.alreadyThere(path, Self.operation, .storeExists)
         }
-        // The log and the journal first: beside a new store they would be taken for its own.
+        // The log and the journal first: next to a new store they would be taken for its own.
         for ending in StorePathCheck.companions + [""] { unlink(path + ending) }
     }
 
-    /// Whether the file is an empty database, or a store with a schema and not one row on record.
+    /// Whether the file is an empty database, or a store with a schema but without a single row.
     private func holdsNothing() throws -> Bool {
         do throws(SQLiteError) {
             let connection = try Connection(path: path, mode: .readWrite, firesTriggers: false)
@@ -122,7 +122,7 @@ package struct StoreCreator {
             guard id == StoreSchema.applicationID else { return false }
             return try connection.prepare("SELECT count(*) FROM audit_trail").optionalInt64() == 0
         } catch {
-            // Whatever it is, it is not ours to remove.
+            // Whatever it is, we may not remove it.
             return false
         }
     }

@@ -7,7 +7,7 @@ package import TallystickSQLite
 package enum StoreFile {
     /// Opens a connection that writes.
     ///
-    /// - parameter other: another one of the same owner, for the same store.
+    /// - parameter other: another connection of the same owner to the same store.
     package static func openForWriting(
         _ path: String,
         _ options: StoreOptions
@@ -35,8 +35,8 @@ package enum StoreFile {
                 )
             }
         }
-        // Before the migration, which is then atomic in the log: a rollback journal that a loss of power leaves
-        // behind keeps others from reading.
+        // Before the migration, which is then atomic in the log: a rollback journal left by a loss of power would
+        // keep others from reading.
         try bringWriteAheadLogBack(connection, path)
         try connection.protectLog()
         if schema < StoreSchema.newest {
@@ -70,7 +70,7 @@ package enum StoreFile {
         return StoreError(code, during: "open the store", on: path, reason, hint: hint)
     }
 
-    /// A backup has no write-ahead log; where one is used as the store, its first writer brings it back.
+    /// A backup has no write-ahead log; when one is used as the store, its first writer creates it again.
     private static func bringWriteAheadLogBack(_ connection: Connection, _ path: String) throws {
         let mode = try connection.prepare("PRAGMA journal_mode").first { $0.text(at: 0) }
         if mode == "wal" { return }
@@ -88,11 +88,11 @@ package enum StoreFile {
         }
     }
 
-    /// Makes sure that a file can be given a write-ahead log: where there is room for the switch, but not for the log's
+    /// Checks that a file can be given a write-ahead log: if there is room for the switch but not for the log's
     /// index, nobody could read the file any more.
     private static func checkRoom(for path: String) throws(StoreError) {
         var disk = statvfs()
-        // A file system that tells no size has no bounds of its own.
+        // A file system that reports no size has no limit of its own.
         guard statvfs(path, &disk) == 0, disk.f_blocks > 0 else { return }
         let free = UInt64(geteuid() == 0 ? disk.f_bfree : disk.f_bavail) * UInt64(disk.f_frsize)
         guard free < UInt64(StoreLimits.roomForLog) else { return }
@@ -125,7 +125,7 @@ package enum StoreFile {
         return connection
     }
 
-    /// Makes sure that a file is a store, of a schema that this release knows.
+    /// Checks that a file is a store, with a schema that this release knows.
     private static func recognise(_ connection: Connection, _ path: String) throws {
         let id: Int64
         do {

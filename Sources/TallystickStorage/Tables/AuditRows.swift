@@ -17,15 +17,15 @@ package enum AuditKind: String, CaseIterable {
     case projectionSkip = "projection_skip"
     /// A key is registered, rotated or retired.
     case key
-    /// Checksums are made again.
+    /// Checksums are recomputed.
     case reseal
     case manual
 }
 
-/// A detail table of the audit trail, and the columns of it that are part of a leaf.
+/// A detail table of the audit trail, and its columns that are part of a leaf.
 ///
-/// The columns are those of schema 1, sorted by name: a later migration may add columns, never change
-/// what an existing leaf is made of.
+/// The columns are those of schema 1, sorted by name: a later migration may add columns, but never change the
+/// contents of an existing leaf.
 package enum DetailTable: CaseIterable {
     case checksums, configurations, conflictCandidates, conflicts, keys, mismatches, quarantine
     case resolutions
@@ -155,15 +155,14 @@ package struct AuditRow {
     }
 }
 
-/// What rows of the audit trail say in `detail`.
+/// The contents of `detail` in rows of the audit trail.
 package enum AuditDetail {
-    /// SQL: the head of the log of events when the row of `audit_trail AS a` was written, 0 where it does not
-    /// say.
+    /// SQL: the head of the event log when the row of `audit_trail AS a` was written, 0 if it does not say.
     package static let afterPosition =
         "CASE WHEN json_valid(a.detail) THEN coalesce(json_extract(a.detail, '$.after_position'), 0) ELSE 0 END"
 
-    /// The members of a `detail`; nil for a text that is not a JSON object. What is stored can be damaged: SQLite's
-    /// JSON operators would make that a failure of the statement.
+    /// The members of a `detail`; nil for a text that is not a JSON object. Stored text can be damaged: with
+    /// SQLite's JSON operators the whole statement would fail.
     package static func members(of detail: String) -> Members? {
         guard let object = try? JSONDocument(Array(detail.utf8)).root.object else { return nil }
         return Members(object: object)
@@ -174,7 +173,7 @@ package enum AuditDetail {
 
         package func names(_ name: String) -> Bool { object.contains { $0.name == name } }
 
-        /// A member that is a whole number, 0 or more; nil where there is none.
+        /// A member that is a whole number, 0 or more; nil if there is none.
         package func number(_ name: String) -> Int64? {
             guard let value = object.first(where: { $0.name == name })?.value,
                 case .number(let digits) = value.content, let number = Int64(digits), number >= 0
@@ -184,7 +183,7 @@ package enum AuditDetail {
     }
 }
 
-/// Builds the leaf of an audit row from the stored rows, to write or to verify it.
+/// Builds the leaf of an audit row from the stored rows, in order to write or verify it.
 package struct AuditLeafReader {
     private let trail: Statement
     private let trailShape: RowShape
@@ -219,10 +218,10 @@ package struct AuditLeafReader {
         self.details = details
     }
 
-    /// Writes the leaf of a row to `leaf`; false when there is no such row.
+    /// Writes the leaf of a row to `leaf`; false if there is no such row.
     ///
-    /// - parameter tables: the detail tables to look into; a verifier looks into all of them.
-    /// - parameter onFault: told of columns with values of another type, which the leaf may not show.
+    /// - parameter tables: the detail tables to read; a verifier reads all of them.
+    /// - parameter onFault: called for columns with values of another type, which the leaf may not reveal.
     package func write(
         sequence: Int64,
         tables: some Collection<DetailTable> = DetailTable.allCases,
@@ -269,7 +268,7 @@ package struct AuditLeafReader {
     }
 }
 
-/// Writes canonical JSON objects whose members arrive in order of their names.
+/// Writes canonical JSON objects whose members arrive sorted by name.
 private struct CanonicalMembers {
     private(set) var bytes: [UInt8]
     private(set) var hasLeaf = false

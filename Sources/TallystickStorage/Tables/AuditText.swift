@@ -1,13 +1,13 @@
 import TallystickCore
 
-/// Validates what people say about themselves and their acts before it enters the audit trail for ever.
+/// Validates what people write about themselves and their acts, before it enters the audit trail for ever.
 package enum AuditText {
-    /// Bytes of a reason.
+    /// Maximum bytes of a reason.
     package static let reasonBytes = 64 << 10
 
-    /// - throws: `StoreError` with `invalidArgument` for an actor or a reason that is empty, blank, too long, or
-    ///   has a NUL.
-    package static func validate(
+    /// - throws: `StoreError` with `invalidArgument` for an actor or a reason that is empty, blank or too long, or
+    ///   that contains a NUL.
+    package static func judge(
         actor: String,
         reason: String,
         during operation: String

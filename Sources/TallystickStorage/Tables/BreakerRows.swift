@@ -34,7 +34,7 @@ package struct BreakerRows {
         delete = try connection.prepare("DELETE FROM breakers WHERE kind = ?1 AND name = ?2")
     }
 
-    /// A breaker as it was stored; nil when no call of it is known.
+    /// A breaker as it was stored; nil if no call of it is known.
     package func read(_ kind: BreakerKind, _ name: String) throws(SQLiteError) -> CircuitBreaker
         .Stored?
     {
@@ -43,7 +43,7 @@ package struct BreakerRows {
         return try select.first { Self.stored($0) } ?? nil
     }
 
-    /// All breakers of which calls are known.
+    /// All breakers with known calls.
     package func all() throws(SQLiteError) -> [(BreakerKind, String, CircuitBreaker.Stored)] {
         var all: [(BreakerKind, String, CircuitBreaker.Stored)] = []
         while try selectAll.step() {

@@ -1,13 +1,13 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// A checksum that was made again, as it is stored.
+/// A recomputed checksum, as it is stored.
 package struct StoredChecksum: Equatable {
     package var algorithm: String
     package var keyID: String?
-    /// Empty where the stored text is not hexadecimal.
+    /// Empty if the stored text is not hexadecimal.
     package var bytes: [UInt8]
-    /// The row of the audit trail that it was made under.
+    /// The audit row under which it was made.
     package var auditSequence: Int64
 
     package init(algorithm: String, keyID: String? = nil, bytes: [UInt8], auditSequence: Int64) {
@@ -38,7 +38,7 @@ package struct StoredChecksum: Equatable {
     }
 }
 
-/// Adds and reads rows of `checksums`, of which the newest of each event counts.
+/// Adds and reads rows of `checksums`, of which the newest for each event counts.
 package struct ChecksumRows {
     private let insert: Statement
     private let selectLast: Statement
@@ -80,7 +80,7 @@ package struct ChecksumRows {
         try insert.run()
     }
 
-    /// The newest checksums of the events after `first`, up to `last`, of those that were sealed again.
+    /// The newest checksums of the resealed events after `first`, up to `last`.
     package func newest(
         after first: Int64,
         through last: Int64

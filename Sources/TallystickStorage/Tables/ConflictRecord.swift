@@ -1,6 +1,6 @@
 package import TallystickCore
 
-/// A row of `conflicts`: what never changes about a conflict.
+/// A row of `conflicts`: the unchanging facts about a conflict.
 package struct ConflictRecord {
     /// 0 before it is written.
     package var conflictID: Int64 = 0
@@ -41,7 +41,7 @@ package struct ConflictRecord {
     }
 }
 
-/// What tells apart conflicts that are over no single event.
+/// Distinguishes conflicts that are not about a single event.
 package struct ConflictSpan: Hashable {
     private let kind: String
     private let origin: String
@@ -62,7 +62,7 @@ package struct ConflictSpan: Hashable {
     }
 }
 
-/// A row of `conflicts` with where it stands.
+/// A row of `conflicts` with its current state.
 package struct StoredConflict {
     package var conflictID: Int64
     package var isOpen: Bool

@@ -3,7 +3,7 @@ package import TallystickSQLite
 
 /// Adds and reads conflicts, their candidates and their state.
 package struct ConflictRows {
-    /// Where the conflicts stand.
+    /// The states of the conflicts.
     package let states: ConflictStateRows
     private let insertConflict: Statement
     private let insertCandidate: Statement
@@ -82,7 +82,7 @@ package struct ConflictRows {
             WHERE conflict_id = ?1
             """
 
-        // By the event's rows of the trail, which have an index: there are as many mismatches as conflicting copies.
+        // By the event's audit rows, which have an index: there are as many mismatches as conflicting copies.
         static let selectMismatch =
             """
             SELECT 1
@@ -140,7 +140,7 @@ package struct ConflictRows {
         try (selectLast.optionalInt64() ?? 0) + 1
     }
 
-    /// A conflict of a kind over the event at a position, and an origin; nil where there never was one.
+    /// A conflict of a kind on the event at a position, and an origin; nil if there never was one.
     package func conflict(
         at position: Int64,
         _ kind: ConflictKind,
@@ -152,7 +152,7 @@ package struct ConflictRows {
         return try selectKind.optionalInt64()
     }
 
-    /// The conflicts after one that are over no single event.
+    /// The conflicts after a given one that are not about a single event.
     package func spans(
         after conflictID: Int64
     ) throws(SQLiteError) -> [ConflictSpan: (conflictID: Int64, openedAt: Int64)] {
@@ -216,7 +216,7 @@ package struct ConflictRows {
         try insertMismatch.run()
     }
 
-    /// Whether a mismatch of a kind is on record for an event or a copy.
+    /// Whether a mismatch of a kind is recorded for an event or a copy.
     package func hasMismatch(_ kind: MismatchKind, _ record: DamagedRecord) throws(SQLiteError)
         -> Bool
     {
@@ -227,7 +227,7 @@ package struct ConflictRows {
         return try rows.optionalInt64() != nil
     }
 
-    /// The newest conflict over the content of the event at a position.
+    /// The newest conflict on the content of the event at a position.
     package func conflict(at position: Int64) throws(SQLiteError) -> StoredConflict? {
         try selectByPosition.bind(position, at: 1)
         var found = try selectByPosition.first { row in
@@ -245,7 +245,7 @@ package struct ConflictRows {
         return found
     }
 
-    /// What a conflict is about; nil when there is none, or its kind is not known to this release.
+    /// The subject of a conflict; nil if there is no such conflict, or this release does not know its kind.
     package func record(of conflictID: Int64) throws(SQLiteError) -> ConflictRecord? {
         try selectRecord.bind(conflictID, at: 1)
         let record: ConflictRecord?? = try selectRecord.first { row in
@@ -268,8 +268,8 @@ package struct ConflictRows {
     }
 
     /// - parameters:
-    ///   - sequence: candidates of this audit row and later ones are left out.
-    ///   - last: so are candidates up to this one.
+    ///   - sequence: candidates of this audit row and later ones are omitted.
+    ///   - last: candidates up to this one are omitted.
     package func candidates(
         of conflictID: Int64,
         before sequence: Int64 = .max,
@@ -295,13 +295,13 @@ package struct ConflictRows {
         return candidates
     }
 
-    /// How many candidates a conflict has.
+    /// The number of candidates of a conflict.
     package func countCandidates(of conflictID: Int64) throws(SQLiteError) -> Int64 {
         try countCandidates.bind(conflictID, at: 1)
         return try countCandidates.optionalInt64() ?? 0
     }
 
-    /// The first audit row, from one on, by which a conflict got another candidate; nil where there is none.
+    /// The first audit row, from a given one onwards, that added a candidate to a conflict; nil if there is none.
     package func nextCandidate(
         of conflictID: Int64,
         from sequence: Int64

@@ -1,11 +1,12 @@
 import TallystickCore
 package import TallystickSQLite
 
-/// Reads and writes where conflicts stand.
+/// Reads and writes the states of conflicts.
 ///
 /// A conflict may have as many candidates as a store has rows, and its row lists up to
-/// ``ConflictLimits/listedPlaces`` places. What candidates add to it in one transaction is therefore kept in memory and
-/// written once: before the transaction commits (`writeGrown`), or before something else reads or changes the row.
+/// ``ConflictLimits/listedPlaces`` places. The additions of candidates in one transaction are therefore kept in
+/// memory and written once: before the transaction commits (`writeGrown`), or before other code reads or changes
+/// the row.
 package final class ConflictStateRows {
     private let upsert: Statement
     private let selectState: Statement
@@ -14,13 +15,13 @@ package final class ConflictStateRows {
     /// Places that were added to `grown`.
     private var places = 0
 
-    /// Bounds of what is kept in memory; beyond them it is written.
+    /// Bounds of the state kept in memory; beyond them it is written.
     private enum Limits {
         static let conflicts = 4096
         static let places = 100_000
     }
 
-    /// A row as it will be.
+    /// A row in its future state.
     private struct Grown {
         var state: ConflictState
         var origins: Set<Substring>
@@ -97,7 +98,7 @@ package final class ConflictStateRows {
         try upsert.run()
     }
 
-    /// Says that a resolved conflict has content or support that its resolution has not seen.
+    /// Marks a resolved conflict as having content or support that its resolution has not seen.
     package func markNewEvidence(on conflictID: Int64) throws(SQLiteError) {
         guard grown[conflictID] == nil else {
             grown[conflictID]?.state.blockedBy = "new_evidence"
@@ -107,7 +108,7 @@ package final class ConflictStateRows {
         try updateEvidence.run()
     }
 
-    /// Takes note of one more candidate of a conflict.
+    /// Notes another candidate of a conflict.
     ///
     /// - parameters:
     ///   - origin: the path that delivered it.
@@ -128,10 +129,11 @@ package final class ConflictStateRows {
         places += 1
     }
 
-    /// How many candidates a conflict has that has got some which its row does not count yet; nil for any other.
+    /// The number of candidates of a conflict whose row does not count all of them yet; nil for any other
+    /// conflict.
     package func candidates(of conflictID: Int64) -> Int64? { grown[conflictID]?.state.candidates }
 
-    /// Writes what is in memory only.
+    /// Writes the state that is only in memory.
     package func writeGrown() throws(SQLiteError) {
         for (conflictID, waiting) in grown { try write(waiting, conflictID) }
         forgetGrown()
@@ -143,16 +145,16 @@ package final class ConflictStateRows {
         try set(state, of: conflictID)
     }
 
-    /// Forgets what is in memory only: the transaction was taken back.
+    /// Discards the state that is only in memory: the transaction was rolled back.
     package func forgetGrown() {
         grown.removeAll()
         places = 0
     }
 }
 
-/// Where a conflict stands; derived from the proved tables.
+/// The state of a conflict; derived from the proved tables.
 package struct ConflictState {
-    /// `blockedBy` of a conflict that a person opened again: a person decides it.
+    /// `blockedBy` of a conflict that a person reopened: only a person can decide it.
     package static let reopened = "reopened"
 
     package var isOpen: Bool

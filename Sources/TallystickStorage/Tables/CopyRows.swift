@@ -80,7 +80,7 @@ package struct CopyRows {
         )
     }
 
-    /// The first further copy of the event at a position after another copy; nil where there is none.
+    /// The first further copy of the event at a position after another copy; nil if there is none.
     package func nextCopy(of position: Int64, after copyID: Int64) throws(SQLiteError) -> Int64? {
         try selectNext.bind(position, at: 1)
         try selectNext.bind(copyID, at: 2)
@@ -130,9 +130,9 @@ package struct CopyRows {
         try selectByPosition.reset()
     }
 
-    /// Who delivered which further content of the event at a position, in order of arrival.
+    /// The origin and content of each further copy of the event at a position, in order of arrival.
     ///
-    /// - parameter last: copies after this one are left out.
+    /// - parameter last: copies after this one are omitted.
     package func deliveries(
         of position: Int64,
         through last: Int64 = .max
@@ -155,7 +155,7 @@ package struct CopyRows {
         return deliveries
     }
 
-    /// The content of a copy; nil where it equals that of the event as appended, or there is no such copy.
+    /// The content of a copy; nil if it equals that of the event as appended, or there is no such copy.
     package func content(of copyID: Int64) throws(SQLiteError) -> [UInt8]? {
         try selectContent.bind(copyID, at: 1)
         let content = try selectContent.first { $0.isNull(at: 0) ? nil : $0.blob(at: 0) }
@@ -182,7 +182,7 @@ package enum CopyColumn {
 }
 
 extension CopyRows {
-    /// Selects whole rows after ?1, up to ?2, as `CopyColumn` says.
+    /// Selects whole rows after ?1, up to ?2, in the order of `CopyColumn`.
     package static func whole(in connection: Connection) throws(SQLiteError) -> Statement {
         let columns = CopyColumn.names.map { "c.\($0)" }.joined(separator: ", ")
         return try connection.prepare(

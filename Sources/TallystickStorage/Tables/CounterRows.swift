@@ -1,6 +1,6 @@
 package import TallystickSQLite
 
-/// Counts what leaves no row elsewhere. For statistics, no evidence.
+/// Counts occurrences that leave no row elsewhere. For statistics, not evidence.
 package struct CounterRows {
     private let add: Statement
 

@@ -16,9 +16,9 @@ package enum StateTable: String, CaseIterable, Sendable {
     }
 }
 
-/// Derives states from proved rows, and reads those that are stored, to compare or to rebuild them.
+/// Derives states from proved rows, and reads the stored ones, to compare or rebuild them.
 ///
-/// A state is a list of columns as values; nil where there is, or should be, no row.
+/// A state is a list of columns as values; nil if there is, or should be, no row.
 package struct DerivedStates {
     package typealias Columns = [(name: String, value: SQLValue)]
 
@@ -30,7 +30,7 @@ package struct DerivedStates {
         self.reader = reader
     }
 
-    /// Keys that have a state, or should have one, from `key` on; at most `StrayRows.chunk`.
+    /// Keys that have a state, or should have one, from `key` onwards; at most `StrayRows.chunk`.
     package func keys(of table: StateTable, from key: Int64) throws(SQLiteError) -> [Int64] {
         let proved =
             switch table {
@@ -54,7 +54,8 @@ package struct DerivedStates {
         return try rows.all { $0.int64(at: 0) }
     }
 
-    /// Whether what is stored under a key is what proved rows say; the two where it is not.
+    /// Compares the state stored under a key with the one that follows from proved rows; returns both if they
+    /// differ.
     package func difference(
         in table: StateTable,
         at key: Int64
@@ -77,7 +78,7 @@ package struct DerivedStates {
         return members(of: a, column) == members(of: b, column)
     }
 
-    /// The members of a list whose order does not count. Earlier releases listed every place.
+    /// The members of a list whose order does not matter. Earlier releases listed every place.
     private static func members(of list: String, _ column: String) -> Set<String> {
         if column == "origins" { return Set(list.split(separator: ", ").map(String.init)) }
         var places = DifferingPlaces()
@@ -104,7 +105,7 @@ package struct DerivedStates {
         }
     }
 
-    /// The state that proved rows say; nil for none.
+    /// The state that follows from proved rows; nil for none.
     package func expected(in table: StateTable, at key: Int64) throws -> Columns? {
         switch table {
         case .conflicts: try conflict(key)
@@ -113,7 +114,7 @@ package struct DerivedStates {
         }
     }
 
-    /// Writes the state that proved rows say, or removes one that they do not.
+    /// Writes the state that follows from proved rows, or removes a row that has none.
     package func restore(_ table: StateTable, at key: Int64) throws {
         guard let columns = try expected(in: table, at: key) else {
             let delete = try connection.cached(
@@ -141,7 +142,7 @@ package struct DerivedStates {
         try write.run()
     }
 
-    /// Which policy decides and what holds it up is not evidence: where a row is there, it stays.
+    /// The policy and what blocks it are not evidence: if a row exists, its values stay.
     private func addMissingConflict(_ id: Int64) throws(SQLiteError) {
         let insert = try connection.cached(
             """
@@ -277,7 +278,7 @@ package struct DerivedStates {
         ]
         var fields: EventFields?
         if let content = resolution.content {
-            // Content that is not an event any more is a finding of its own: the leaf of its row differs.
+            // Content that is no longer an event is a finding of its own: the leaf of its row differs.
             guard let read = try? EventFields(content: content) else { return decided }
             fields = read
         }
@@ -292,8 +293,8 @@ package struct DerivedStates {
         return decided + counted + (try checksum(position, resolution))
     }
 
-    /// Where nothing counts, no resolution holds the checksum of what was appended, and only a holder of the key could
-    /// make its HMAC.
+    /// If the event is excluded, no resolution holds the checksum of the appended content, and its HMAC could be
+    /// made only with the key.
     private func checksum(_ position: Int64, _ resolution: Resolution) throws -> Columns {
         if let checksum = resolution.checksum { return [("checksum", .blob(checksum))] }
         guard resolution.keyID == .null else { return [] }
@@ -329,7 +330,7 @@ package struct DerivedStates {
         return [("state", .text("held")), ("audit_sequence", .integer(held))]
     }
 
-    /// Audit rows in a range that released an input: which input, and whether its state says so.
+    /// Audit rows in a range that released an input, with that input, and whether its state shows the release.
     package func releases(
         after first: Int64,
         through last: Int64

@@ -1,6 +1,6 @@
 package import TallystickSQLite
 
-/// One of the dictionary tables, which give the names in proved rows short ids.
+/// One of the dictionary tables, which map names in proved rows to short ids.
 package enum NameDictionary: Int, CaseIterable {
     case sources, origins, streams, types, categories
 
@@ -44,7 +44,7 @@ package struct DictionaryRows {
         selectLast = try connection.prepare("SELECT coalesce(max(\(id)), 0) FROM \(table)")
     }
 
-    /// The id of a name, if the table has it.
+    /// The id of a name, if the table contains it.
     package func id(of name: UnsafeRawBufferPointer) throws(SQLiteError) -> Int64? {
         try selectID.bindText(name, at: 1, copy: false)
         return try selectID.optionalInt64()
@@ -72,7 +72,7 @@ package struct DictionaryRows {
         try selectNames.reset()
     }
 
-    /// The name behind an id, if the table has it.
+    /// The name of an id, if the table contains it.
     package func name(of id: Int64) throws(SQLiteError) -> [UInt8]? {
         try selectName.bind(id, at: 1)
         return try selectName.first { statement in statement.blob(at: 0) }

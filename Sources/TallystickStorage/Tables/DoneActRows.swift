@@ -1,28 +1,28 @@
 import TallystickCore
 package import TallystickSQLite
 
-/// An act on record: who did it, when, and as which row of the audit trail.
+/// A recorded act: its actor, time and audit row.
 package struct DoneAct: Sendable {
     package var sequence: Int64
     package var actor: String
     package var reason: String?
     /// Microseconds since 1970.
     package var recordedAt: Int64
-    /// The row's JSON object; nil where it has none.
+    /// The row's JSON object; nil if it has none.
     package var detail: String?
 
-    /// Whether the row records a change of keys of this name: "register", "rotate", "retire".
+    /// Whether the row records the named change of keys: "register", "rotate", "retire".
     package func isKeyAct(_ name: String) -> Bool {
         detail?.hasPrefix("{\"act\":\"\(name)\"") == true
     }
 
-    /// For messages: by whom, when, and where it is on record.
+    /// For messages: the actor, the time, and the audit row.
     package var text: String {
         "by \(actor) at \(RFC3339.string(microseconds: recordedAt)) as audit row \(sequence)"
     }
 }
 
-/// A decision on record.
+/// A recorded decision.
 package struct DoneDecision {
     package var act: DoneAct
     package var resolutionID: Int64
@@ -30,25 +30,25 @@ package struct DoneDecision {
     package var winnerOrigin: String?
     package var contentDigest: String?
 
-    /// For messages: what was decided, by whom, when, and where it is on record.
+    /// For messages: the decision, its actor and time, and the audit row.
     package var text: String {
         let choice = decision == "take" ? winnerOrigin.map { "take \($0)" } ?? decision : decision
         return "\(act.text) and resolution \(resolutionID) (\(choice))"
     }
 }
 
-/// Finds acts that were done before, for the message to a caller who repeats one.
+/// Finds earlier acts, for the message to a caller who repeats one.
 package struct DoneActRows {
     private let connection: Connection
 
     package init(in connection: Connection) { self.connection = connection }
 
-    /// The act of a row of the audit trail.
+    /// The act recorded in an audit row.
     package func act(_ sequence: Int64) throws(SQLiteError) -> DoneAct? {
         try first("audit_sequence = ?1", sequence)
     }
 
-    /// The last time that a conflict was opened again.
+    /// The last time that a conflict was reopened.
     package func reopening(of conflictID: Int64) throws(SQLiteError) -> DoneAct? {
         try first("conflict_id = ?1 AND kind = 'conflict_reopened'", conflictID)
     }

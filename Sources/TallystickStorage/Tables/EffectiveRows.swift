@@ -1,7 +1,7 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// Keeps `effective_state`: what a position counts as where that is not simply the event as appended.
+/// Keeps `effective_state`: what a position counts as, if that is not simply the event as appended.
 package struct EffectiveRows {
     private let dispute: Statement
     private let resolve: Statement
@@ -25,7 +25,7 @@ package struct EffectiveRows {
         )
     }
 
-    /// Says what a position counts as since a resolution.
+    /// Records what a position counts as since a resolution.
     ///
     /// - parameter fields: nil for the event as appended, or none.
     package func resolve(
@@ -55,7 +55,7 @@ package struct EffectiveRows {
         try resolve.run()
     }
 
-    /// Says that a conflict is open over the event at a position.
+    /// Records that a conflict on the event at a position is open.
     package func dispute(position: Int64, conflictID: Int64) throws(SQLiteError) {
         try dispute.bind(position, at: 1)
         try dispute.bind(conflictID, at: 2)

@@ -2,12 +2,12 @@ import Glibc
 package import TallystickCore
 package import TallystickSQLite
 
-/// Verified rows of `events`, copied out of their statement, so that one thread reads and verifies what another
-/// one uses.
+/// Verified rows of `events`, copied out of their statement, so that one thread can read and verify rows while
+/// another uses earlier ones.
 ///
-/// Unchecked Sendable: one thread fills a block and then gives it away; from then on it is only read.
+/// Unchecked Sendable: one thread fills a block and then gives it away; after that it is only read.
 package final class EventBlock: @unchecked Sendable {
-    /// What was computed from a row.
+    /// Values computed from a row.
     package struct Proof {
         package var content: SHA256Digest
         /// The root of the largest complete subtree that ends with the event's leaf.
@@ -18,15 +18,15 @@ package final class EventBlock: @unchecked Sendable {
         var type: ColumnType
         /// Bytes of a text or blob.
         var count: Int32 = 0
-        /// An integer, or where the bytes begin.
+        /// An integer, or the offset of the bytes.
         var value: Int64 = 0
     }
 
-    /// What is written once for each cell. It is kept beside the object, because each access to a property of an
-    /// object is checked for exclusivity, which costs more than the cell.
+    /// State written for each cell. It is kept outside the object, because each access to a property of an object
+    /// is checked for exclusivity, which costs more than the cell.
     fileprivate struct Cells: ~Copyable {
         var all = UnsafeMutableBufferPointer<Cell>.allocate(capacity: EventBlock.cellsOfRow)
-        /// What cells point into.
+        /// The bytes that cells point into.
         var memory = ByteBuffer()
 
         deinit { all.deallocate() }
@@ -56,14 +56,15 @@ package final class EventBlock: @unchecked Sendable {
     fileprivate static let streamColumn = EventColumn.count
     private static let cellsOfRow = Int(EventColumn.count) + 1
 
-    /// Rows that are copied before the first of them is verified, so that what they need can be fetched meanwhile.
+    /// Rows that are copied before the first of them is verified, so that the data they need can be fetched
+    /// meanwhile.
     package static let rowsAtOnce = 32
 
     private let cells = UnsafeMutablePointer<Cells>.allocate(capacity: 1)
     package private(set) var proofs: [Proof] = []
-    /// Rows that were copied, verified or not.
+    /// Copied rows, verified or not.
     package private(set) var copied = 0
-    /// Why the event after the last one cannot be handed on.
+    /// Why the event after the last one cannot be passed on.
     package var failure: (any Error)?
 
     package init() { cells.initialize(to: Cells()) }
@@ -73,9 +74,9 @@ package final class EventBlock: @unchecked Sendable {
         cells.deallocate()
     }
 
-    /// Rows that are verified.
+    /// Verified rows.
     package var count: Int { proofs.count }
-    /// Whether it holds as many bytes as it should.
+    /// Whether it has reached its maximum size in bytes.
     package var isFull: Bool { cells.pointee.memory.count >= ReadAheadLimits.blockBytes }
 
     package func row(_ index: Int) -> EventRow {
@@ -90,7 +91,7 @@ package final class EventBlock: @unchecked Sendable {
     }
 
     /// Copies the current row of a statement that selects `EventColumn.list` first. It belongs to the block once
-    /// `accept` says what was computed from it.
+    /// `accept` supplies the values computed from it.
     package func copy(_ row: Statement) {
         let first = copied * Self.cellsOfRow
         cells.pointee.reserveRow(copied)
@@ -130,8 +131,8 @@ package final class EventBlock: @unchecked Sendable {
     }
 }
 
-/// One row of a block, read as a statement's row is. Its bytes stay until the block gets another row, and in a
-/// block that gets no more as long as that.
+/// One row of a block, read like a statement's row. Its bytes stay in place until the block gets another row; once
+/// the block gets no more rows, for as long as the block exists.
 package struct EventRow: EventColumns {
     fileprivate let block: EventBlock
     fileprivate let first: Int
@@ -203,10 +204,10 @@ package enum ReadAheadLimits {
     package static let blockBytes = 4 << 20
     /// Blocks that wait to be used.
     package static let blocks = 2
-    /// Pages that the reader keeps. Rows are read once, in their order. All threads of a process wait for each other
-    /// where SQLite asks for memory, which it does for each page that is not in place of another one; and it gives
-    /// all of them up whenever the replay commits.
+    /// Pages that the reader caches. Rows are read once, in order. All threads of a process wait for each other
+    /// when SQLite allocates memory, which it does for each page that does not replace another one; and it drops
+    /// the whole cache whenever the replay commits.
     package static let cacheKibibytes = 512
-    /// For fewer events another thread and connection are not worth their beginning.
+    /// For fewer events, starting another thread and connection is not worth while.
     package static let worthAThread: Int64 = 4096
 }

@@ -1,17 +1,17 @@
 import TallystickCore
 import TallystickSQLite
 
-/// The attributes and data of an event's content, as columns hold them.
+/// The attributes and data of an event's content, as stored in columns.
 package struct EventFields {
     package var type = ""
     package var subject: String?
     package var time: String?
     package var dataContentType: String?
-    /// A canonical JSON object; nil when there are no other attributes.
+    /// A canonical JSON object; nil if there are no other attributes.
     package var attributes: String?
     package var data = SQLValue.null
 
-    /// Takes a canonical content apart.
+    /// Splits a canonical content into columns.
     package init(content: [UInt8]) throws(StoreError) {
         var decoder = EventDecoder(EventDecoderSettings())
         var batch = EventBatch()

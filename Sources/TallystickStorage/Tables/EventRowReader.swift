@@ -25,7 +25,7 @@ package final class EventRowReader {
         )
     }
 
-    /// Goes to the row at a position and calls `body`; nil when there is none.
+    /// Moves to the row at a position and calls `body`; nil if there is none.
     package func withRow<Result>(
         at position: Int64,
         _ body: (Statement) throws -> Result
@@ -47,8 +47,8 @@ package final class EventRowReader {
         return result
     }
 
-    /// Has the processor fetch the names of the streams of rows that are read next. Streams are many, and lie apart:
-    /// their names would be waited for one after the other.
+    /// Asks the processor to fetch the stream names of the next rows. Streams are many, and scattered in memory:
+    /// otherwise each name would cause a separate wait.
     package func prefetchNames(of block: EventBlock, _ rows: Range<Int>) {
         for index in rows { streams.prefetchSlot(block.row(index).int64(at: EventColumn.stream)) }
         for index in rows { streams.prefetchName(block.row(index).int64(at: EventColumn.stream)) }
@@ -61,7 +61,7 @@ package final class EventRowReader {
     /// Its SHA-256.
     package var contentDigest: SHA256Digest { SHA256Digest(hashing: buffer.bytes) }
 
-    /// Rebuilds the content of the statement's current row; false when a dictionary lacks a name of it.
+    /// Rebuilds the content of the statement's current row; false if a dictionary lacks one of its names.
     package func readContent(_ row: some EventColumns) throws(SQLiteError) -> Bool {
         buffer.removeAll()
         let (source, type) = (row.int64(at: EventColumn.source), row.int64(at: EventColumn.type))
@@ -83,10 +83,10 @@ package final class EventRowReader {
         return true
     }
 
-    /// Holds the checksum of the statement's current row against the content that was rebuilt from it.
+    /// Checks the checksum of the statement's current row against the content that was rebuilt from it.
     ///
-    /// - parameter newest: the one that was made last, where the event was sealed again.
-    package func evaluateChecksum(
+    /// - parameter newest: the latest checksum, if the event was resealed.
+    package func judgeChecksum(
         _ row: some EventColumns,
         digest: SHA256Digest,
         with checksummer: Checksummer,
@@ -99,7 +99,7 @@ package final class EventRowReader {
             content: contentBytes,
             digest: digest
         )
-        // Both must hold; of those that cannot be told, the newest counts.
+        // Both must match; of those that cannot be checked, the newest counts.
         switch own {
         case .differs, .unknownAlgorithm: return own
         case .holds, .keyMissing:
@@ -107,7 +107,7 @@ package final class EventRowReader {
         }
     }
 
-    /// The leaf hash of the statement's current row; nil when a dictionary lacks a name of it.
+    /// The leaf hash of the statement's current row; nil if a dictionary lacks one of its names.
     package func leafHash(
         _ row: some EventColumns,
         content digest: SHA256Digest
@@ -134,7 +134,7 @@ package final class EventRowReader {
         return SHA256Digest(hashing: leaf.bytes)
     }
 
-    /// The leaf of the statement's current row; nil when a dictionary lacks a name of it.
+    /// The leaf of the statement's current row; nil if a dictionary lacks one of its names.
     package func leaf(_ row: some EventColumns, content digest: SHA256Digest) throws(SQLiteError)
         -> [UInt8]?
     {
@@ -155,7 +155,7 @@ package final class EventRowReader {
         }
     }
 
-    /// The ids of a dictionary that the rows read so far use.
+    /// The ids of a dictionary used by the rows read so far.
     package func used(_ dictionary: NameDictionary) -> IDSet {
         switch dictionary {
         case .sources: sources.used
@@ -166,7 +166,7 @@ package final class EventRowReader {
         }
     }
 
-    /// The stream's name of a row whose leaf was computed, as UTF-8.
+    /// The stream name, as UTF-8, of a row whose leaf was computed.
     package func withStreamName(of row: some EventColumns, _ body: (UnsafeRawBufferPointer) -> Void)
     {
         let name = streams.name(row.int64(at: EventColumn.stream))
@@ -189,7 +189,7 @@ package final class EventRowReader {
     }
 }
 
-/// What the dictionaries say about a row.
+/// The dictionaries' entries for a row.
 package struct EventNames {
     package var source: String
     package var stream: String

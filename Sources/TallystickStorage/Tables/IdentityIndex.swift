@@ -1,10 +1,11 @@
 import TallystickCore
 package import TallystickSQLite
 
-/// Finds events by their identity, and makes the filters that spare most of the searches.
+/// Finds events by their identity, and makes the filters that avoid most searches.
 ///
-/// The index has one part for each segment of positions. Rows are added to the last one only, so that the work of a
-/// batch does not grow with the store; whether an identity is new is asked of all the others, first of their filters.
+/// The index has one part for each segment of positions. Rows are added only to the last one, so that the work for
+/// a batch does not grow with the store. To determine whether an identity is new, all the others are searched,
+/// their filters first.
 package final class IdentityIndex {
     /// The segment of a position.
     package static func segment(of position: Int64) -> Int64 {
@@ -16,10 +17,10 @@ package final class IdentityIndex {
         "(\(position) - 1) >> \(IdentityFilter.capacity.trailingZeroBitCount)"
     }
 
-    /// The schema from which on the index has segments.
+    /// The first schema in which the index has segments.
     private static let firstSchema = 4
 
-    /// Whether a store's index has segments: one of an older schema is read as it is.
+    /// Whether a store's index has segments: an index of an older schema is read as it is.
     package static func isSegmented(in connection: Connection) throws(SQLiteError) -> Bool {
         try StoreSchema.version(of: connection) >= firstSchema
     }
@@ -38,7 +39,7 @@ package final class IdentityIndex {
         }
     }
 
-    /// Fewer identities than these are found sooner than a filter is read.
+    /// Searching for fewer identities than this is faster than reading a filter.
     package static let worthFilter = 256
 
     private let find: Statement
@@ -83,10 +84,10 @@ package final class IdentityIndex {
 
     /// Finds identities in segments, the newest one first.
     ///
-    /// - parameter keys: best in order of their ids, as the index is.
+    /// - parameter keys: preferably in order of their ids, like the index.
     /// - parameter end: the segment after the last one that is searched.
-    /// - parameter body: called with the number of a key that was found, and the event's position; false ends
-    ///   the search.
+    /// - parameter body: called with the number of a found key and the event's position; returns false to end the
+    ///   search.
     package func find(
         _ keys: [Key],
         before end: Int64,
@@ -98,7 +99,7 @@ package final class IdentityIndex {
         do {
             while try !search.isOver && segments.step() { try searchSegment(&search, body) }
         } catch {
-            // The error is told; what the reset says is the same again.
+            // The error is already reported; the reset only repeats it.
             try? segments.reset()
             throw error
         }
@@ -114,10 +115,10 @@ package final class IdentityIndex {
         }
     }
 
-    /// How far a search is.
+    /// The progress of a search.
     private struct Search {
         let keys: [Key]
-        /// Numbers of the keys that were not found yet.
+        /// Numbers of the keys that have not been found yet.
         var left: [Int]
         var segments: Int64 = 0
         var isEnded = false
@@ -130,7 +131,7 @@ package final class IdentityIndex {
         var isOver: Bool { isEnded || left.isEmpty }
     }
 
-    /// Searches the segment at which `segments` stands.
+    /// Searches the current segment of `segments`.
     private func searchSegment(
         _ search: inout Search,
         _ body: (_ key: Int, _ position: Int64) -> Bool

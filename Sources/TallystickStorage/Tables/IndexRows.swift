@@ -6,7 +6,7 @@ package enum IndexTable: String, CaseIterable, Sendable {
     case identities = "event_identities"
     case revisions = "stream_revisions"
 
-    /// The key's columns, which are the same in `events`, the first of them of this type.
+    /// The key's columns, which have the same names in `events`; the first one has this type.
     package var key: (first: String, second: String, type: ColumnType) {
         switch self {
         case .identities: ("event_id", "source_id", .text)
@@ -15,7 +15,7 @@ package enum IndexTable: String, CaseIterable, Sendable {
     }
 }
 
-/// Finds where an index table and `events` differ.
+/// Finds differences between an index table and `events`.
 package struct IndexRows {
     package let table: IndexTable
     private let scan: IndexScan
@@ -62,7 +62,7 @@ package struct IndexRows {
         )
     }
 
-    /// A row, with its segment where the table has segments.
+    /// A row, with its segment if the table has segments.
     package static func values(_ row: Statement) -> [SQLValue] {
         let count: Int32 = row.isNull(at: 3) ? 3 : 4
         return (0..<count).map { row.value(at: $0) }
@@ -76,7 +76,7 @@ package struct IndexRows {
         try scan.scan(after: key, body)
     }
 
-    /// Rows in segments that no position has; at most `StrayRows.listed`.
+    /// Rows in segments without positions; at most `StrayRows.listed`.
     ///
     /// - parameter last: the last segment that has positions.
     package func outside(through last: Int64) throws(SQLiteError) -> [[SQLValue]] {
@@ -124,14 +124,14 @@ package struct IndexRows {
         try insert.run()
     }
 
-    /// Positions in a range whose event has no row here that fits it; at most `StrayRows.listed`.
+    /// Positions in a range whose event has no matching row here; at most `StrayRows.listed`.
     package func unindexed(after first: Int64, through last: Int64) throws(SQLiteError) -> [Int64] {
         try unindexed.bind(first, at: 1)
         try unindexed.bind(last, at: 2)
         return try unindexed.all { $0.int64(at: 0) }
     }
 
-    /// Whether no event fits a row: its key and position.
+    /// Whether no event matches a row's key and position.
     package func isStray(_ row: [SQLValue]) throws(SQLiteError) -> Bool {
         for (index, value) in row.enumerated() {
             try missingEvent.bind(value, at: Int32(index + 1))

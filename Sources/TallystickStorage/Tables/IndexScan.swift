@@ -1,13 +1,13 @@
 import TallystickCore
 package import TallystickSQLite
 
-/// Reads an index table in order of its key, chunk by chunk. The parts of one that has segments are merged.
+/// Reads an index table in key order, chunk by chunk. If the table has segments, they are merged.
 package final class IndexScan {
-    /// One part of the table. The statements' columns are the key's two, the position, and the segment.
+    /// One part of the table. The statements' columns are the two of the key, the position, and the segment.
     private struct Part {
         let first: Statement
         let rest: Statement
-        /// The one that is read.
+        /// The statement being read.
         var rows: Statement
     }
 
@@ -17,7 +17,7 @@ package final class IndexScan {
     private let head: Statement
     private let segments: Statement?
     private var parts: [Part] = []
-    /// By part: the first eight bytes of its row's key, which decide most comparisons.
+    /// By part: the first eight bytes of its row's key, which settle most comparisons.
     private var prefixes: [UInt64] = []
     /// Numbers of the parts that have a row, as a binary heap: the smallest key first.
     private var heap: [Int] = []
@@ -46,14 +46,14 @@ package final class IndexScan {
             ) : nil
     }
 
-    /// More segments than these, which are 17 billion positions, are not read.
+    /// More segments than this, which would hold 17 billion positions, are not read.
     private static let mostParts = 65_536
 
     /// Calls `body` with the rows after a key.
     ///
     /// - parameter key: empty for the table's beginning.
-    /// - parameter body: called with a row, the last position of `events` at that moment, and whether the row before
-    ///   had the same key.
+    /// - parameter body: called with a row, the last position of `events` at that moment, and whether the previous
+    ///   row had the same key.
     /// - returns: the key of the last row; nil after the table's last row.
     package func scan(
         after key: [SQLValue],
@@ -101,7 +101,7 @@ package final class IndexScan {
         }
     }
 
-    /// The segments that have rows; one where the table has no segments.
+    /// The segments that have rows; one if the table has no segments.
     private func presentSegments(head: Int64) throws(SQLiteError) -> [Int64] {
         guard let segments else { return [0] }
         var present: [Int64] = []
@@ -145,7 +145,7 @@ package final class IndexScan {
         if heap.count > 1 { sink(0) }
     }
 
-    /// Whether the row that comes next has the key of the heap's first one.
+    /// Whether the next row has the same key as the heap's first one.
     private func isRepeatedNext(after first: Int) -> Bool {
         guard heap.count > 1 else { return false }
         let next = heap.count > 2 && isLess(heap[2], heap[1]) ? heap[2] : heap[1]
@@ -184,7 +184,7 @@ package final class IndexScan {
         return order == 0 ? a.int64(at: 1) < b.int64(at: 1) : order < 0
     }
 
-    /// None where the table has one part, whose rows are compared with no others.
+    /// Empty if the table has a single part, whose rows are not compared with others.
     private func prefix(_ row: Statement) -> UInt64 {
         isSegmented ? row.bytes(at: 0).bigEndianPrefix : 0
     }

@@ -3,24 +3,24 @@ package import TallystickSQLite
 
 /// A key as the store knows it: never the key itself.
 public struct RegisteredKey: Sendable, Equatable {
-    /// What a key is for. The raw values are part of the file format.
+    /// The purpose of a key. The raw values are part of the file format.
     public enum Algorithm: String, Sendable {
         case hmacSHA256 = "hmac-sha256"
         /// Signs tree heads.
         case ed25519
     }
 
-    /// Its name, as events and notes give it.
+    /// Its name, as used in events and notes.
     public var id: String
-    /// What it is for.
+    /// Its purpose.
     public var algorithm: Algorithm
-    /// In hexadecimal: of an HMAC key `KeyRing.Key.fingerprint`, of a signing key the SHA-256 of the public key.
+    /// In hexadecimal: for an HMAC key `KeyRing.Key.fingerprint`, for a signing key the SHA-256 of the public key.
     public var fingerprint: String
     /// Whether it still makes checksums or signatures.
     public var state: KeyRing.State
-    /// Microseconds since 1970: when it was registered first.
+    /// Microseconds since 1970, of its first registration.
     public var registeredAt: Int64
-    /// Events up to here were there already.
+    /// Events up to here existed before it was registered.
     public var afterPosition: Int64
     /// Events up to here may have its checksums; nil while it is active.
     public var retiredAfterPosition: Int64?
@@ -36,10 +36,10 @@ package struct RegisteredKeys: Sendable {
     /// The newest row that they were read from.
     package var lastRow: Int64 = 0
 
-    /// Whether categories that ask for an HMAC get one from now on.
+    /// Whether categories that require an HMAC get one from now on.
     package var demandsHMAC: Bool { keys.contains { $0.algorithm == .hmacSHA256 } }
 
-    /// The key that makes new HMACs: the one registered last of those that are active.
+    /// The key that makes new HMACs: the active one registered last.
     package var active: RegisteredKey? {
         keys.last { $0.algorithm == .hmacSHA256 && $0.state == .active }
     }
@@ -48,7 +48,7 @@ package struct RegisteredKeys: Sendable {
         keys.first { $0.id == id && $0.algorithm == algorithm }
     }
 
-    /// The key that makes new HMACs, if a ring has it, and has it active.
+    /// The key that makes new HMACs, if a ring contains it as active.
     package func usable(in ring: KeyRing) -> KeyRing.Key? {
         guard let active, let key = ring[active.id], key.state == .active,
             key.fingerprint == active.fingerprint
@@ -58,7 +58,7 @@ package struct RegisteredKeys: Sendable {
 
     /// The key that makes new HMACs.
     ///
-    /// - parameter subject: for whom, in the message.
+    /// - parameter subject: the affected object, for the message.
     /// - throws: `StoreError` with `keyMissing`, which says why it cannot be used.
     package func required(
         from ring: KeyRing,
@@ -115,7 +115,7 @@ package struct KeyRows {
 
     package func lastRow() throws(SQLiteError) -> Int64 { try selectLast.optionalInt64() ?? 0 }
 
-    /// Adds the state that a key is in from now on.
+    /// Adds the state of a key from now on.
     package func add(
         id: String,
         algorithm: RegisteredKey.Algorithm,
@@ -162,7 +162,7 @@ package struct KeyRows {
                 $0.id == key.id && $0.algorithm == key.algorithm
             }) {
                 registered.keys[index].state = state
-                // The first retirement stands.
+                // The first retirement counts.
                 if registered.keys[index].retirement == nil {
                     registered.keys[index].retirement = key.retirement
                     registered.keys[index].retiredAfterPosition = key.retiredAfterPosition

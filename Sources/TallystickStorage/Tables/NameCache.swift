@@ -7,26 +7,26 @@ package final class NameCache {
     private static let arenaLimit = 16 << 20
     private static let textLimit = 1 << 16
 
-    /// Ids that are read together where the whole dictionary fits.
+    /// Ids that are read together if the whole dictionary fits.
     private static let blockSize: Int64 = 256
 
     private let rows: DictionaryRows
-    /// By the low bits of an id. Plain memory, as is the arena: each access to a property of an object that may
-    /// change is checked for exclusivity, which costs more than the look-up.
+    /// Indexed by the low bits of an id. Plain memory, like the arena: each access to a property of an object that
+    /// may change is checked for exclusivity, which costs more than the look-up.
     private let slots: UnsafeMutableBufferPointer<Slot>
     private let mask: Int
     private let arena = UnsafeMutablePointer<ByteBuffer>.allocate(capacity: 1)
     private var texts: [Int64: String] = [:]
-    /// Whether the dictionary fits, so that neighbours are worth reading; nil before the first name.
+    /// Whether the dictionary fits, so that reading neighbours is worth while; nil before the first name.
     private var fits: Bool?
 
     private struct Slot {
-        /// The id that is here, its complement where it was read beside another one and never asked for, or 0.
+        /// The id in this slot; its complement if it was read along with another one and never requested; or 0.
         var id: Int64 = 0
         var range = ByteRange.none
     }
 
-    /// The ids that were ever asked for.
+    /// The ids that were ever requested.
     package private(set) var used = IDSet()
 
     package init(_ dictionary: NameDictionary, in connection: Connection) throws(SQLiteError) {
@@ -50,7 +50,7 @@ package final class NameCache {
         arena.deallocate()
     }
 
-    /// Makes a name available to `name`; false when the dictionary has no such id.
+    /// Makes a name available to `name`; false if the dictionary has no such id.
     @inline(__always)
     package func load(_ id: Int64) throws(SQLiteError) -> Bool {
         if id > 0, slots[Int(truncatingIfNeeded: id) & mask].id == id { return true }
@@ -58,7 +58,7 @@ package final class NameCache {
     }
 
     private func fetch(_ id: Int64) throws(SQLiteError) -> Bool {
-        // Ids are given from 1 on; an empty slot has 0.
+        // Ids start at 1; an empty slot has 0.
         guard id > 0 else { return false }
         let slot = Int(truncatingIfNeeded: id) & mask
         if slots[slot].id != ~id { try read(id) }
@@ -89,30 +89,31 @@ package final class NameCache {
         )
     }
 
-    /// A name that is loaded, valid until another one is.
+    /// A loaded name, valid until another one is loaded.
     @inline(__always)
     package func name(_ id: Int64) -> UnsafeRawBufferPointer {
         arena.pointee.bytes.slice(slots[Int(truncatingIfNeeded: id) & mask].range)
     }
 
-    /// Has the processor fetch what `load` looks at.
+    /// Asks the processor to fetch the memory that `load` reads.
     @inline(__always)
     package func prefetchSlot(_ id: Int64) {
         guard let slots = slots.baseAddress else { return }
         prefetch(slots + (Int(truncatingIfNeeded: id) & mask))
     }
 
-    /// Has the processor fetch a name, where it is loaded.
+    /// Asks the processor to fetch a name, if it is loaded.
     @inline(__always)
     package func prefetchName(_ id: Int64) {
         let slot = slots[Int(truncatingIfNeeded: id) & mask]
         guard slot.id == id, let memory = arena.pointee.bytes.baseAddress else { return }
         prefetch(memory + Int(slot.range.start))
-        // Names that go on in the next line of the processor's cache are common; longer ones follow by themselves.
+        // Many names extend into the next line of the processor's cache; the rest of longer ones follows by
+        // itself.
         prefetch(memory + Int(slot.range.start) + Int(slot.range.count))
     }
 
-    /// A name as text; empty when the dictionary has no such id.
+    /// A name as text; empty if the dictionary has no such id.
     package func text(_ id: Int64) throws(SQLiteError) -> String {
         if let text = texts[id] { return text }
         let text = try rows.name(of: id).map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -122,9 +123,9 @@ package final class NameCache {
     }
 }
 
-/// A set of ids of a dictionary, which are given from 1 on without gaps.
+/// A set of ids of a dictionary, which are contiguous from 1.
 package struct IDSet {
-    /// Ids from here on are not kept: no dictionary grows that large.
+    /// Ids from here onwards are not kept: no dictionary grows that large.
     package static let limit: Int64 = 1 << 28
 
     private var words: [UInt64] = []

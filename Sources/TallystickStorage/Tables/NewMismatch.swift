@@ -1,4 +1,4 @@
-/// Where a disagreement between checksums was seen. The raw values are part of the file format.
+/// Where a disagreement between checksums was detected. The raw values are part of the file format.
 package enum MismatchKind: String {
     case transit
     case copy
@@ -55,7 +55,7 @@ package struct NewMismatch {
 package struct DamagedRecord {
     package var position: Int64?
     package var copyID: Int64?
-    /// What failed: the algorithm of the checksum, or `leaf` where the checksum holds and the leaf hash does not.
+    /// What failed: the algorithm of the checksum, or `leaf` if the checksum matches and the leaf hash does not.
     package var algorithm: String
     package var expected: String
     package var actual: String

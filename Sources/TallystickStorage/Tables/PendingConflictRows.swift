@@ -1,7 +1,7 @@
 import TallystickCore
 package import TallystickSQLite
 
-/// Reads and writes `tally_waiting`: conflicts that wait for their policy.
+/// Reads and writes `tally_waiting`: conflicts that are waiting for their policy.
 package struct PendingConflictRows {
     private let add: Statement
     private let addNew: Statement
@@ -48,9 +48,9 @@ package struct PendingConflictRows {
             ON CONFLICT DO NOTHING
             """
 
-        // So is a copy of an event of a span in which its origin was silent. Spans of one origin do not overlap: the
-        // one that began last before the event is the only one it can lie in. CROSS JOIN keeps the order: no silence
-        // of an origin, no work for its copies.
+        // So is a copy of an event in a span in which its origin was silent. Spans of one origin do not overlap:
+        // only the last one that began before the event can contain it. CROSS JOIN keeps the order: if an origin
+        // has no silences, its copies cost no work.
         static let addEnded =
             """
             INSERT INTO tally_waiting (conflict_id, is_new)
@@ -136,8 +136,8 @@ package struct PendingConflictRows {
         try addNew.run()
     }
 
-    /// Conflicts over events of which copies came in a range of ids, and over the silence of the origins that
-    /// delivered them.
+    /// Conflicts on events that got copies in a range of ids, and on the silence of the origins that delivered
+    /// them.
     package func addConflicts(withCopiesAfter first: Int64, through last: Int64) throws(SQLiteError)
     {
         try addSupported.bind(first, at: 1)
@@ -170,7 +170,7 @@ package struct PendingConflictRows {
         try `defer`.run()
     }
 
-    /// New conflicts that wait, by kind.
+    /// New waiting conflicts, by kind.
     package func newByKind() throws(SQLiteError) -> [String: Int64] {
         var counts: [String: Int64] = [:]
         while try countNew.step() { counts[countNew.text(at: 0)] = countNew.int64(at: 1) }
@@ -178,8 +178,8 @@ package struct PendingConflictRows {
         return counts
     }
 
-    /// Conflicts whose decisions wait for a breaker.
+    /// Conflicts whose decisions are waiting for a breaker.
     package func deferred() throws(SQLiteError) -> Int64 { try countDeferred.optionalInt64() ?? 0 }
-    /// Open conflicts of the store, whatever they wait for.
+    /// All open conflicts of the store, whatever they are waiting for.
     package func open() throws(SQLiteError) -> Int64 { try countOpen.optionalInt64() ?? 0 }
 }

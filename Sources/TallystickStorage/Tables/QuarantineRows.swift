@@ -74,7 +74,7 @@ package struct QuarantineRows {
         )
     }
 
-    /// The row that holds this input already, if there is one.
+    /// The row that already holds this input, if there is one.
     package func id(of input: NewQuarantine) throws(SQLiteError) -> Int64? {
         try find.bindText(input.digest.hex, at: 1)
         try find.bind(input.length, at: 2)

@@ -107,7 +107,7 @@ package struct ResolutionRows {
 
     package func nextID() throws(SQLiteError) -> Int64 { (try selectLast.optionalInt64() ?? 0) + 1 }
 
-    /// The policy that made a resolution; nil when there is no such resolution.
+    /// The policy that made a resolution; nil if there is no such resolution.
     package func policy(of resolutionID: Int64) throws(SQLiteError) -> String? {
         try selectPolicy.bind(resolutionID, at: 1)
         return try selectPolicy.first { $0.text(at: 0) }

@@ -1,16 +1,16 @@
 import TallystickCore
 package import TallystickSQLite
 
-/// The storage classes that columns of a table may hold, as its declaration says.
+/// The storage classes that the columns of a table may hold, according to its declaration.
 ///
-/// STRICT tables enforce them for every statement, but not for a hand that changes the schema, or the file,
-/// meanwhile. A leaf has the same bytes for a TEXT and a BLOB, so that readers of proved rows look at this too.
+/// STRICT tables enforce them for every statement, but somebody may change the schema, or the file, meanwhile. A
+/// leaf has the same bytes for a TEXT and a BLOB, so readers of proved rows also check the storage classes.
 package struct RowShape {
     private let columns: [String]
     /// A bit for each storage class that a column may have.
     private let allowed: [UInt8]
 
-    /// - parameter columns: those that a statement selects first, in its order.
+    /// - parameter columns: the first columns that a statement selects, in order.
     package init(
         of columns: [String],
         in table: String,
@@ -41,7 +41,7 @@ package struct RowShape {
         }
     }
 
-    /// The first column of the current row that holds what it may not; nil when there is none.
+    /// The first column of the current row with a storage class that it may not have; nil if there is none.
     @inline(__always)
     package func fault(in row: some EventColumns) -> String? {
         for index in allowed.indices {
@@ -65,7 +65,7 @@ package struct RowShape {
     }
 }
 
-/// What a row of `events` must look like, besides what its content and leaf cover.
+/// The required shape of a row of `events`, besides what its content and leaf cover.
 package struct EventShape {
     private let types: RowShape
 
@@ -76,7 +76,7 @@ package struct EventShape {
         types = try RowShape(of: columns, in: "events", connection)
     }
 
-    /// What is wrong with the current row of a statement that selects `EventColumn.list`; nil when nothing is.
+    /// What is wrong with the current row of a statement that selects `EventColumn.list`; nil if nothing is.
     @inline(__always)
     package func fault(in row: some EventColumns) -> String? {
         if let fault = types.fault(in: row) { return fault }

@@ -5,7 +5,7 @@ package import TallystickSQLite
 package struct StoredRun {
     package var run: Int64
     package var machine = ReconciliationMachine()
-    /// Grows with each transaction of the run; tells owners apart.
+    /// Incremented by each transaction of the run; identifies its owner.
     package var step: Int64 = 0
     package var isDryRun: Bool
     package var actor: String
@@ -16,7 +16,7 @@ package struct StoredRun {
     /// The newest conflict and resolution before the run.
     package var firstConflict: Int64
     package var firstResolution: Int64
-    /// What the run is limited to, as canonical JSON.
+    /// The restrictions of the run, as canonical JSON.
     package var scope: String
     package var compared: Int64 = 0
     package var found: Int64 = 0
@@ -172,7 +172,7 @@ package struct RunRows {
         try insert.run()
     }
 
-    /// Stores where a run stands, if it stands where its owner believes; false when it does not.
+    /// Stores the state of a run if it is still in the state that its owner expects; false if it is not.
     package func move(_ run: inout StoredRun, in connection: Connection) throws(SQLiteError) -> Bool
     {
         try update.bind(run.run, at: 1)
@@ -208,7 +208,7 @@ package struct RunRows {
         try addTransition.run()
     }
 
-    /// The newest run; nil when there is none, or its row is none that a release writes.
+    /// The newest run; nil if there is none, or if no release writes rows like its row.
     package func last(includingDryRuns: Bool) throws(SQLiteError) -> StoredRun? {
         try selectLast.bind(Int64(includingDryRuns ? 1 : 0), at: 1)
         return try selectLast.first(Self.read) ?? nil

@@ -1,6 +1,6 @@
 package import TallystickSQLite
 
-/// A value of SQL.
+/// An SQL value.
 public enum SQLValue: Sendable, Equatable {
     case null
     case integer(Int64)
@@ -20,7 +20,7 @@ extension Statement {
         }
     }
 
-    /// Binds values to the parameters of these names; one that the statement does not have is left out.
+    /// Binds values to the parameters of these names; a value for which the statement has no parameter is ignored.
     package func bind(named values: [String: SQLValue]) throws(SQLiteError) {
         for index in 1..<max(1, parameterCount + 1) {
             guard let name = parameterName(at: index), let value = values[String(name.dropFirst())]

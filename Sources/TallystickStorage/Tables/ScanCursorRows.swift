@@ -1,7 +1,7 @@
 package import TallystickCore
 package import TallystickSQLite
 
-/// How far reconciliation has looked. The raw values are those of `tally_scans.scan`.
+/// How far reconciliation has scanned. The raw values are those of `tally_scans.scan`.
 package enum Scan: String {
     /// `events`, for deliveries and sequences.
     case events
@@ -12,9 +12,9 @@ package enum Scan: String {
     case mismatches
     /// `events`, for copies that are missing.
     case presence
-    /// The configuration under which open conflicts were last put to their policies.
+    /// The configuration under which open conflicts last had their policies applied.
     case configuration
-    /// `conflicts`, for those over silences and gaps: of later ones the derived tables may not know.
+    /// `conflicts`, for those on silences and gaps: the derived tables may not know about later ones.
     case spans
 }
 
@@ -99,17 +99,17 @@ package struct ScanCursorRows {
         )
     }
 
-    /// A span in which an origin delivered nothing, and which is over.
+    /// A span, now over, in which an origin delivered nothing.
     package struct Silence {
         package var conflictID: Int64
         package var originID: Int64
-        /// Its delivery before.
+        /// The delivery before it.
         package var since: Int64
-        /// Its delivery after.
+        /// The delivery after it.
         package var until: Int64
     }
 
-    /// The silences behind conflicts that wait, as far as they are over: those of each origin, in order of time.
+    /// The silences behind waiting conflicts that are over, for each origin in order of time.
     package func endedSilences() throws(SQLiteError) -> [[Silence]] {
         var origins: [[Silence]] = []
         while try selectEnded.step() {
@@ -131,10 +131,10 @@ package struct ScanCursorRows {
         return try selectScan.optionalInt64() ?? 0
     }
 
-    /// Empties all derived tables of reconciliation where the one of deliveries was emptied alone, or more was looked
-    /// at than there is: the next run fills them again.
+    /// Empties all derived tables of reconciliation if only the one of deliveries was emptied, or if more was
+    /// scanned than exists; the next run fills them again.
     ///
-    /// - parameter events: how many events there are.
+    /// - parameter events: the number of events.
     package func restartIfAltered(events: Int64) throws(SQLiteError) {
         let looked = (try last(.events), try last(.presence))
         let deliveries = try connection.prepare("SELECT EXISTS (SELECT 1 FROM tally_deliveries)")
@@ -161,7 +161,7 @@ package struct ScanCursorRows {
         try addDelivery.run()
     }
 
-    /// What is known of an origin around a time.
+    /// Known deliveries of an origin around a time.
     package func deliveries(
         of originID: Int64,
         around recordedAt: Int64
@@ -178,7 +178,7 @@ package struct ScanCursorRows {
         return found ?? Presence.Deliveries(first: nil, next: nil, last: nil)
     }
 
-    /// An origin's last delivery at a time or before.
+    /// An origin's last delivery at or before a time.
     package func lastDelivery(of originID: Int64, before recordedAt: Int64) throws(SQLiteError)
         -> Int64?
     {

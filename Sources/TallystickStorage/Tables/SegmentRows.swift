@@ -44,13 +44,13 @@ package struct SegmentRows {
         return position > 0 ? IdentityIndex.segment(of: position) : -1
     }
 
-    /// A segment's filter, which may be none; nil where the segment has no row.
+    /// A segment's filter, which may be NULL; nil if the segment has no row.
     package func filter(of segment: Int64) throws(SQLiteError) -> (isMade: Bool, bytes: [UInt8])? {
         try one.bind(segment, at: 1)
         return try one.first { (isMade: !$0.isNull(at: 0), bytes: $0.blob(at: 0)) }
     }
 
-    /// Rows of segments that there are not; at most `StrayRows.listed`.
+    /// Rows of segments that do not exist; at most `StrayRows.listed`.
     package func strays(after last: Int64) throws(SQLiteError) -> [Int64] {
         try strays.bind(last, at: 1)
         return try strays.all { $0.int64(at: 0) }
@@ -68,7 +68,7 @@ package struct SegmentRows {
 
     /// Adds some of a segment's identities to a filter.
     ///
-    /// - returns: where to go on; nil at the end.
+    /// - returns: where to continue; nil at the end.
     package func add(
         _ segment: Int64,
         after place: Place,
@@ -92,7 +92,7 @@ package struct SegmentRows {
         return last
     }
 
-    /// The filter that a segment's identities make.
+    /// The filter for a segment's identities.
     package func madeFilter(of segment: Int64) throws(SQLiteError) -> IdentityFilter {
         var filter = IdentityFilter()
         var place: Place? = Place()
@@ -100,7 +100,7 @@ package struct SegmentRows {
         return filter
     }
 
-    /// Writes a segment's row, with a filter or none.
+    /// Writes a segment's row, with or without a filter.
     package func store(_ segment: Int64, _ filter: IdentityFilter?) throws(SQLiteError) {
         try set.bind(segment, at: 1)
         if let filter {

@@ -97,9 +97,9 @@ package struct SequenceRows {
         package var conflictID: Int64?
     }
 
-    /// Places a number of a source.
+    /// Records a number of a source.
     ///
-    /// - returns: the conflict over a gap that has no missing number any more.
+    /// - returns: the conflict on a gap that no longer has missing numbers.
     package func place(
         _ number: Int64,
         of sourceID: Int64,
@@ -172,7 +172,7 @@ package struct SequenceRows {
         return conflictID
     }
 
-    /// Whether a conflict over a gap still has missing numbers.
+    /// Whether a conflict on a gap still has missing numbers.
     package func hasGap(under conflictID: Int64) throws(SQLiteError) -> Bool {
         try hasGap.bind(conflictID, at: 1)
         return try hasGap.optionalInt64() != nil
@@ -180,7 +180,7 @@ package struct SequenceRows {
 
     /// Gaps that were due before a time and have no conflict yet.
     ///
-    /// - parameter last: the gap after which they are wanted, in order of their due times; nil for all.
+    /// - parameter last: the gap after which to start, in order of their due times; nil for all.
     package func gaps(dueBefore time: Int64, after last: Gap?, limit: Int) throws(SQLiteError)
         -> [Gap]
     {

@@ -9,7 +9,7 @@ extension Statement {
         if let number { try bind(number, at: index) } else { try bindNull(at: index) }
     }
 
-    /// Binds text that the caller keeps in place until the statement was run.
+    /// Binds text that the caller keeps in place until the statement has run.
     package func bindOptionalText(
         _ text: UnsafeRawBufferPointer?,
         at index: Int32
@@ -17,7 +17,7 @@ extension Statement {
         if let text { try bindText(text, at: index, copy: false) } else { try bindNull(at: index) }
     }
 
-    /// The first row, read by `read`; nil when there is none. The statement is reset.
+    /// The first row, read by `read`; nil if there is none. The statement is reset.
     package func first<Value>(_ read: (Statement) -> Value) throws(SQLiteError) -> Value? {
         var value: Value?
         if try step() { value = read(self) }
@@ -33,15 +33,15 @@ extension Statement {
         return values
     }
 
-    /// The first column of the first row as an integer; nil when there is no row, or it is NULL.
+    /// The first column of the first row as an integer; nil if there is no row, or it is NULL.
     package func optionalInt64() throws(SQLiteError) -> Int64? {
         try first { $0.int64IfPresent(at: 0) } ?? nil
     }
 }
 
 extension Connection {
-    /// A number that differs from an earlier one where another connection has committed since, be it of another
-    /// process (sqlite.org/pragma.html#pragma_data_version).
+    /// A number that changes when another connection, in this or another process, has committed
+    /// (sqlite.org/pragma.html#pragma_data_version).
     package func dataVersion() throws(SQLiteError) -> Int64 {
         try cached("PRAGMA data_version").optionalInt64() ?? 0
     }

@@ -1,18 +1,18 @@
 import TallystickCore
 package import TallystickSQLite
 
-/// Finds rows of logs, tiles, index tables and detail tables that stand for nothing.
+/// Finds rows of logs, tiles, index tables and detail tables that correspond to nothing.
 package struct StrayRows {
-    /// Rows listed of one kind.
+    /// Maximum number of listed rows of one kind.
     package static let listed = 100
-    /// Rows that a read takes at a time.
+    /// Rows per read.
     package static let chunk = 10_000
 
     private let connection: Connection
 
     package init(in connection: Connection) { self.connection = connection }
 
-    /// Keys of a log's table that no leaf can stand for.
+    /// Keys of a log's table that no leaf can have.
     package func keys(of log: MerkleLogName, outside size: Int64) throws(SQLiteError) -> [Int64] {
         let rows = try connection.cached(
             """
@@ -26,7 +26,7 @@ package struct StrayRows {
         return try rows.all { $0.int64(at: 0) }
     }
 
-    /// Tail rows of logs that there are not.
+    /// Tail rows of logs that do not exist.
     package func tailRows() throws(SQLiteError) -> [String] {
         let known = MerkleLogName.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
         let rows = try connection.cached(
@@ -43,14 +43,14 @@ package struct StrayRows {
     /// A place of `merkle_tiles`.
     package struct TilePlace {
         package var rowID: Int64
-        /// nil for a log that there is not.
+        /// nil for a log that does not exist.
         package var log: MerkleLogName?
         package var name: String
         package var level: Int64
         package var tile: Int64
     }
 
-    /// The places of tiles from a rowid on, and how many rows each log has at this moment.
+    /// The places of tiles from a rowid onwards, and the number of rows that each log has at this moment.
     package func tiles(
         from rowID: Int64
     ) throws(SQLiteError) -> (places: [TilePlace], sizes: [MerkleLogName: Int64]) {
@@ -82,7 +82,7 @@ package struct StrayRows {
         return (places, sizes)
     }
 
-    /// Keys of a detail table from `key` on, each with whether the audit row that it names is there.
+    /// Keys of a detail table from `key` onwards, each with whether the audit row that it names exists.
     package func details(
         of table: DetailTable,
         from key: Int64
@@ -101,7 +101,7 @@ package struct StrayRows {
         return try rows.all { ($0.int64(at: 0), $0.int64(at: 1) != 0) }
     }
 
-    /// Names of a dictionary from an id on, each with whether it is text.
+    /// Names of a dictionary from an id onwards, each with whether it is text.
     package func names(
         of dictionary: NameDictionary,
         from id: Int64
@@ -119,7 +119,7 @@ package struct StrayRows {
         return try rows.all { ($0.int64(at: 0), $0.int64(at: 1) != 0) }
     }
 
-    /// The largest key of a table; 0 when it is empty.
+    /// The largest key of a table; 0 if it is empty.
     package func last(_ key: String, of table: String) throws(SQLiteError) -> Int64 {
         try connection.cached("SELECT coalesce(max(\(key)), 0) FROM \(table)").optionalInt64() ?? 0
     }

@@ -2,18 +2,18 @@ import Glibc
 
 /// A first-in, first-out queue between threads, with an optional bound.
 ///
-/// Unchecked Sendable: every access to `items` and `isFinished` happens while `mutex` is held.
+/// Unchecked Sendable: `items` and `isFinished` are accessed only while `mutex` is held.
 package final class BlockingQueue<Element>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    /// Nil where an item was taken out already.
+    /// Nil where an item was already taken out.
     private var items: [Element?] = []
     private var first = 0
     private var isFinished = false
     private let bound: Int
 
-    /// - parameter bound: how many items may wait; `put` blocks while there are as many. With 0 it blocks until
-    ///   its item was taken.
+    /// - parameter bound: the maximum number of waiting items; `put` blocks while the queue is full. With 0 it
+    ///   blocks until its item was taken.
     package init(bound: Int = .max) {
         self.bound = bound
         pthread_mutex_init(mutex, nil)
@@ -43,7 +43,7 @@ package final class BlockingQueue<Element>: @unchecked Sendable {
         return first == items.count
     }
 
-    /// The oldest item, waited for; nil once the queue is finished and empty.
+    /// Waits for the oldest item and takes it; nil once the queue is finished and empty.
     package func next() -> Element? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
@@ -51,7 +51,7 @@ package final class BlockingQueue<Element>: @unchecked Sendable {
         return takeFirst()
     }
 
-    /// Waits for an item, and leaves it there; false once the queue is finished and empty.
+    /// Waits for an item without taking it; false once the queue is finished and empty.
     package func waitForAny() -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
@@ -59,7 +59,7 @@ package final class BlockingQueue<Element>: @unchecked Sendable {
         return first < items.count
     }
 
-    /// The oldest item, taken out. The caller must hold `mutex`.
+    /// Takes out the oldest item. The caller must hold `mutex`.
     private func takeFirst() -> Element? {
         guard first < items.count else { return nil }
         let item = items[first].take()
@@ -75,10 +75,10 @@ package final class BlockingQueue<Element>: @unchecked Sendable {
         return item
     }
 
-    /// The oldest item that is there already; nil when none is.
+    /// Takes the oldest item without waiting; nil if there is none.
     package func nextIfAny() -> Element? { nextIfAny { _ in true } }
 
-    /// The oldest item where it is there already and is wanted; else nil, and it stays.
+    /// Takes the oldest item, without waiting, if it is wanted; else nil, and the item stays.
     package func nextIfAny(where isWanted: (Element) -> Bool) -> Element? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
@@ -86,7 +86,7 @@ package final class BlockingQueue<Element>: @unchecked Sendable {
         return takeFirst()
     }
 
-    /// Lets no further item in; waiting threads go on.
+    /// Closes the queue to further items; waiting threads continue.
     package func finish() {
         pthread_mutex_lock(mutex)
         isFinished = true

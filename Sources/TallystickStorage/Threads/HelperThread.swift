@@ -1,8 +1,8 @@
-/// A thread that works for another one while that goes on.
+/// A thread that works in parallel for another one.
 package final class HelperThread: Sendable {
     private let jobs = BlockingQueue<@Sendable () -> Void>()
 
-    /// - throws: `StoreError` where the operating system refuses another thread.
+    /// - throws: `StoreError` if the operating system refuses another thread.
     package init() throws(StoreError) {
         let jobs = self.jobs
         try startThread {
@@ -12,7 +12,7 @@ package final class HelperThread: Sendable {
 
     deinit { jobs.finish() }
 
-    /// Starts a job; `wait` on the result returns when it is done.
+    /// Starts a job; `wait` on the result returns when the job is done.
     package func start(_ job: @escaping @Sendable () -> Void) -> Completion {
         let completion = Completion()
         jobs.put {
@@ -22,11 +22,11 @@ package final class HelperThread: Sendable {
         return completion
     }
 
-    /// The end of a job.
+    /// Signals the end of a job.
     package struct Completion: Sendable {
         private let done = BlockingQueue<Never>()
         package func signal() { done.finish() }
-        /// Returns when the job is done; at once from then on.
+        /// Returns when the job is done; immediately from then on.
         package func wait() { _ = done.next() }
     }
 }

@@ -1,5 +1,4 @@
-/// Runs work that blocks on a thread of its own, so that it never occupies one of Swift's cooperative
-/// threads.
+/// Runs blocking work on its own thread, so that it never occupies one of Swift's cooperative threads.
 package func runOnThread<Result: Sendable>(
     _ body: @escaping @Sendable () throws -> Result
 ) async throws -> Result {
@@ -12,7 +11,7 @@ package func runOnThread<Result: Sendable>(
     }
 }
 
-/// Waits, on a thread that may block, for work that suspends.
+/// Waits for asynchronous work, on a thread that may block.
 package func waitFor(_ body: @escaping @Sendable () async throws -> Void) throws {
     let answers = BlockingQueue<Result<Void, any Error>>()
     Task {

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A wish to stop, made on one thread and seen on another.
+/// A stop request, set on one thread and read on another.
 package final class StopFlag: Sendable {
     private let flag = Atomic<Bool>(false)
 

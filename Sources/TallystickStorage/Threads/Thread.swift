@@ -2,13 +2,13 @@ import Glibc
 
 /// Limits of threads.
 package enum ThreadLimits {
-    /// Bytes of a thread's stack, at least: what the deepest input takes, whatever 'ulimit -s' says.
+    /// Minimum bytes of a thread's stack: enough for the deepest input, whatever 'ulimit -s' says.
     package static let stackBytes = 8 << 20
 }
 
 /// Starts a thread that runs `body` once and is never joined.
 ///
-/// - throws: `StoreError` with `inputOutput` where the operating system refuses another thread.
+/// - throws: `StoreError` with `inputOutput` if the operating system refuses another thread.
 package func startThread(_ body: @escaping @Sendable () -> Void) throws(StoreError) {
     let start = Unmanaged.passRetained(ThreadStart(body: body))
     var attributes = pthread_attr_t()
@@ -19,7 +19,7 @@ package func startThread(_ body: @escaping @Sendable () -> Void) throws(StoreErr
     if stackBytes < ThreadLimits.stackBytes {
         pthread_attr_setstacksize(&attributes, ThreadLimits.stackBytes)
     }
-    // Signals are for the program's own threads; these only work.
+    // Signals are for the program's own threads, not for these workers.
     var all = sigset_t()
     var previous = sigset_t()
     sigfillset(&all)

@@ -1,2 +1,2 @@
-/// What the other measures of swift-metrics are called. They are silent unless the program sets swift-metrics up.
+/// Labels of the other metrics. They are silent unless the program bootstraps swift-metrics.
 package enum StoreMetrics {}

@@ -1,9 +1,9 @@
 package import TallystickCore
 
 extension StoreWriter {
-    /// Stores the head of the logs, in the transaction that is open.
+    /// Stores the head of the logs, in the open transaction.
     ///
-    /// - parameter key: vouches for it.
+    /// - parameter key: vouches for the head.
     /// - parameter note: the head, sealed.
     @discardableResult
     package func addHead(
@@ -32,7 +32,7 @@ extension StoreWriter {
         checksummer.ring.isEmpty ? nil : try registeredKeys().usable(in: checksummer.ring)
     }
 
-    /// Stores the head of the logs where there is a key to vouch for it, and the logs grew since the last one.
+    /// Stores the head of the logs if there is a key to vouch for it, and the logs grew since the last one.
     package func addHeadIfKeyed() throws {
         guard let key = try headKey() else { return }
         let head = try treeHead()
@@ -41,8 +41,8 @@ extension StoreWriter {
         try addHead(key: key)
     }
 
-    /// Vouches for the logs as they are when the handle is closed. That it cannot, because another process writes
-    /// or the disk is full, loses nothing: an earlier head stands, and the next one comes.
+    /// Stores a head when the handle is closed. If that fails, because another process writes or the disk is full,
+    /// nothing is lost: an earlier head remains, and another one will follow.
     package func storeClosingHead() {
         guard !checksummer.ring.isEmpty, !isOutwaited else { return }
         try? transaction("store the tree head", recordingOverrides: false) { try addHeadIfKeyed() }

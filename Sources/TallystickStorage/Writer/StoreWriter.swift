@@ -2,10 +2,10 @@ import Logging
 package import TallystickCore
 package import TallystickSQLite
 
-/// Everything that writes to a store: one connection, and what it knows about the ends of the logs.
+/// The one object that writes to a store: a connection, and cached state about the ends of the logs.
 ///
-/// The knowledge is checked at the beginning of each transaction, because other processes write too, and
-/// taken back when a transaction is rolled back.
+/// The cached state is checked at the beginning of each transaction, because other processes write too, and
+/// restored when a transaction is rolled back.
 package final class StoreWriter {
     /// Actor for automatic records.
     package static let automaticActor = "local"
@@ -24,7 +24,7 @@ package final class StoreWriter {
     package let keys: KeyRows
     package let checksums: ChecksumRows
     package let heads: HeadRows
-    /// Holds the keys that this process was given.
+    /// The keys that this process was given.
     package let checksummer: Checksummer
     private var knownKeys: RegisteredKeys?
     private let audit: AuditInsertion
@@ -32,29 +32,29 @@ package final class StoreWriter {
     /// Keeps the write-ahead log small.
     package let wal: WALCheckpointer
     private let path: String
-    /// The ends of the logs, those of the running transaction included but for what is `pending`; nil where they
-    /// have to be read.
+    /// The ends of the logs, including the running transaction except for what is `pending`; nil if they have to
+    /// be read.
     private var merkleLogs: [MerkleLogName: MerkleLog] = [:]
     private var pending: [MerkleLogName: [SHA256Digest]] = [:]
-    /// SQLite's number for what others have committed, as of when `merkleLogs` were last known to be right.
+    /// SQLite's number for commits by others, as of when `merkleLogs` was last known to be correct.
     private var dataVersion: Int64?
     private var leaf: [UInt8] = []
-    /// Grows whenever something that a caller may have remembered is no longer sure.
+    /// Incremented whenever state that a caller may have cached is no longer certain.
     package private(set) var generation = 0
-    /// How long the last transaction that was committed held the write lock.
+    /// How long the last committed transaction held the write lock.
     package private(set) var transactionMicroseconds: Int64 = 0
     private var transactionEvents = TransactionEvents()
     private let logger: Logger
     private var follower: SettingsFollower
-    /// What `follower` was before the running transaction changed it.
+    /// The value of `follower` before the running transaction changed it.
     private var followerBefore: SettingsFollower?
     /// Whether another process may have recorded settings.
     private var mayHaveNewSettings = true
-    /// Told of settings once they count.
+    /// Called with settings once they take effect.
     package var onSettings: @Sendable (SettingsInForce, IngestConfiguration) -> Void = { _, _ in }
-    /// Whether the last transaction waited in vain for another process: closing the store does not wait once more.
+    /// Whether the last transaction waited in vain for another process: closing the store does not wait again.
     package private(set) var isOutwaited = false
-    /// Why nothing can be written any more through this handle.
+    /// Why this handle can no longer write.
     private var poison: StoreError?
     package let clock: @Sendable () -> Int64
     package let limits: WriterLimits
@@ -97,10 +97,10 @@ package final class StoreWriter {
 
     /// Runs `body` in one transaction that holds the write lock from its beginning, and commits.
     ///
-    /// - throws: `StoreError`; nothing of the transaction is stored, unless the code is
-    ///   `outcomeUnknown`, after which the handle writes no more.
+    /// - throws: `StoreError`; nothing of the transaction is stored, unless the code is `outcomeUnknown`, after
+    ///   which the handle stops writing.
     ///
-    /// - parameter recordingOverrides: whether overrides of this process that were not recorded yet are
+    /// - parameter recordingOverrides: whether overrides of this process that have not been recorded yet are
     ///   recorded first.
     package func transaction<Result>(
         _ operation: String,
@@ -114,7 +114,7 @@ package final class StoreWriter {
         return result
     }
 
-    /// Like `transaction`, but takes everything back, and returns nil, where `body` returns nil.
+    /// Like `transaction`, but rolls back and returns nil if `body` returns nil.
     package func attempt<Result>(
         _ operation: String,
         recordingOverrides: Bool = true,
@@ -145,7 +145,7 @@ package final class StoreWriter {
         }
     }
 
-    /// What a transaction does, between its beginning and its commit.
+    /// The work of a transaction, between its beginning and its commit.
     private func fill<Result>(
         recordingOverrides: Bool,
         _ body: () throws -> Result?
@@ -155,14 +155,15 @@ package final class StoreWriter {
         guard let result = try body() else { return nil }
         try conflicts.states.writeGrown()
         try storeLeaves()
-        // The log is about to be written back: a moment that a holder of the key vouches for.
+        // The log is about to be written back: a good moment for a head that the key vouches for.
         if wal.isLarge { try addHeadIfKeyed() }
         return result
     }
 
-    /// Runs `body` as a part of a transaction that somebody else has begun on this connection, and ends.
+    /// Runs `body` as a part of a transaction that other code has begun on this connection, and ends.
     ///
-    /// Where the transaction is rolled back, the writer remembers rows that are not there: make one for each.
+    /// If the transaction is rolled back, the writer's cached state is wrong: create a new writer for each
+    /// transaction.
     package func joinTransaction(_ body: () throws -> Void) throws {
         try refresh()
         try body()
@@ -170,7 +171,7 @@ package final class StoreWriter {
         try storeLeaves()
     }
 
-    /// Forgets what the transaction that was taken back had made of what this writer knows.
+    /// Restores the cached state that the rolled-back transaction changed.
     private func forget() {
         merkleLogs.removeAll(keepingCapacity: true)
         dataVersion = nil
@@ -200,14 +201,14 @@ package final class StoreWriter {
             poison = unknown
             return unknown
         }
-        // Where the disk or the memory fails while frames are written, the last of them may be there. A disk that is
-        // full, or a lock that is not granted, is found before.
+        // If the disk or memory fails while frames are written, the last of them may be in the log. A full disk,
+        // or a lock that is not granted, is detected before that.
         let isCommitFailure =
             (transaction.cause as? SQLiteError).map {
                 $0.isOfCommit && !$0.isBusy && !$0.isFull
             } ?? false
         guard isCommitFailure else { return poisoned(by: failure) }
-        // A failed fsync is never tried again: what reached the disk is not known.
+        // A failed fsync is never retried: what reached the disk is unknown.
         let unknown = StoreError(
             .outcomeUnknown,
             during: operation,
@@ -220,13 +221,13 @@ package final class StoreWriter {
         return unknown
     }
 
-    /// Nothing is written any more through a handle whose files are not the store's.
+    /// A handle whose files are no longer the store's writes nothing more.
     private func poisoned(by failure: StoreError) -> StoreError {
         if failure.code == .outcomeUnknown { poison = failure }
         return failure
     }
 
-    /// Reads the ends of the logs again where another process has written since.
+    /// Reads the ends of the logs again if another process has written since.
     private func refresh() throws {
         let version = try connection.dataVersion()
         if version == dataVersion { return }
@@ -250,7 +251,7 @@ package final class StoreWriter {
 
     // MARK: Keys
 
-    /// The keys of the store, in the transaction that is open.
+    /// The keys of the store, in the open transaction.
     package func registeredKeys() throws -> RegisteredKeys {
         if let knownKeys, try keys.lastRow() == knownKeys.lastRow { return knownKeys }
         let registered = try keys.read()
@@ -260,8 +261,8 @@ package final class StoreWriter {
 
     /// Whether an event of a category gets an HMAC, and by which key.
     ///
-    /// - returns: nil where no HMAC is demanded.
-    /// - throws: `StoreError` with `keyMissing` where one is, and the key was not given.
+    /// - returns: nil if no HMAC is demanded.
+    /// - throws: `StoreError` with `keyMissing` if one is, and the key was not given.
     package func demandedKey(
         for category: String,
         during operation: String
@@ -278,13 +279,13 @@ package final class StoreWriter {
 
     // MARK: Settings
 
-    /// The settings in force, in the transaction that is open; nil while the store is created.
+    /// The settings in force, in the open transaction; nil while the store is being created.
     package var settings: SettingsInForce? { follower.inForce }
-    /// What ingest needs of them.
+    /// The part of them that ingest needs.
     package var configuration: IngestConfiguration? { follower.configuration }
 
-    /// Reads the settings again where another process recorded some, and records this process's
-    /// overrides before they are used for the first time.
+    /// Reads the settings again if another process recorded some, and records this process's overrides before they
+    /// are first used.
     package func followSettings() throws {
         mayHaveNewSettings = false
         followerBefore = followerBefore ?? follower
@@ -327,7 +328,7 @@ package final class StoreWriter {
 
     // MARK: Logs
 
-    /// Rows of a log, those of the running transaction included.
+    /// Rows of a log, including the running transaction.
     package func size(of log: MerkleLogName) -> Int64 {
         (merkleLogs[log]?.size ?? 0) + Int64(pending[log]?.count ?? 0)
     }
@@ -337,7 +338,7 @@ package final class StoreWriter {
         pending[log, default: []].append(contentsOf: hashes)
     }
 
-    /// Size and root of the three logs, rows of the running transaction included.
+    /// Size and root of the three logs, including the running transaction.
     package func treeHead() throws -> TreeHead {
         try storeLeaves()
         func log(_ name: MerkleLogName) -> TreeHead.Log {
@@ -378,19 +379,19 @@ package final class StoreWriter {
         return sequence
     }
 
-    /// Adds a mismatch to the audit row that is being written; it is told once it is on disk.
+    /// Adds a mismatch to the audit row that is being written; it is reported once it is on disk.
     package func add(_ mismatch: NewMismatch, auditSequence: Int64) throws {
         try conflicts.add(mismatch, auditSequence: auditSequence)
         transactionEvents.add(mismatch)
     }
 
-    /// Adds a conflict to the audit row that is being written; it is told once it is on disk.
+    /// Adds a conflict to the audit row that is being written; it is reported once it is on disk.
     package func add(_ conflict: ConflictRecord, auditSequence: Int64) throws {
         try conflicts.add(conflict, auditSequence: auditSequence)
         transactionEvents.add(conflict)
     }
 
-    /// Adds a resolution to the audit row that is being written; it is told once it is on disk.
+    /// Adds a resolution to the audit row that is being written; it is reported once it is on disk.
     package func add(_ resolution: NewResolution, auditSequence: Int64) throws {
         try resolutions.add(resolution, auditSequence: auditSequence)
         transactionEvents.add(resolution)
@@ -399,10 +400,10 @@ package final class StoreWriter {
 
 /// Limits of the store's writing side.
 package enum StoreLimits {
-    /// Bytes to which SQLite cuts the log's file back.
+    /// Bytes to which SQLite truncates the log's file.
     package static let walBytes = 64 << 20
-    /// Bytes that have to be free before a file without a write-ahead log is given one: for the journal of the change,
-    /// an empty log and its index.
+    /// Free bytes required before a file without a write-ahead log is given one: for the journal of the change, an
+    /// empty log and its index.
     package static let roomForLog = 256 << 10
     /// Bytes of a database page.
     package static let pageBytes = 4096

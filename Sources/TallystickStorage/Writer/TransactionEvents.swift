@@ -2,8 +2,8 @@ package import Logging
 import Metrics
 import TallystickCore
 
-/// What a transaction found and decided, told to the log and the metrics once it is on disk: one line for each
-/// sort, however many there are of it. Contents of events are never told.
+/// The findings and decisions of a transaction, reported to the log and the metrics once it is on disk: one line
+/// for each kind, however many there are. Contents of events are never reported.
 package struct TransactionEvents {
     private enum Subject: String {
         case mismatch, conflict, resolution
@@ -64,7 +64,7 @@ package struct TransactionEvents {
         counts[Sort(subject: subject, labels: labels, level: level), default: 0] += 1
     }
 
-    /// The level of swift-log that a severity has.
+    /// The swift-log level of a severity.
     package static func level(of severity: String) -> Logger.Level {
         switch StoreSettings.Severity(rawValue: severity) {
         case .critical?: .critical

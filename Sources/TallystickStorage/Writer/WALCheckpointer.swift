@@ -1,8 +1,8 @@
 import Logging
 package import TallystickSQLite
 
-/// Keeps the write-ahead log small: writes it back into the database, and holds the writer up for a while
-/// where readers of older snapshots keep it from being written back.
+/// Keeps the write-ahead log small: writes it back into the database, and delays the writer for a while if readers
+/// of older snapshots prevent that.
 package final class WALCheckpointer {
     private let path: String
     private let connection: Connection
@@ -48,7 +48,7 @@ package final class WALCheckpointer {
             SystemClock.sleep(microseconds: WriterLimits.pollMicroseconds)
             if checkpoint() { return }
         }
-        // The next wait comes when the log has grown as much again.
+        // The next wait comes when the log has grown by as much again.
         pauseAt = frames + limits.pauseFrames
         logger.warning(
             "a reader keeps the write-ahead log from being written back",
@@ -60,29 +60,29 @@ package final class WALCheckpointer {
         )
     }
 
-    /// Writes the log back before the store is closed, and has it begin anew where it is long.
+    /// Writes the log back before the store is closed, and restarts the log if it is long.
     ///
-    /// The first process that opens a store reads the whole log again, and knows nothing of what was written back: only
-    /// a commit after a complete checkpoint makes the log short (sqlite.org/walformat.html, "reset").
+    /// The first process that opens a store reads the whole log again, and does not know how much was written
+    /// back: only a commit after a complete checkpoint makes the log short (sqlite.org/walformat.html, "reset").
     ///
-    /// Another process that writes meanwhile is not waited for: it writes the log back itself.
+    /// Does not wait for another process that is writing: that process writes the log back itself.
     package func finish() {
         checkpointer.stopWaiting()
         guard checkpoint(), connection.walFrames >= WriterLimits.longLogFrames else { return }
         do {
             let schema = try StoreSchema.version(of: connection)
-            // The same value again: a commit of one page that changes nothing.
+            // Writes the same value: a commit of one page that changes nothing.
             try connection.write { try connection.execute("PRAGMA user_version = \(schema)") }
         } catch {
-            // The log is complete, and only longer than it need be; closing the connection ends the transaction.
+            // The log is complete, just longer than necessary; closing the connection ends the transaction.
             report(error, "the write-ahead log could not be made shorter")
         }
     }
 
     /// Writes the log back into the database, as far as readers allow.
     ///
-    /// - returns: whether all of it was written back. Where it was not, nothing is lost: the log is complete, and
-    ///   the next commit tries again.
+    /// - returns: whether all of it was written back. If not, nothing is lost: the log is complete, and the next
+    ///   commit tries again.
     @discardableResult
     package func checkpoint() -> Bool {
         do {
@@ -93,7 +93,7 @@ package final class WALCheckpointer {
         }
     }
 
-    /// Other processes that write are nothing to report.
+    /// Other processes that are writing need no report.
     private func report(_ error: any Error, _ message: Logger.Message) {
         if let error = error as? SQLiteError, error.isBusy { return }
         logger.warning(message, metadata: ["store": "\(path)", "error": "\(error)"])
