@@ -1,6 +1,6 @@
-/// CRC-32 as in IEEE 802.3 and zlib: reflected, polynomial 0xEDB88320. Finds accidents, no tampering.
+/// CRC-32 as in IEEE 802.3 and zlib: reflected, polynomial 0xEDB88320. Detects accidents, not tampering.
 ///
-/// A value takes bytes in pieces; `CRC32.checksum(_:)` takes them at once.
+/// A value takes bytes in pieces; `CRC32.checksum(_:)` takes them all at once.
 package struct CRC32: Sendable {
     /// Bytes of a checksum, which is stored big-endian.
     package static let byteCount = 4

@@ -1,6 +1,6 @@
-/// What a checksum is made with. The raw values are part of the file format.
+/// The algorithm of a checksum. The raw values are part of the file format.
 public enum ChecksumAlgorithm: String, Sendable, CaseIterable {
-    /// CRC-32 (IEEE), 4 bytes big-endian. Finds accidents; never called tamper-evident.
+    /// CRC-32 (IEEE), 4 bytes big-endian. Detects accidents; never called tamper-evident.
     case crc32
     /// SHA-256, 32 bytes.
     case sha256
@@ -12,10 +12,10 @@ public enum ChecksumAlgorithm: String, Sendable, CaseIterable {
 }
 
 extension ChecksumAlgorithm {
-    /// The algorithm of a stored name; nil for a name that no release wrote.
+    /// The algorithm with a stored name; nil for a name that no release wrote.
     @inlinable
     public init?(name: UnsafeRawBufferPointer) {
-        // Names differ in length, so that one comparison is enough.
+        // Names differ in length, so one comparison is enough.
         let algorithm: ChecksumAlgorithm
         switch name.count {
         case 5: algorithm = .crc32
@@ -28,20 +28,20 @@ extension ChecksumAlgorithm {
     }
 }
 
-/// A checksum over the content of an event: what made it, and its bytes, stored inline.
+/// A checksum over the content of an event: its algorithm and its bytes, stored inline.
 package struct Checksum: Hashable, Sendable {
     package let algorithm: ChecksumAlgorithm
-    /// The bytes; zeros after them.
+    /// The bytes, padded with zeros.
     private let value: SHA256Digest
 
-    /// - returns: nil when the number of bytes is not the algorithm's: truncated tags are refused.
+    /// - returns: nil if the number of bytes does not fit the algorithm: truncated tags are refused.
     package init?(algorithm: ChecksumAlgorithm, bytes: UnsafeRawBufferPointer) {
         guard bytes.count == algorithm.byteCount else { return nil }
         self.algorithm = algorithm
         value = SHA256Digest(copying: bytes)
     }
 
-    /// - returns: nil when the number of bytes is not the algorithm's: truncated tags are refused.
+    /// - returns: nil if the number of bytes does not fit the algorithm: truncated tags are refused.
     package init?(algorithm: ChecksumAlgorithm, bytes: [UInt8]) {
         guard
             let checksum = bytes.withUnsafeBytes({ Checksum(algorithm: algorithm, bytes: $0) })
@@ -69,7 +69,7 @@ package struct Checksum: Hashable, Sendable {
         value = hmac.tag(of: content)
     }
 
-    /// Gives the bytes, as many as the algorithm makes, to `body`, which must not keep the pointer.
+    /// Passes the bytes, as many as the algorithm makes, to `body`, which must not keep the pointer.
     @inline(__always)
     package func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         value.withUnsafeBytes {
@@ -83,7 +83,7 @@ package struct Checksum: Hashable, Sendable {
     /// Lower-case hexadecimal digits of the bytes.
     package var hex: String { withUnsafeBytes { Hex.string($0) } }
 
-    /// Whether two checksums are the same, in a time that does not depend on where they differ.
+    /// Whether two checksums are equal, in a time that does not depend on where they differ.
     package func equalsInConstantTime(_ other: Checksum) -> Bool {
         algorithm == other.algorithm && value.equalsInConstantTime(other.value)
     }

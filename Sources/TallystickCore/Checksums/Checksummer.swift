@@ -1,18 +1,18 @@
-/// Makes and verifies checksums over content: the one place that knows what each algorithm does, and which
-/// key it needs.
+/// Makes and verifies checksums over content: the one place that implements each algorithm and knows which key it
+/// needs.
 ///
 /// A value is small, may be copied and shared, and holds each key of its ring prepared.
 package struct Checksummer: Sendable {
-    /// The keys that HMACs are made and verified with; empty where nobody gave any.
+    /// The keys for making and verifying HMACs; empty if none were given.
     package let ring: KeyRing
 
     package init(_ ring: KeyRing = KeyRing()) { self.ring = ring }
 
     /// The checksum of content.
     ///
-    /// - parameter digest: the content's SHA-256, which every caller has already.
+    /// - parameter digest: the content's SHA-256, which every caller already has.
     /// - parameter keyID: the key, for `hmac-sha256` only.
-    /// - returns: nil when the key is missing.
+    /// - returns: nil if the key is missing.
     @inline(__always)
     package func checksum(
         _ algorithm: ChecksumAlgorithm,
@@ -29,10 +29,10 @@ package struct Checksummer: Sendable {
         }
     }
 
-    /// Evaluates a stored or declared checksum by its columns. Reading allocates nothing where it holds.
+    /// Verifies a stored or declared checksum, given its columns. A matching checksum needs no allocation.
     ///
     /// - parameter algorithm: the stored name.
-    /// - parameter keyID: nil where none is stored.
+    /// - parameter keyID: nil if none is stored.
     /// - parameter digest: the content's SHA-256.
     package func evaluate(
         _ bytes: UnsafeRawBufferPointer,
@@ -42,7 +42,7 @@ package struct Checksummer: Sendable {
         digest: SHA256Digest
     ) -> ChecksumVerdict {
         guard let algorithm = ChecksumAlgorithm(name: algorithm) else { return .unknownAlgorithm }
-        // A key id belongs to HMACs, and to them always.
+        // Every HMAC has a key id, and no other checksum does.
         guard (keyID != nil) == (algorithm == .hmacSHA256) else {
             return .differs(
                 expected: keyID == nil ? "a key id for hmac-sha256" : "no key id for its algorithm"
@@ -58,7 +58,7 @@ package struct Checksummer: Sendable {
             return .differs(expected: "\(algorithm.byteCount) bytes")
         }
         guard let key = ring.key(keyID) else { return .keyMissing }
-        // What the HMAC should be is told to nobody: it would be the signature of the content that is there.
+        // The correct HMAC is never disclosed: it would be a signature for the content.
         return Checksum(hmac: key.hmac, of: content).equalsInConstantTime(stored)
             ? .holds : .differs(expected: Self.withheld)
     }
@@ -67,19 +67,19 @@ package struct Checksummer: Sendable {
     package static let withheld = "another HMAC (not shown)"
 }
 
-/// What became of a checksum that was held against its content.
+/// The result of comparing a checksum with its content.
 package enum ChecksumVerdict: Sendable, Equatable {
     case holds
     /// The content, the checksum or its description was changed. HMACs are not shown.
     case differs(expected: String)
-    /// Only a holder of the key can tell.
+    /// Can be checked only with the key.
     case keyMissing
     /// A name that no release wrote.
     case unknownAlgorithm
 }
 
 extension ChecksumVerdict {
-    /// What a finding shows as the checksum that the content would have.
+    /// The correct checksum of the content, as shown in a finding.
     package var actual: String {
         switch self {
         case .holds: "the same"

@@ -7,7 +7,7 @@ public struct SHA256Digest: Hashable, Comparable, Sendable, CustomStringConverti
 
     /// Bytes of a digest.
     public static let byteCount = 32
-    /// 32 zero bytes; the digest of nothing known.
+    /// 32 zero bytes; stands for an unknown digest.
     public static let zero = SHA256Digest()
 
     @usableFromInline init() { words = (0, 0, 0, 0) }
@@ -32,7 +32,7 @@ public struct SHA256Digest: Hashable, Comparable, Sendable, CustomStringConverti
         self = code.withUnsafeBytes { SHA256Digest(copying: $0) }
     }
 
-    /// The first 32 of bytes; missing ones are zero.
+    /// The first 32 of the given bytes; missing ones are zero.
     init(copying bytes: UnsafeRawBufferPointer) {
         self.init()
         let count = min(bytes.count, Self.byteCount)
@@ -78,7 +78,7 @@ public struct SHA256Digest: Hashable, Comparable, Sendable, CustomStringConverti
 
     public var description: String { hex }
 
-    /// Gives the 32 bytes to `body`, which must not keep the pointer.
+    /// Passes the 32 bytes to `body`, which must not keep the pointer.
     @inlinable
     public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         Swift.withUnsafeBytes(of: words, body)
@@ -90,7 +90,7 @@ public struct SHA256Digest: Hashable, Comparable, Sendable, CustomStringConverti
             && left.words.2 == right.words.2 && left.words.3 == right.words.3
     }
 
-    /// Whether two digests are the same, in a time that does not depend on where they differ.
+    /// Whether two digests are equal, in a time that does not depend on where they differ.
     public func equalsInConstantTime(_ other: Self) -> Bool {
         let difference =
             (words.0 ^ other.words.0) | (words.1 ^ other.words.1)
@@ -109,7 +109,7 @@ public struct SHA256Digest: Hashable, Comparable, Sendable, CustomStringConverti
 
     @inlinable
     public func hash(into hasher: inout Hasher) {
-        // A digest is spread evenly already.
+        // A digest is already evenly distributed.
         hasher.combine(words.0)
     }
 }
@@ -125,6 +125,6 @@ package struct SHA256Hasher: Sendable {
         hasher.update(bufferPointer: bytes)
     }
 
-    /// The digest of all bytes so far; the hasher can go on.
+    /// The digest of all bytes so far; more can follow.
     package func digest() -> SHA256Digest { SHA256Digest(hasher.finalize()) }
 }

@@ -1,5 +1,5 @@
-/// Which category an event belongs to: decided by its exact type, else by a keyword in the type, else by a
-/// member of its data, else by default. Case matters in exact types and members, not in keywords.
+/// Determines the category of an event: by its exact type, else by a keyword in the type, else by a member of its
+/// data, else the default. Case matters in exact types and members, not in keywords.
 package struct Classification: Sendable, Equatable {
     /// Names of categories; events hold indices into it.
     package private(set) var categories: [String]
@@ -8,8 +8,8 @@ package struct Classification: Sendable, Equatable {
     private var dataKeys: [(key: [UInt8], category: Int32)] = []
     private var defaultCategory: Int32 = 0
 
-    /// Rules in the order in which they are tried. A rule of the user comes before a built-in one; built-in
-    /// ones count only where their category is among `categories`.
+    /// Rules in the order in which they are tried. A user's rules come before the built-in ones, which count only if
+    /// their category is among `categories`.
     package init(
         categories: [String],
         types: [(type: String, category: String)],
@@ -34,7 +34,7 @@ package struct Classification: Sendable, Equatable {
         self.defaultCategory = index(of: defaultCategory)
     }
 
-    /// The five built-in categories and the built-in rules alone.
+    /// Only the five built-in categories and the built-in rules.
     package static let standard = Classification(
         categories: builtInCategories,
         types: [],

@@ -1,10 +1,10 @@
 /// Reads a policy of a settings file.
 ///
-/// A step is an object with `use`, the name of a rule or of another policy; `tie_break`, where the rule can
-/// find candidates equal; and what the rule needs: `pointer` for `highest` and `lowest`, `k` for `quorum`,
-/// `fields` and `otherwise` for `field_merge`, `type` for `swift`.
+/// A step is an object with `use`, the name of a rule or of another policy; `tie_break`, if the rule can find
+/// candidates equal; and the parameters of the rule: `pointer` for `highest` and `lowest`, `k` for `quorum`, `fields`
+/// and `otherwise` for `field_merge`, `type` for `swift`.
 struct PolicyDecoder {
-    /// Other policies that the chain uses, with where.
+    /// Other policies that the chain uses, with their places in the file.
     private(set) var references: [(name: String, place: SettingsReader)] = []
 
     mutating func decode(
@@ -46,7 +46,7 @@ struct PolicyDecoder {
         return PolicyStep(rule, tieBreak: tieBreak)
     }
 
-    /// The members that a step may have beside `use`.
+    /// The members that a step may have besides `use`.
     private static func parameters(of name: String) -> [String] {
         switch name {
         case "highest", "lowest": ["pointer", "tie_break"]

@@ -1,19 +1,19 @@
-/// A named chain of rules: each is asked in turn, until one decides. Where none does, the conflict waits
-/// for a person, as under `manual`.
+/// A named chain of rules, tried in turn until one decides. If none does, the conflict waits for a person, as under
+/// `manual`.
 package struct PolicySettings: Sendable, Equatable {
     package let name: String
     /// One or more.
     package let chain: [PolicyStep]
 
-    /// What decides where no policy is named.
+    /// The policy if none is named.
     package static let defaultName = "manual"
 }
 
 /// One rule of a chain.
 package struct PolicyStep: Sendable, Equatable {
     package let rule: PolicyRule
-    /// How candidates that the rule finds equal are told apart; nil: by their content digests, the smallest
-    /// wins, whatever the order of arrival (for `last_write_wins` the one that arrived last).
+    /// How ties between candidates are broken; nil: the smallest content digest wins, whatever the order of arrival
+    /// (for `last_write_wins`, the candidate that arrived last).
     package let tieBreak: TieBreak?
 
     package init(_ rule: PolicyRule, tieBreak: TieBreak? = nil) {
@@ -22,7 +22,7 @@ package struct PolicyStep: Sendable, Equatable {
     }
 }
 
-/// How candidates that a rule finds equal are told apart.
+/// How ties between candidates are broken.
 package enum TieBreak: String, Sendable, CaseIterable {
     case firstWriteWins = "first_write_wins"
     case lastWriteWins = "last_write_wins"
@@ -43,7 +43,7 @@ package enum PolicyRule: Sendable, Equatable {
     case lowest(pointer: String)
     /// The candidate that more than half of the origins support.
     case majority
-    /// The candidate that at least so many origins support.
+    /// The candidate that at least this many origins support.
     case quorum(Int)
     /// Field by field, for the JSON Pointers listed, in order; if other fields differ too, the next rule decides.
     case fieldMerge([FieldRule])
@@ -83,7 +83,7 @@ package enum PolicyRule: Sendable, Equatable {
         "quorum", "field_merge", "quarantine", "manual", "halt", "swift",
     ]
 
-    /// The rule of a name that needs nothing more: what a category can name without a policy.
+    /// The rule with a name that needs no parameters, and that a category can therefore use without a policy.
     static func plain(_ name: String) -> PolicyRule? {
         switch name {
         case "first_write_wins": .firstWriteWins
@@ -97,7 +97,7 @@ package enum PolicyRule: Sendable, Equatable {
         }
     }
 
-    /// Whether no rule after this one is ever asked.
+    /// Whether no rule after this one is ever tried.
     var alwaysDecides: Bool {
         switch self {
         case .quarantine, .manual, .halt: true

@@ -1,7 +1,7 @@
 /// Reads a settings file into settings, member by member, then checks that every name it uses exists.
 struct SettingsDecoder {
     private let root: SettingsReader
-    /// Names of categories and policies that the file uses, with where.
+    /// Names of categories and policies that the file uses, with their places.
     private var categoryReferences: [(name: String, place: SettingsReader)] = []
     private var policyReferences: [(name: String, place: SettingsReader)] = []
 
@@ -210,7 +210,7 @@ struct SettingsDecoder {
         _ reader: SettingsReader,
         into settings: inout StoreSettings
     ) throws(SettingsError) {
-        // `default` first: it is what the others begin with.
+        // `default` first: the others start from it.
         let members = try reader.members()
         for (name, reader) in members.filter({ $0.name == "default" })
             + members.filter({ $0.name != "default" })
@@ -320,7 +320,7 @@ struct SettingsDecoder {
         }
     }
 
-    /// The names on a way from a policy back to itself.
+    /// The names on a path from a policy back to itself.
     private static func cycle(
         from start: PolicySettings,
         _ settings: StoreSettings

@@ -10,13 +10,13 @@ public struct SettingsDuration: Hashable, Comparable, Sendable {
         ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1),
     ]
 
-    /// - returns: nil for zero, less, or more than 100 years.
+    /// - returns: nil for zero, a negative number, or more than 100 years.
     public init?(milliseconds: Int64) {
         guard milliseconds > 0, milliseconds <= Self.maximumMilliseconds else { return nil }
         self.milliseconds = milliseconds
     }
 
-    /// A span that the program knows: more than 0, and not long.
+    /// A span given in the program: more than 0, and not long.
     init(minutes: UInt16) { milliseconds = max(1, Int64(minutes) * 60_000) }
 
     /// Reads `500ms`, `90s`, `15m`, `2h` or `1d`.

@@ -1,6 +1,6 @@
 /// What is wrong with a settings file, and where.
 public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What is wrong, one sentence.
+    /// What is wrong, in one sentence.
     public let message: String
     /// 1-based.
     public let line: Int

@@ -1,14 +1,14 @@
-/// Settings that a program takes from its surroundings, such as environment variables. Each is looked up by
-/// its name; what nobody looks up has no effect.
+/// Settings that a program takes from its environment, such as environment variables. Each is looked up by name;
+/// anything that is not looked up has no effect.
 public struct SettingsOverrides: Sendable {
-    /// What was found for a setting.
+    /// A value found for a setting.
     public struct Found: Sendable {
-        /// As it was given.
+        /// The value as given.
         public var text: String
-        /// Where it was found, for messages: the name of an environment variable.
+        /// Its source, for messages: the name of an environment variable.
         public var name: String
 
-        /// A value as it was given, and where it was found.
+        /// A value as given, and its source.
         public init(text: String, name: String) {
             self.text = text
             self.name = name
@@ -17,7 +17,7 @@ public struct SettingsOverrides: Sendable {
 
     /// A value that cannot be used.
     package struct Failure: Error, Sendable, Equatable {
-        /// Where the value was found.
+        /// The source of the value.
         package let name: String
         package let message: String
     }
@@ -29,11 +29,11 @@ public struct SettingsOverrides: Sendable {
     ///   where there is none.
     public init(_ lookUp: @escaping @Sendable ([String]) -> Found?) { self.lookUp = lookUp }
 
-    /// The settings with what was found in place of what they say, and the names of what was found.
+    /// The settings with the overrides applied, and the names of the overrides found.
     ///
-    /// Lists are given with commas between their elements. Classification and policies cannot be overridden.
+    /// Elements of lists are separated by commas. Classification and policies cannot be overridden.
     ///
-    /// - throws: `Failure`, which names the value that is not right.
+    /// - throws: `Failure`, which names the invalid value.
     package func applied(to settings: StoreSettings) throws(Failure) -> (
         settings: StoreSettings, names: [String]
     ) {
@@ -44,7 +44,7 @@ public struct SettingsOverrides: Sendable {
         do throws(SettingsError) {
             return (try Self.applied(found, to: settings), found.map(\.found.name))
         } catch let joint {
-            // Which of them is it? Some are right only together, such as a breaker's window and its calls.
+            // Which of them is invalid? Some are valid only together, such as a breaker's window and its calls.
             for one in found {
                 do throws(SettingsError) {
                     _ = try Self.applied([one], to: settings)
@@ -77,14 +77,14 @@ public struct SettingsOverrides: Sendable {
 
     private enum Kind {
         case text
-        /// Text, or nothing where it is empty.
+        /// Text, or nil if it is empty.
         case optionalText
         case number
         case boolean
         case list
 
-        /// The JSON value that a text stands for; a string where it stands for none of this kind, so that the
-        /// settings' own rules refuse it.
+        /// The JSON value that a text represents; a string if it represents none of this kind, so that the settings'
+        /// own rules refuse it.
         func value(of text: String) -> JSONValue {
             switch self {
             case .text: return .make(text)
@@ -148,7 +148,7 @@ public struct SettingsOverrides: Sendable {
         return places
     }
 
-    /// A settings file in the making.
+    /// A settings file under construction.
     private struct Tree {
         private var members: [(name: String, tree: Tree)] = []
         private var value: JSONValue?

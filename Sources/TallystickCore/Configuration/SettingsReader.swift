@@ -1,7 +1,7 @@
-/// A value of a settings file, with its path for messages and its place.
+/// A value of a settings file, with its path for messages, and its position.
 struct SettingsReader {
     let value: JSONValue
-    /// As people write it: `categories.critical.window`; empty for the whole file.
+    /// The path as people write it: `categories.critical.window`; empty for the whole file.
     let path: String
     private let bytes: [UInt8]
 
@@ -43,8 +43,8 @@ struct SettingsReader {
         return SettingsError(message, line: place.line, column: place.column)
     }
 
-    /// Where the member's name before this value begins: found backwards over the colon, to the
-    /// quotation mark that opens the name. The document is valid, so both are there.
+    /// Where the name of the member with this value begins: found by searching backwards over the colon to the
+    /// quotation mark that opens the name. The document is valid, so both exist.
     private var nameOffset: Int {
         let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }
         var index = value.offset - 1
@@ -71,7 +71,7 @@ struct SettingsReader {
         }
     }
 
-    /// The members of an object that has no others than the known ones.
+    /// The members of an object that may have only the known ones.
     func members(known: [String]) throws(SettingsError) -> [(name: String, reader: SettingsReader)]
     {
         let members = try members()

@@ -1,9 +1,9 @@
 extension StoreSettings {
-    /// The settings in full, as canonical JSON: what a store keeps. Read again with `onto: nil`, it gives
-    /// the same settings.
+    /// The complete settings as canonical JSON, in the form kept in a store. Read with `onto: nil`, it yields the
+    /// same settings.
     public var canonical: [UInt8] { json.canonical }
 
-    /// The settings in full, as a JSON value.
+    /// The complete settings as a JSON value.
     public var json: JSONValue {
         .make([
             ("tallystick_config", .make(1)),
@@ -24,7 +24,7 @@ extension StoreSettings {
         ])
     }
 
-    /// Every setting by its JSON Pointer, as canonical JSON, in order of the pointers. Lists are whole.
+    /// Every setting by its JSON Pointer, as canonical JSON, sorted by pointer. Lists are whole.
     public var entries: [(pointer: String, value: String)] {
         var entries: [(pointer: String, value: String)] = []
         Self.collect(json, at: "", into: &entries)
@@ -45,17 +45,17 @@ extension StoreSettings {
         }
     }
 
-    /// What changes from one version of the settings to another.
+    /// A difference between two versions of the settings.
     public struct Change: Sendable, Equatable {
         /// A JSON Pointer (RFC 6901) into the settings.
         public let pointer: String
-        /// Canonical JSON; nil where there was nothing.
+        /// Canonical JSON; nil if the setting did not exist.
         public let old: String?
-        /// Canonical JSON; nil where there is nothing any more.
+        /// Canonical JSON; nil if the setting no longer exists.
         public let new: String?
     }
 
-    /// What changes from these settings to others, in order of the pointers. Lists are compared whole.
+    /// The changes from these settings to others, sorted by pointer. Lists are compared as a whole.
     public func changes(to other: StoreSettings) -> [Change] {
         var changes: [Change] = []
         Self.compare(json, other.json, at: "", into: &changes)

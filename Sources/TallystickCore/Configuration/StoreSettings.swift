@@ -1,36 +1,36 @@
-/// A store's settings: what each category asks for, how copies are compared and conflicts decided, how
-/// events are classified, when breakers open.
+/// A store's settings: the requirements of each category, how copies are compared and conflicts resolved, how events
+/// are classified, and when breakers open.
 ///
-/// The settings in force are stored whole, in ``canonical`` form. A settings file says only what
-/// differs from the ``standard`` ones, unless it is to replace them.
+/// The settings in force are stored in full, in ``canonical`` form. A settings file contains only the differences
+/// from the ``standard`` ones, unless it is to replace them.
 public struct StoreSettings: Sendable, Equatable {
-    /// How grave a mismatch is.
+    /// The severity of a mismatch.
     public enum Severity: String, Sendable, CaseIterable {
         case critical, high, medium, low
     }
 
-    /// What a category asks for.
+    /// The requirements of a category.
     public struct Category: Sendable, Equatable {
         /// The category's name.
         public let name: String
         /// Whether copies are compared at all. Storing never depends on it.
         public internal(set) var isEnabled = true
-        /// Of events whose copies are compared, chosen by identity: 0 to 100.
+        /// Percentage of events whose copies are compared, chosen by identity: 0 to 100.
         public internal(set) var percentage = 100.0
-        /// The delivery paths that should bring each event; nil for all that are configured.
+        /// The delivery paths that should deliver each event; nil for all that are configured.
         public internal(set) var origins: [String]?
-        /// The checksum that is stored where there is no key.
+        /// The checksum that is stored if there is no key.
         public internal(set) var checksum = ChecksumAlgorithm.crc32
-        /// Whether HMAC-SHA-256 takes the place of ``checksum`` once a key is registered.
+        /// Whether HMAC-SHA-256 replaces ``checksum`` once a key is registered.
         public internal(set) var usesKey = false
-        /// How grave a mismatch over its events is.
+        /// The severity of a mismatch on its events.
         public internal(set) var severity = Severity.low
         /// Share of mismatches, 0 to 1, above which an origin is suspicious.
         public internal(set) var mismatchThreshold = 0.02
-        /// How long a copy may come after the first one.
+        /// How long after the first copy another one may arrive.
         package internal(set) var window = StoreSettings.standardWindow
-        /// Whether replay waits while a conflict over an event of this category is open; otherwise the
-        /// event counts as appended, and is marked as disputed.
+        /// Whether replay waits while a conflict on an event of this category is open; otherwise the event is used as
+        /// appended, and marked as disputed.
         public internal(set) var holdsWhileOpen = false
         /// A policy of the settings, or a built-in one that needs no parameters.
         public internal(set) var policy = PolicySettings.defaultName
@@ -38,19 +38,19 @@ public struct StoreSettings: Sendable, Equatable {
         init(named name: String) { self.name = name }
     }
 
-    /// What is known of a delivery path.
+    /// The settings of a delivery path.
     public struct Origin: Sendable, Equatable {
         /// The delivery path's name.
         public let name: String
-        /// 1 is trusted most; nil: after all that have one.
+        /// 1 is trusted most; nil: after all paths that have a priority.
         public internal(set) var priority: Int?
-        /// Takes the place of the category's threshold.
+        /// Replaces the category's threshold.
         public internal(set) var mismatchThreshold: Double?
 
         init(named name: String) { self.name = name }
     }
 
-    /// When calls are no longer tried.
+    /// The settings of a circuit breaker.
     public struct Breaker: Sendable, Equatable {
         /// The calls over which failures are counted.
         public enum Window: Sendable, Equatable {
@@ -60,14 +60,14 @@ public struct StoreSettings: Sendable, Equatable {
 
         /// `default`, or the name of an origin or a replay.
         public let name: String
-        /// Share of failures, 0 to 1, from which on the breaker opens.
+        /// Share of failures, 0 to 1, at which the breaker opens.
         public internal(set) var failureRate = 0.5
         /// The calls over which failures are counted; the last 100 unless set.
         public internal(set) var window = Window.count(100)
-        /// Fewer calls never open the breaker.
+        /// Number of calls below which the breaker never opens.
         public internal(set) var minimumCalls = 100
         package internal(set) var waitOpen = StoreSettings.standardWait
-        /// Calls that are permitted to find out whether it may close again.
+        /// Number of trial calls that determine whether it may close again.
         public internal(set) var halfOpenCalls = 10
 
         init(named name: String) { self.name = name }
@@ -76,25 +76,25 @@ public struct StoreSettings: Sendable, Equatable {
     /// The category of events that no rule classifies.
     public internal(set) var defaultCategory = "system"
     package internal(set) var comparison = ComparisonRules()
-    /// Configured delivery paths, in order of their names.
+    /// Configured delivery paths, sorted by name.
     public internal(set) var origins: [Origin] = []
-    /// The built-in categories, then others in order of their names; the same order, and therefore
-    /// the same indices, as in ``classification``.
+    /// The built-in categories, then others sorted by name. The order, and therefore each index, is the same as in
+    /// ``classification``.
     public internal(set) var categories: [Category] = []
-    /// In order of their names.
+    /// Sorted by name.
     package internal(set) var policies: [PolicySettings] = []
     /// Rules of the settings; built-in ones come after them.
     package internal(set) var rules = ClassificationRules()
-    /// `default` first, then others in order of their names.
+    /// `default` first, then others sorted by name.
     public internal(set) var breakers = [Breaker(named: "default")]
-    /// The delivery path that every decision takes; nil in ordinary times.
+    /// The delivery path that every decision chooses; normally nil.
     public internal(set) var overrideOrigin: String?
     /// How events are classified under these settings.
     package internal(set) var classification = Classification.standard
 
     /// Rules that decide an event's category, before the built-in ones.
     package struct ClassificationRules: Sendable, Equatable {
-        /// By exact type, in order of their types.
+        /// By exact type, sorted by type.
         package internal(set) var types: [Rule] = []
         /// By a word in the type, in the order in which they are tried.
         package internal(set) var typeKeywords: [Rule] = []
@@ -108,11 +108,11 @@ public struct StoreSettings: Sendable, Equatable {
     }
 
     static let standardWindow = SettingsDuration(minutes: 15)
-    /// A breaker of which no setting says anything.
+    /// A breaker without any settings of its own.
     public static let standardBreaker = Breaker(named: "default")
     static let standardWait = SettingsDuration(minutes: 1)
 
-    /// The settings of a store that was told nothing else.
+    /// The settings of a store that was created without a settings file.
     public static let standard: StoreSettings = {
         var settings = StoreSettings()
         let values: [(String, ChecksumAlgorithm, Severity, Double)] = [
@@ -138,10 +138,10 @@ public struct StoreSettings: Sendable, Equatable {
 
     /// Reads a settings file.
     ///
-    /// - parameter base: what counts where the file says nothing. Nil: the file is all there is, as
+    /// - parameter base: the settings that the file modifies. With nil the file is the complete configuration, as
     ///   with `--replace`, and for settings that a store keeps.
-    /// - throws: `SettingsError`, with line and column, for anything that is not exactly right: unknown
-    ///   keys too.
+    /// - throws: `SettingsError`, with line and column, for anything that is not exactly right, including unknown
+    ///   keys.
     public init(
         json: [UInt8],
         onto base: StoreSettings? = .standard
@@ -161,7 +161,7 @@ public struct StoreSettings: Sendable, Equatable {
         return PolicyRule.plain(name).map { PolicySettings(name: name, chain: [PolicyStep($0)]) }
     }
 
-    /// Puts lists into their order, and makes what follows from them.
+    /// Sorts lists, and computes derived values.
     private mutating func finish() {
         let builtIn = Classification.builtInCategories
         categories.sort { left, right in

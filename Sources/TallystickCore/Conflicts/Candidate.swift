@@ -1,18 +1,18 @@
-/// A distinct content of an event, with everybody who vouches for it.
+/// A distinct content of an event, with the delivery paths that vouch for it.
 public struct Candidate: Sendable, Equatable {
     /// In order of arrival: 1 is the event as appended.
     public let number: Int
-    /// The delivery path that brought it first.
+    /// The delivery path that delivered it first.
     public let origin: String
-    /// Every delivery path that brought this content, or content that agrees with it, ``origin`` included;
-    /// each once, in order of their bytes.
+    /// Every delivery path that delivered this content, or content that agrees with it, including ``origin``; each
+    /// once, in byte order.
     public let supporters: [String]
-    /// Canonical form; empty where the rules that are asked do not look into it.
+    /// Canonical form; empty if the applicable rules do not read it.
     public private(set) var content: [UInt8]
     /// SHA-256 of the content.
     public let digest: SHA256Digest
-    /// The smallest SHA-256 among this content and those that agree with it: it tells candidates apart whichever of
-    /// their copies came first.
+    /// The smallest SHA-256 among this content and those that agree with it: it distinguishes candidates
+    /// independently of which copy came first.
     public let smallestDigest: SHA256Digest
     /// The event's own `time` in this content.
     public let time: RFC3339Instant?
@@ -21,7 +21,7 @@ public struct Candidate: Sendable, Equatable {
 
     /// - parameter supporters: delivery paths besides `origin`, in any order.
     /// - parameter agreeing: digests of other contents that agree with this one.
-    /// - throws: `JSONError` where the content is no JSON document.
+    /// - throws: `JSONError` if the content is not a JSON document.
     public init(
         number: Int,
         origin: String,
@@ -49,33 +49,33 @@ public struct Candidate: Sendable, Equatable {
         self.tape = tape
     }
 
-    /// The same without its content, for rules that do not look into it: a conflict may be as large as the store.
+    /// The same without its content, for rules that do not read it: a conflict may be as large as the store.
     package func withoutContent() -> Candidate {
         var candidate = self
         (candidate.content, candidate.tape) = ([], JSONTape())
         return candidate
     }
 
-    /// The same with its content again, unparsed.
+    /// The same with its content restored, unparsed.
     package func with(content: [UInt8]) -> Candidate {
         var candidate = self
         candidate.content = content
         return candidate
     }
 
-    /// What else there is follows from these.
+    /// The other values are derived from these.
     public static func == (left: Self, right: Self) -> Bool {
         left.number == right.number && left.origin == right.origin
             && left.supporters == right.supporters && left.content == right.content
             && left.digest == right.digest && left.smallestDigest == right.smallestDigest
     }
 
-    /// Names in order of their bytes, as every list of origins in a decision has them.
+    /// Names in byte order, as in every list of origins in a decision.
     static func sorted(_ names: Set<String>) -> [String] {
         names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    /// Everybody who vouches for one of some candidates, in order of their bytes.
+    /// The delivery paths that vouch for any of the given candidates, in byte order.
     static func supporters(of candidates: some Sequence<Candidate>) -> [String] {
         var all: [String] = []
         for candidate in candidates {
@@ -92,7 +92,7 @@ public struct Candidate: Sendable, Equatable {
     }
 }
 
-/// Everything that a policy sees of a conflict.
+/// Everything that a policy can see of a conflict.
 public struct ConflictCase: Sendable, Equatable {
     /// What kind of conflict it is.
     public var kind: ConflictKind
@@ -104,12 +104,12 @@ public struct ConflictCase: Sendable, Equatable {
     public var category: String
     /// In order of their numbers; one for `missing_at_origin`.
     public var candidates: [Candidate]
-    /// Delivery paths whose silence is the conflict; for `missing_at_origin`.
+    /// Delivery paths whose missing copy is the conflict; for `missing_at_origin`.
     public var missingOrigins: [String]
     /// The run's only clock: microseconds since 1970.
     public var asOf: Int64
 
-    /// A case as a test of a policy makes it; candidates are put in the order of their numbers.
+    /// Creates a case, for tests of a policy; candidates are sorted by number.
     public init(
         kind: ConflictKind,
         source: String,

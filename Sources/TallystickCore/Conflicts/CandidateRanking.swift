@@ -1,6 +1,6 @@
 /// Orders candidates that a rule finds equal.
 struct CandidateRanking: Sendable {
-    /// Names in `tie_break` for what no setting names.
+    /// Values of `tie_break` that no setting has.
     static let byDigest = "content_digest"
     static let byArrival = "arrival"
 
@@ -12,7 +12,7 @@ struct CandidateRanking: Sendable {
         self.priorities = priorities
     }
 
-    /// The smallest priority number among delivery paths; nil where none has one.
+    /// The smallest priority number among delivery paths; nil if none has one.
     func priority(of origins: [String]) -> Int? {
         origins.compactMap { priorities[Array($0.utf8)] }.min()
     }
@@ -23,10 +23,11 @@ struct CandidateRanking: Sendable {
         return candidate.supporters.first { priority(of: [$0]) == best } ?? candidate.origin
     }
 
-    /// One of one or more candidates, and the name of what told it apart; nil where there is only one.
+    /// Chooses one of one or more candidates, and names the tie-break that distinguished it; nil if there is only
+    /// one.
     ///
-    /// Without a tie-break the smallest digest is preferred, of all contents that agree with a candidate's: which of
-    /// them came first does not count.
+    /// Without a tie-break setting, the candidate with the smallest digest is chosen, among all contents that agree
+    /// with a candidate's: which of them came first does not matter.
     func preferred(
         among candidates: [Candidate],
         by tieBreak: TieBreak?
@@ -46,13 +47,13 @@ struct CandidateRanking: Sendable {
         }
     }
 
-    /// The candidates with the latest time; all of them where none has one.
+    /// The candidates with the latest time; all of them if none has one.
     static func latest(_ candidates: [Candidate]) -> [Candidate] {
         guard let latest = candidates.compactMap(\.time).max() else { return candidates }
         return candidates.filter { $0.time == latest }
     }
 
-    /// The candidates whose supporters have the smallest priority number; none where no supporter has one.
+    /// The candidates whose supporters have the smallest priority number; none if no supporter has one.
     func highestPriority(_ candidates: [Candidate]) -> [Candidate] {
         guard let best = candidates.compactMap({ priority(of: $0.supporters) }).min() else {
             return []

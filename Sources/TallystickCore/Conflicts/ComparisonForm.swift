@@ -10,7 +10,7 @@
 package struct ComparisonForm: Sendable {
     private let ignored: IgnoredMembers
     private var tape = JSONTape()
-    /// The form of the content that was read last.
+    /// The form of the content read last.
     package private(set) var bytes: [UInt8] = []
 
     package init(rules: ComparisonRules) { ignored = IgnoredMembers(rules) }
@@ -45,7 +45,7 @@ package struct ComparisonForm: Sendable {
         }
     }
 
-    /// Writes what counts of a value in the data.
+    /// Writes the parts of a value in the data that are not ignored.
     private mutating func write(
         _ node: Int,
         _ place: IgnoredPlaces?,
@@ -99,12 +99,12 @@ package struct ComparisonForm: Sendable {
             }
             node = Int(tape.nodes[node].next)
         }
-        // An element that does not count may as well be missing.
+        // An ignored element may as well be missing.
         bytes.removeLast(bytes.count - end)
         bytes.append(0x5D)
     }
 
-    /// Writes the name of an object's next member. No value ends as an object begins.
+    /// Writes the name of an object's next member. No value ends in the byte that begins an object.
     private mutating func writeName(_ name: Int, _ content: UnsafeRawBufferPointer) {
         if bytes.last != 0x7B { bytes.append(0x2C) }
         bytes.append(contentsOf: tape.token(name, content))
@@ -113,7 +113,7 @@ package struct ComparisonForm: Sendable {
 }
 
 extension JSONTape {
-    /// The instant that a string means; nil where the value is no date-time of RFC 3339.
+    /// The instant that a string represents; nil if the value is not a date-time of RFC 3339.
     func instant(_ node: Int, _ bytes: UnsafeRawBufferPointer) -> RFC3339Instant? {
         nodes[node].kind == .string ? RFC3339Instant(content(node, bytes)) : nil
     }

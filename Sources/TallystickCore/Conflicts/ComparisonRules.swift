@@ -1,9 +1,8 @@
-/// What does not count when copies of an event are compared. Names are told apart by bytes, never by Unicode
-/// equivalence.
+/// What to ignore when copies of an event are compared. Names are compared as bytes, never by Unicode equivalence.
 package struct ComparisonRules: Sendable, Equatable {
     /// Names of context attributes.
     package var ignoredAttributes: [String]
-    /// JSON Pointers (RFC 6901) into the data; the empty one is all of it.
+    /// JSON Pointers (RFC 6901) into the data; the empty one means all of it.
     package var ignoredData: [String]
 
     package init(ignoredAttributes: [String] = [], ignoredData: [String] = []) {
@@ -12,7 +11,7 @@ package struct ComparisonRules: Sendable, Equatable {
     }
 }
 
-/// Rules, ready to be asked member by member.
+/// Rules, prepared for looking up member by member.
 struct IgnoredMembers: Sendable {
     private let attributes: [[UInt8]]
     let data: IgnoredPlaces
@@ -22,7 +21,8 @@ struct IgnoredMembers: Sendable {
         data = IgnoredPlaces(rules.ignoredData)
     }
 
-    /// Whether a member of the event does not count. `data` is no attribute: pointers say what of it counts.
+    /// Whether to ignore a member of the event. `data` is not an attribute: pointers determine which parts of it are
+    /// ignored.
     func contains(_ name: some Collection<UInt8>) -> Bool {
         let isData = name.elementsEqual("data".utf8)
         if data.isIgnored, isData || name.elementsEqual("data_base64".utf8) { return true }
@@ -32,18 +32,18 @@ struct IgnoredMembers: Sendable {
 
 /// A place in data, with the ignored places below it.
 struct IgnoredPlaces: Sendable {
-    /// Whether the place does not count, and all that is in it.
+    /// Whether to ignore the place and everything in it.
     private(set) var isIgnored = false
     private var children: [Child] = []
 
     private struct Child {
         let name: [UInt8]
-        /// The element that the name means in an array.
+        /// The array element that the name refers to.
         let index: Int?
         var place = IgnoredPlaces()
     }
 
-    /// - parameter pointers: what is no JSON Pointer names no place.
+    /// - parameter pointers: text that is not a JSON Pointer is ignored.
     init(_ pointers: [String]) {
         for pointer in pointers {
             if let pointer = JSONPointer(pointer) { insert(pointer.tokens[...]) }
@@ -63,11 +63,11 @@ struct IgnoredPlaces: Sendable {
         children[found ?? children.count - 1].place.insert(tokens.dropFirst())
     }
 
-    /// A member of an object; nil where nothing there is ignored.
+    /// A member of an object; nil if nothing there is ignored.
     func member(_ name: some Collection<UInt8>) -> IgnoredPlaces? {
         children.first { $0.name.count == name.count && $0.name.elementsEqual(name) }?.place
     }
 
-    /// An element of an array; nil where nothing there is ignored.
+    /// An element of an array; nil if nothing there is ignored.
     func element(_ index: Int) -> IgnoredPlaces? { children.first { $0.index == index }?.place }
 }

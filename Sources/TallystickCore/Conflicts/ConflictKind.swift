@@ -11,7 +11,7 @@ public enum ConflictKind: String, Sendable, CaseIterable {
     case unverifiable
     case tamperedAtRest = "tampered_at_rest"
 
-    /// Whether the conflict is about something that did not arrive.
+    /// Whether the conflict is about a missing delivery.
     public var isOverAbsence: Bool {
         switch self {
         case .missingAtOrigin, .originSilent, .lateArrival, .sequenceGap: true
@@ -19,13 +19,13 @@ public enum ConflictKind: String, Sendable, CaseIterable {
         }
     }
 
-    /// Whether copies that come late end the conflict, and `late_arrival` says so.
+    /// Whether late copies end the conflict, by a `late_arrival`.
     public var isEndedByLateArrival: Bool { self == .missingAtOrigin || self == .originSilent }
 
-    /// Whether the conflict is about a stored record that failed a proof. Such a one is never left out of a sample.
+    /// Whether the conflict is about a stored record that failed a proof. Sampling never leaves out such a conflict.
     public var isOverDamage: Bool { self == .tamperedAtRest || self == .unverifiable }
 
-    /// Whether the conflict is about what the event at a position says.
+    /// Whether the conflict is about the content of the event at a position.
     public var isOverContent: Bool {
         switch self {
         case .payloadDiffers, .metadataDiffers, .equivocation: true
@@ -34,14 +34,14 @@ public enum ConflictKind: String, Sendable, CaseIterable {
     }
 }
 
-/// What a resolution does with its event. The raw values are part of the file format.
+/// The effect of a resolution on its event. The raw values are part of the file format.
 public enum Decision: String, Sendable, CaseIterable {
-    /// One candidate's content counts.
+    /// One candidate's content is effective.
     case take
-    /// Content that no origin delivered as a whole counts.
+    /// Content that no origin delivered as a whole is effective.
     case merge
-    /// Nothing counts at the position.
+    /// The event is excluded.
     case exclude
-    /// The event stands although an origin did not bring it.
+    /// The event stands although an origin did not deliver it.
     case acceptMissing = "accept_missing"
 }

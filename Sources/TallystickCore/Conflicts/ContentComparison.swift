@@ -3,15 +3,15 @@ package struct ContentDifference: Sendable, Equatable {
     /// Names of attributes, and JSON Pointers that begin with `/data`, sorted; at most
     /// `ContentComparison.listedDifferences`.
     package var places: [String] = []
-    /// Places that count by the rules, among all differences.
+    /// Number of differing places that the rules do not ignore.
     package var counting = 0
-    /// Whether data differs where it counts.
+    /// Whether data differs in a place that is not ignored.
     package var dataDiffers = false
 
-    /// Whether the copies agree: nothing differs but what the rules ignore.
+    /// Whether the copies agree: nothing differs except what the rules ignore.
     package var agrees: Bool { counting == 0 }
 
-    /// `places` as a canonical JSON array; nil when there are none.
+    /// `places` as a canonical JSON array; nil if there are none.
     package var json: [UInt8]? {
         guard !places.isEmpty else { return nil }
         var bytes: [UInt8] = [0x5B]
@@ -43,14 +43,14 @@ package struct ContentComparison: Sendable {
         self.listsIgnored = listsIgnored
     }
 
-    /// - parameter left: the contents to be compared, parsed.
+    /// - parameter left: the contents to compare, parsed.
     init(_ ignored: IgnoredMembers, _ left: JSONTape, _ right: JSONTape) {
         self.ignored = ignored
         self.left = left
         self.right = right
     }
 
-    /// Whether the contents that were parsed agree.
+    /// Whether the parsed contents agree.
     mutating func agrees(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
         listsPlaces = false
         var result = ContentDifference()
@@ -99,7 +99,7 @@ package struct ContentComparison: Sendable {
         if isData { result.dataDiffers = true }
     }
 
-    /// - parameter place: nil where nothing there is ignored.
+    /// - parameter place: nil if nothing there is ignored.
     private func compareData(
         _ l: Int?,
         _ r: Int?,
@@ -194,8 +194,8 @@ package struct ContentComparison: Sendable {
         }
     }
 
-    /// How two names compare, as bytes: as Swift strings, names that only look alike would be one. One that is
-    /// missing comes last; nil where both are.
+    /// How two names compare, as bytes: as Swift strings, names that only look alike would be equal. A missing name
+    /// comes last; nil if both are missing.
     private func order(
         _ l: Int?,
         _ r: Int?,
@@ -213,7 +213,7 @@ package struct ContentComparison: Sendable {
         return x.withUnsafeBytes { x in y.withUnsafeBytes { JSONString.compare(x, $0) } }
     }
 
-    /// Goes through an object's names in canonical order.
+    /// Iterates over an object's names in canonical order.
     private struct Members {
         /// The node of the current name; nil after the last one.
         private(set) var name: Int?

@@ -1,19 +1,18 @@
 /// Changes of values in canonical JSON.
 ///
-/// Values that take the place of others are put between the bytes that stay, which keeps the form canonical. What
-/// changes an object's members is done on the document's values.
+/// Replacement values are inserted between the bytes that stay, which keeps the form canonical. Changes of an
+/// object's members are made on the document's values.
 struct ContentEdit {
     private let bytes: [UInt8]
     private var changes: [(path: JSONPointer, range: Range<Int>?, token: ArraySlice<UInt8>?)] = []
-    /// Whether all values take the place of others, so that every object and array keeps its members.
+    /// Whether every change replaces a value, so that each object and array keeps its members.
     private(set) var isInPlace = true
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    /// Puts a value, canonical JSON, at a place, or takes out what is there where it is nil. Later changes see earlier
-    /// ones.
+    /// Puts a value, canonical JSON, at a place, or with nil removes the value there. Later changes see earlier ones.
     ///
-    /// - parameter range: where the value at the place is; nil where there is none.
+    /// - parameter range: the range of the existing value; nil if there is none.
     mutating func replace(
         _ path: JSONPointer,
         at range: Range<Int>?,
@@ -27,7 +26,7 @@ struct ContentEdit {
         changes.append((path, range, token))
     }
 
-    /// The changed document; nil where the parent of a place is missing, or an array would change its length.
+    /// The changed document; nil if the parent of a place is missing, or an array would change its length.
     var content: [UInt8]? { isInPlace ? spliced : rebuilt }
 
     private var spliced: [UInt8] {
@@ -63,6 +62,6 @@ struct ContentEdit {
 }
 
 extension JSONTape {
-    /// Where a node's token is.
+    /// The range of a node's token.
     func range(_ node: Int) -> Range<Int> { Int(nodes[node].start)..<Int(nodes[node].end) }
 }

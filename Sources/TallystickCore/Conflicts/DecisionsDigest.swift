@@ -11,12 +11,12 @@
 ///
 /// It predicts and compares; it is no proof. What was decided is proved by the audit log.
 package struct DecisionsDigest: Sendable, Equatable {
-    /// One decision, by what it is about and what it says; nothing that depends on where it is stored.
+    /// One decision: its subject and its outcome; nothing that depends on where it is stored.
     package struct Record: Sendable, Equatable {
         package var kind: ConflictKind
         package var source: String?
         package var eventID: String?
-        /// The delivery path that a conflict is about, where it is about one.
+        /// The delivery path that a conflict is about, if any.
         package var origin: String?
         package var candidates: String
         package var decision: Decision
@@ -64,10 +64,10 @@ package struct DecisionsDigest: Sendable, Equatable {
     /// Big-endian words.
     private var sum: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
-    /// Of no decision yet.
+    /// A digest of no decisions yet.
     package init() {}
 
-    /// Goes on from a stored ``state``; nil where it is none.
+    /// Resumes from a stored ``state``; nil if it is not valid.
     package init?(state: String) {
         let parts = state.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, let count = Int64(parts[0]), count >= 0,

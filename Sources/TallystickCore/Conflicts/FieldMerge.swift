@@ -1,35 +1,35 @@
 /// Merges contents of an event field by field.
 ///
-/// The result depends on the contents, their supporters and times, never on the order of arrival (but where a
-/// `tie_break` asks for it). For `max`, `min`, `union`, and `newest` where times differ, merging the result with any of
-/// the contents gives the result again.
+/// The result depends on the contents, their supporters and times, never on the order of arrival (unless a
+/// `tie_break` depends on it). For `max`, `min`, `union`, and for `newest` if times differ, merging the result with
+/// any of the contents yields the result again.
 struct FieldMerge: Sendable {
-    /// What a merge gives: content that is still to be validated.
-    struct MergeResult {
+    /// The result of a merge: content that still has to be validated.
+    struct Result {
         var content: [UInt8]
         var provenance: [FieldProvenance]
-        /// What told candidates apart that a field's rule found equal.
+        /// The tie-break used if a field's rule found candidates equal.
         var tieBreak: String?
-        /// Whether values only took the place of others.
+        /// Whether every change only replaced a value.
         var isInPlace = false
     }
 
     /// A field of the rule.
     private struct Field {
         var kind: FieldRule.Kind
-        /// In the event, as provenance names it.
+        /// Its place in the event, as named in provenance.
         var pointer: String
         /// In the event.
         var path: JSONPointer
     }
 
     private let fields: [Field]
-    /// What may differ: what the settings ignore, and the fields of the rule.
+    /// What may differ: anything that the settings ignore, and the fields of the rule.
     private let ignored: IgnoredMembers
     private let ranking: CandidateRanking
     private let tieBreak: TieBreak?
 
-    /// - returns: nil where a field's pointer is none.
+    /// - returns: nil if a field's pointer is not valid.
     init?(
         fields: [FieldRule],
         comparison: ComparisonRules,
@@ -52,19 +52,19 @@ struct FieldMerge: Sendable {
 
     /// A field's value in one candidate.
     private struct Value {
-        /// The candidate's place among all.
+        /// The candidate's index among all candidates.
         var index: Int
-        /// Where it is; nil where the field is missing.
+        /// Where it is; nil if the field is missing.
         var node: Int?
-        /// Canonical JSON; nil where the field is missing.
+        /// Canonical JSON; nil if the field is missing.
         var token: ArraySlice<UInt8>?
     }
 
-    /// - returns: nil where the rule does not apply: other fields differ too, or a field's values are not what
-    ///   its rule merges.
-    func merge(_ candidates: [Candidate]) -> MergeResult? {
+    /// - returns: nil if the rule does not apply: other fields differ too, or the rule of a field cannot merge its
+    ///   values.
+    func merge(_ candidates: [Candidate]) -> Result? {
         guard candidates.count > 1, restAgrees(candidates) else { return nil }
-        // The newest, so that the result is as new as what it is made from.
+        // The newest, so that the result is as new as its sources.
         let latest = CandidateRanking.latest(candidates)
         let (base, baseTie) = ranking.preferred(among: latest, by: tieBreak)
         guard let index = candidates.firstIndex(where: { $0.number == base.number }) else {
@@ -86,7 +86,7 @@ struct FieldMerge: Sendable {
                 )
             )
         }
-        // The base counts only for what rules of comparison ignore; say so where it made a difference.
+        // The base matters only for parts that the comparison rules ignore; record it if it made a difference.
         if result.provenance.isEmpty { result.tieBreak = baseTie }
         result.provenance.append(
             FieldProvenance(
@@ -100,7 +100,7 @@ struct FieldMerge: Sendable {
         return result
     }
 
-    /// Whether nothing differs that counts, but the fields of the rule.
+    /// Whether no place differs, except ignored ones and the fields of the rule.
     private func restAgrees(_ candidates: [Candidate]) -> Bool {
         let first = candidates[0]
         for other in candidates.dropFirst() {
@@ -126,7 +126,7 @@ struct FieldMerge: Sendable {
     }
 
     private struct Choice {
-        /// Canonical JSON; nil: the field is taken out.
+        /// Canonical JSON; nil: the field is removed.
         var token: ArraySlice<UInt8>?
         var origins: [String]
         var tieBreak: String?
@@ -156,7 +156,7 @@ struct FieldMerge: Sendable {
         }
     }
 
-    /// One of some candidates' values; nil where there is no candidate.
+    /// Chooses one of the candidates' values; nil if there is no candidate.
     private func choose(
         among some: [Value],
         of all: [Value],

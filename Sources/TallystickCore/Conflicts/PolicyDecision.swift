@@ -2,31 +2,31 @@
 package struct FieldProvenance: Sendable, Equatable {
     /// A JSON Pointer into the event; empty for everything that no other entry names.
     package let pointer: String
-    /// What chose the value: `take`, `max`, `min`, `union`, `newest`, `rest`, or the name of a rule.
+    /// The rule that chose the value: `take`, `max`, `min`, `union`, `newest`, `rest`, or the name of a rule.
     package let rule: String
-    /// Delivery paths that brought the value, in order of their bytes; empty where nobody did as it stands.
+    /// Delivery paths that delivered the value, in byte order; empty if none delivered exactly this value.
     package let origins: [String]
 }
 
-/// What a policy decided, and why.
+/// A policy's decision, and the reasons for it.
 package struct PolicyDecision: Sendable, Equatable {
     package var decision: Decision
     /// The policy that the category names.
     package var policy: String
-    /// `1` for a built-in policy; `1-` and 12 digits of its digest for one of the settings; what a program's
-    /// policy says.
+    /// `1` for a built-in policy; `1-` and 12 digits of its digest for one of the settings; for a program's policy,
+    /// its own version.
     package var policyVersion: String
     /// The rule of the chain that decided.
     package var rule: String
-    /// The candidate that counts; nil where none does as a whole.
+    /// The candidate whose content is effective; nil if no single candidate is.
     package var winner: Candidate?
-    /// The delivery path that the rule preferred; nil where there is no winner.
+    /// The delivery path that the rule preferred; nil if there is no winner.
     package var winnerOrigin: String?
-    /// What told candidates apart that the rule found equal.
+    /// The tie-break used if the rule found candidates equal.
     package var tieBreak: String?
     /// For `merge`: canonical form.
     package var content: [UInt8]?
-    /// Of the content that counts; nil for `exclude`.
+    /// Of the effective content; nil for `exclude`.
     package var contentDigest: SHA256Digest?
     package var provenance: [FieldProvenance]
 
@@ -54,10 +54,9 @@ package struct PolicyDecision: Sendable, Equatable {
         self.provenance = provenance
     }
 
-    /// The delivery paths without which there would be no such decision: those who vouch for the winner, or for each
-    /// merged field.
+    /// The delivery paths that the decision depends on: those that vouch for the winner, or for each merged field.
     ///
-    /// A decision favours an origin when one of these groups has no other member.
+    /// A decision favours an origin if one of these groups has no other member.
     package var backers: [[String]] {
         if let winner { return [winner.supporters] }
         return provenance.map(\.origins).filter { !$0.isEmpty }
@@ -76,7 +75,7 @@ package struct PolicyDecision: Sendable, Equatable {
     }
 }
 
-/// What a chain of rules comes to.
+/// The outcome of a chain of rules.
 package enum PolicyOutcome: Sendable, Equatable {
     case decided(PolicyDecision)
     /// A person decides: `manual` was reached, or no rule applied.

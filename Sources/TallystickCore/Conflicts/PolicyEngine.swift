@@ -1,15 +1,15 @@
 /// Turns conflicts into decisions, under one version of the settings.
 ///
-/// The same case gives the same outcome on every machine. All rules but `first_write_wins`, and
-/// `last_write_wins` where times are equal, give it whatever the order in which copies arrived.
+/// The same case gives the same outcome on every machine. All rules except `first_write_wins`, and `last_write_wins`
+/// if times are equal, give it regardless of the order in which copies arrived.
 package struct PolicyEngine: Sendable {
-    /// The name in decisions that the setting `override_origin` makes.
+    /// The policy name of decisions made by the setting `override_origin`.
     package static let overrideName = "override_origin"
 
     private let settings: StoreSettings
     private let ranking: CandidateRanking
     private let versions: [String: String]
-    /// By policy, and by place in its chain.
+    /// By policy, and by position in its chain.
     private let merges: [String: [Int: FieldMerge]]
 
     package init(_ settings: StoreSettings) {
@@ -37,7 +37,7 @@ package struct PolicyEngine: Sendable {
 
     /// Decides a conflict.
     ///
-    /// - parameter ask: asks a policy that the program registered; called only for the rule `swift`.
+    /// - parameter ask: calls a policy that the program registered; used only for the rule `swift`.
     package func decide(
         _ conflict: ConflictCase,
         asking ask: (_ type: String, _ conflict: ConflictCase) -> PolicyReply = { type, _ in
@@ -60,9 +60,8 @@ package struct PolicyEngine: Sendable {
         }
     }
 
-    /// Whether the policy of a category has a rule that looks into the contents of candidates. Other rules decide by
-    /// who
-    /// brought them, when, and by their digests and times.
+    /// Whether the policy of a category has a rule that reads the contents of candidates. Other rules decide by the
+    /// candidates' origins, arrival order, digests and times.
     package func readsContent(of category: String) -> Bool {
         let name = settings[category: category]?.policy ?? PolicySettings.defaultName
         return readsContent(settings.policy(named: name))
@@ -169,7 +168,7 @@ package struct PolicyEngine: Sendable {
         return preferred(among: best, step)
     }
 
-    /// The number at a pointer into the data; nil where there is none.
+    /// The number at a pointer into the data; nil if there is none.
     private static func number(at pointer: JSONPointer, of candidate: Candidate) -> [UInt8]? {
         let tape = candidate.tape
         return candidate.content.withUnsafeBytes { bytes in
@@ -181,14 +180,14 @@ package struct PolicyEngine: Sendable {
         }
     }
 
-    /// Who votes for each candidate: its supporters, but for those that support another one as well.
+    /// The voters for each candidate: its supporters, except those that support another one as well.
     private static func votes(_ candidates: [Candidate]) -> [Int] {
         var supported: [String: Int] = [:]
         for name in candidates.flatMap(\.supporters) { supported[name, default: 0] += 1 }
         return candidates.map { $0.supporters.count { supported[$0] == 1 } }
     }
 
-    /// More than half of those that could have brought a copy: a missing copy counts against.
+    /// More than half of the origins that could have delivered a copy: a missing copy counts against.
     private func majority(_ step: PolicyStep, _ conflict: ConflictCase) -> Step {
         let voters = Set(conflict.candidates.flatMap(\.supporters)).union(conflict.missingOrigins)
         let votes = Self.votes(conflict.candidates)
@@ -265,12 +264,11 @@ package struct PolicyEngine: Sendable {
         return .decided(merged(content, rule, result.provenance, result.tieBreak))
     }
 
-    /// Validates merged content as ingest would; nil where it is no event with the conflict's identity.
+    /// Validates merged content as ingest would; nil if it is not an event with the conflict's identity.
     ///
-    /// Values that took the place of others leave an event an event: then form, size and identity are all there is
-    /// to validate.
-    private static func validated(
-        _ result: FieldMerge.MergeResult,
+    /// Replacing values keeps the content an event, so only form, size and identity have to be checked.
+    private static func judged(
+        _ result: FieldMerge.Result,
         _ conflict: ConflictCase
     ) -> EventContent.Validated? {
         guard result.isInPlace else {
@@ -353,7 +351,7 @@ package struct PolicyEngine: Sendable {
         return step
     }
 
-    /// What follows from a decision whoever made it.
+    /// The consequences of a decision, whoever made it.
     private func finish(_ decision: PolicyDecision, _ conflict: ConflictCase) -> PolicyDecision {
         var decision = decision
         if conflict.kind == .missingAtOrigin, decision.decision == .take {

@@ -17,11 +17,11 @@ public protocol ResolutionPolicy: Sendable {
     /// Stored with each decision. Change it when the policy would decide differently.
     var version: String { get }
 
-    /// Decides, or returns nil so that the next rule of the chain is asked.
+    /// Decides, or returns nil so that the next rule of the chain is tried.
     func decide(_ conflict: ConflictCase) async throws -> PolicyAnswer?
 }
 
-/// What a program's policy answers.
+/// The answer of a program's policy.
 public enum PolicyAnswer: Sendable, Equatable {
     /// The number of a candidate.
     case take(candidate: Int)
@@ -31,11 +31,11 @@ public enum PolicyAnswer: Sendable, Equatable {
     case exclude
 }
 
-/// What came of asking a program's policy.
+/// The result of calling a program's policy.
 package enum PolicyReply: Sendable, Equatable {
     case answered(PolicyAnswer, version: String)
     /// It leaves the decision to the next rule.
     case passed
-    /// It threw, was late, or is not registered: why, for people.
+    /// It threw, timed out, or is not registered; the reason is for people.
     case failed(String)
 }

@@ -39,8 +39,7 @@ package enum Base64 {
         }
     }
 
-    /// The bytes behind a text; nil where it is not padded, has other characters, or bits that no
-    /// encoder sets.
+    /// Decodes a text; nil if it is not padded, has other characters, or has bits set that no encoder sets.
     package static func decode(_ text: [UInt8]) -> [UInt8]? {
         guard text.count % 4 == 0 else { return nil }
         var bytes: [UInt8] = []

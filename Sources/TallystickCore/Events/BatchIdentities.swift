@@ -1,13 +1,13 @@
-/// The identities of a batch's events, so that a second delivery within the batch is found.
+/// The identities of a batch's events, used to find a second delivery within the batch.
 struct BatchIdentities: Sendable {
-    /// An open hash table: the number of an event, from 1 on; 0 where none is.
+    /// An open hash table: the number of an event, starting at 1; 0 for an empty slot.
     private var slots: [Int32] = []
 
     /// Forgets the last batch.
     mutating func removeAll() { slots.removeAll(keepingCapacity: true) }
 
-    /// The event of the batch that has the same source and id as one that is about to be added; -1 when none has,
-    /// and the new one is remembered.
+    /// The event of the batch with the same source and id as one that is about to be added; -1 if there is none, and
+    /// the new one is remembered.
     mutating func find(_ event: BatchEvent, in batch: borrowing EventBatch) -> Int32 {
         let number = batch.events.count
         if (number + 1) * 2 > slots.count { grow(batch) }

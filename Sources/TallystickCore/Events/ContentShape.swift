@@ -1,10 +1,11 @@
-/// Whether the columns of a row are cut from its content at the right places.
+/// Checks that the columns of a row split its content at the right places.
 ///
-/// A content's digest covers its bytes, not where the columns divide them: a member that moves from
-/// `attributes` to the end of `data` leaves the digest as it is. These checks, beside a digest that holds, leave
-/// one way to divide it. They rest on values of attributes being scalars.
+/// A content's digest covers its bytes, not where the columns divide them: moving a member from `attributes` to the
+/// end of `data` does not change the digest. Together with a matching digest, these checks leave only one possible
+/// division. They rely on attribute values being scalars.
 package enum ContentShape {
-    /// Whether `data` ends where it begins to end: an object with its own bracket, an array with its own.
+    /// Whether `data` ends where the value ends that begins it: an object with its own bracket, an array with its
+    /// own.
     package static func isOneValue(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let first = bytes.first, let last = bytes.last else { return false }
         switch first {
@@ -54,7 +55,7 @@ package enum ContentShape {
         return EventAttributes.kind(of: name, delivery: []) == .extension ? end : nil
     }
 
-    /// The byte after a string; nil when it has no end.
+    /// The byte after a string; nil if it has no end.
     private static func stringEnd(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int? {
         var index = start + 1
         while index < bytes.count {
@@ -65,7 +66,7 @@ package enum ContentShape {
         return nil
     }
 
-    /// The byte after a number, `true`, `false` or `null`; nil when there is none.
+    /// The byte after a number, `true`, `false` or `null`; nil if there is none.
     private static func scalarEnd(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int? {
         var index = start
         while index < bytes.count, isScalarByte(bytes[index]) { index += 1 }

@@ -1,26 +1,26 @@
 /// A checksum that a sender declared for its event, with the delivery attributes `checksum`, `checksumalgorithm` and
 /// `checksumkeyid`.
 struct DeclaredChecksum {
-    /// Hexadecimal digits, if the sender keeps to the format.
+    /// Hexadecimal digits, if the sender follows the format.
     private let text: String
     let algorithm: String
     private let keyID: String?
 
-    /// - parameter algorithm: nil where the sender does not name it: the count of digits tells.
+    /// - parameter algorithm: nil if the sender does not name it: the number of digits determines it.
     init(_ text: String, algorithm: String?, keyID: String?) {
         self.text = text
         self.algorithm = algorithm ?? (text.count == 8 ? "crc32" : "sha256")
         self.keyID = keyID
     }
 
-    /// Evaluates the content that arrived.
-    func evaluate(
+    /// Verifies the content that arrived.
+    func judge(
         _ content: UnsafeRawBufferPointer,
         _ digest: SHA256Digest,
         with checksummer: Checksummer
     ) -> ChecksumVerdict {
         let isKeyed = algorithm == ChecksumAlgorithm.hmacSHA256.rawValue
-        // An HMAC whose key is not named is one that nobody can evaluate.
+        // An HMAC without a key id cannot be checked.
         if isKeyed, keyID == nil { return .keyMissing }
         let key = Array((keyID ?? "").utf8)
         let stored = Hex.bytes(text) ?? []
@@ -39,11 +39,11 @@ struct DeclaredChecksum {
         }
     }
 
-    /// Why an event with this verdict is refused; nil where it is not.
+    /// Why an event with this verdict is refused; nil if it is accepted.
     func rejection(for verdict: ChecksumVerdict) -> EventRejection? {
         switch verdict {
         case .holds: nil
-        // Only a holder of the key can evaluate it; it is kept with the delivery.
+        // It can be checked only with the key; it is kept with the delivery.
         case .keyMissing: nil
         case .differs:
             EventRejection(

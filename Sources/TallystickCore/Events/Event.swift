@@ -47,7 +47,7 @@ public enum EventData: Hashable, Sendable {
     public static func json(_ text: String) -> EventData { .json(Array(text.utf8)) }
 }
 
-/// An event as a program gives it to the store: a CloudEvent.
+/// An event as a program passes it to the store: a CloudEvent.
 ///
 /// ```swift
 /// let event = Event(id: "1", source: "/orders", type: "order.placed", data: .json(#"{"total":12.5}"#))
@@ -59,7 +59,7 @@ public struct Event: Hashable, Sendable {
     public var source: String
     /// What happened, such as `order.placed`; not empty.
     public var type: String
-    /// What it is about, in the producer's terms.
+    /// Its subject, in the producer's terms.
     public var subject: String?
     /// RFC 3339; kept as it is given.
     public var time: String?

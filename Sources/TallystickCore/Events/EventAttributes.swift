@@ -1,6 +1,6 @@
-/// The context attributes of CloudEvents 1.0, and what Tallystick makes of them.
+/// The context attributes of CloudEvents 1.0, and how Tallystick treats them.
 package enum EventAttributes {
-    /// Attributes that describe a delivery, not the fact.
+    /// Attributes that describe a delivery instead of the fact.
     package static let builtInDelivery: Set<String> = [
         "checksum", "checksumalgorithm", "checksumkeyid", "traceparent", "tracestate", stream,
         "tallyrevision",
@@ -15,11 +15,11 @@ package enum EventAttributes {
         case dataContentType = "datacontenttype"
         case id, source, specversion, subject, time, type
         case `extension`, delivery
-        /// No name that an attribute can have.
+        /// Not the name of any attribute.
         case invalid
     }
 
-    /// What a member of an event is, by its name.
+    /// The role of a member of an event, by its name.
     static func kind(of name: UnsafeRawBufferPointer, delivery: [[UInt8]]) -> Kind {
         switch name.count {
         case 2 where equal(name, "id"): return .id
@@ -63,7 +63,7 @@ package enum EventAttributes {
     }
 
     /// Validates a value by the rules for its attribute.
-    static func validate(
+    static func judge(
         _ kind: Kind,
         named name: UnsafeRawBufferPointer,
         value: Int,

@@ -13,7 +13,7 @@ package struct ByteRange: Sendable, Equatable {
     @inlinable package var isPresent: Bool { start >= 0 }
 }
 
-/// Where a record stands in its input.
+/// The position of a record in its input.
 package struct RecordPlace: Sendable, Equatable {
     /// 1-based.
     package var line: Int64
@@ -31,7 +31,7 @@ package struct RecordPlace: Sendable, Equatable {
 
 /// One decoded event: numbers, and ranges of its batch's arena.
 package struct BatchEvent: Sendable {
-    /// Indices of names, as the decoder's tables count them.
+    /// Indices of names in the decoder's tables.
     package var source: Int32 = 0
     package var type: Int32 = 0
     package var stream: Int32 = 0
@@ -39,7 +39,7 @@ package struct BatchEvent: Sendable {
     package var category: Int32 = 0
     /// An earlier event of this batch with the same source and id; else -1.
     package var duplicateOf: Int32 = -1
-    /// UTF-8 as it is, escapes resolved.
+    /// UTF-8 without escapes.
     package var id = ByteRange.none
     package var subject = ByteRange.none
     package var time = ByteRange.none
@@ -55,14 +55,14 @@ package struct BatchEvent: Sendable {
     /// The event's canonical form.
     package var content = ByteRange.none
     package var contentDigest = SHA256Digest.zero
-    /// What the event's category asks for, as far as the decoder has the key.
+    /// The checksum that the event's category demands, as far as the decoder has the key.
     package var checksum = Checksum(sha256: .zero)
     package var place = RecordPlace(line: 0, column: 0, byte: 0)
 }
 
 /// Input that is not an event.
 package struct RejectedInput: Sendable {
-    /// A checksum declared by the sender, and what it should have been.
+    /// A checksum declared by the sender, and the correct one.
     package struct ChecksumMismatch: Sendable {
         package var algorithm: String
         package var expected: String
@@ -93,7 +93,7 @@ package struct NewNames: Sendable {
     package var names: [ByteRange] = []
 }
 
-/// A run of decoded inputs, laid out for one pass by a writer: no object an event.
+/// A run of decoded inputs, laid out for one pass by a writer: no object per event.
 package struct EventBatch: Sendable {
     package internal(set) var arena: [UInt8] = []
     package internal(set) var events: [BatchEvent] = []
@@ -102,18 +102,18 @@ package struct EventBatch: Sendable {
     package internal(set) var newSources = NewNames()
     package internal(set) var newTypes = NewNames()
     package internal(set) var newStreams = NewNames()
-    /// How many names the batch announces.
+    /// The number of names that the batch announces.
     var announcedNames: Int {
         newSources.names.count + newTypes.names.count + newStreams.names.count
     }
     /// The key of the events' HMACs.
     package internal(set) var keyID: String?
-    /// Changes when the decoder forgets its names; indices then begin at 0 again.
+    /// Changes when the decoder forgets its names; indices then start at 0 again.
     package internal(set) var generation = 0
 
     package init() {}
 
-    /// Inputs, rejected ones included.
+    /// Number of inputs, including rejected ones.
     package var count: Int { events.count + rejected.count }
 
     mutating func removeAll() {

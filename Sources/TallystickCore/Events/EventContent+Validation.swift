@@ -2,11 +2,12 @@ extension EventContent {
     /// The code of a rejection of content whose source or id differ.
     package static let otherIdentity = "other_identity"
 
-    /// Validates content that somebody made, as ingest would: the canonical form of an event with that identity.
+    /// Validates content that did not come from ingest, by the same rules: the canonical form of an event with that
+    /// identity.
     ///
-    /// - parameter delivery: names of the store's delivery attributes, which are no part of content.
-    /// - throws: `EventRejection`; its code is ``otherIdentity`` where source or id differ.
-    package static func validated(
+    /// - parameter delivery: names of the store's delivery attributes, which are not part of content.
+    /// - throws: `EventRejection`; its code is ``otherIdentity`` if source or id differ.
+    package static func judged(
         _ json: [UInt8],
         source: String,
         id: String,
@@ -15,8 +16,8 @@ extension EventContent {
         try validate(json, source: source, id: id, delivery: delivery).content
     }
 
-    /// Content that was validated, and its SHA-256.
-    struct Validated {
+    /// Validated content, and its SHA-256.
+    struct Judged {
         var content: [UInt8]
         var digest: SHA256Digest
     }

@@ -5,13 +5,13 @@ package struct ContentParts {
     /// Canonical JSON strings.
     package var source: UnsafeRawBufferPointer
     package var type: UnsafeRawBufferPointer
-    /// UTF-8; nil when not set.
+    /// UTF-8; nil if not set.
     package var subject: UnsafeRawBufferPointer?
     package var time: UnsafeRawBufferPointer?
     package var dataContentType: UnsafeRawBufferPointer?
-    /// A canonical JSON object; nil when there are no other attributes.
+    /// A canonical JSON object; nil if there are no other attributes.
     package var attributes: UnsafeRawBufferPointer?
-    /// Canonical JSON, or bytes where `dataIsBinary`; nil when the event has no data.
+    /// Canonical JSON, or bytes if `dataIsBinary`; nil if the event has no data.
     package var data: UnsafeRawBufferPointer?
     package var dataIsBinary: Bool
 
@@ -38,9 +38,9 @@ package struct ContentParts {
     }
 }
 
-/// Puts the parts of an event together again: the canonical form over which it was hashed.
+/// Joins the parts of an event: the canonical form over which it was hashed.
 package enum EventContent {
-    /// Appends the content. Parts that were changed by another hand give other bytes, never a trap.
+    /// Appends the content. Parts that were tampered with yield other bytes, never a trap.
     package static func write(_ parts: ContentParts, to output: inout ByteBuffer) {
         var members = CanonicalMembers(parts.attributes)
         output.append(0x7B)
@@ -86,7 +86,7 @@ package enum EventContent {
     }
 }
 
-/// The members of a canonical object, handed out in order between other members.
+/// The members of a canonical object, written in order between other members.
 private struct CanonicalMembers {
     private let object: UnsafeRawBufferPointer
     private var offset: Int

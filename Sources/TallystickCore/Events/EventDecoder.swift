@@ -10,14 +10,14 @@ package struct EventDecoder: Sendable {
     private var identities = BatchIdentities()
     private var members = EventMembers()
     private var scratch: [UInt8] = []
-    /// The stream of the record being decoded, where the caller says it.
+    /// The stream of the record being decoded, if the caller specifies it.
     private var givenStream: String?
 
     package init(_ settings: EventDecoderSettings) {
         self.init(settings, expectedNames: NameTable.expectedNames)
     }
 
-    /// - parameter expectedNames: how many names there is room for at first.
+    /// - parameter expectedNames: the initial capacity for names.
     init(_ settings: EventDecoderSettings, expectedNames: Int) {
         names = RunNames(expecting: expectedNames)
         self.settings = settings
@@ -25,7 +25,7 @@ package struct EventDecoder: Sendable {
         origins = settings.origins.map { Array($0.utf8) }
     }
 
-    /// Takes other settings for the batches that begin from now on.
+    /// Uses other settings for the batches that begin from now on.
     package mutating func use(_ settings: EventDecoderSettings) {
         self.settings = settings
         delivery = settings.deliveryAttributes.map { Array($0.utf8) }
@@ -43,9 +43,9 @@ package struct EventDecoder: Sendable {
 
     /// Decodes one record and adds it to the batch, as an event or as rejected input.
     ///
-    /// - parameter stream: the event's stream, where the record does not decide.
-    /// - returns: false when the record's source is the name of a delivery path, which is a mistake in
-    ///   how ingest is called, not in the record: nothing of the batch should be stored.
+    /// - parameter stream: the event's stream, if the record does not determine it.
+    /// - returns: false if the record's source is the name of a delivery path, which is a mistake in the call of
+    ///   ingest, not in the record: nothing of the batch should be stored.
     package mutating func decode(
         _ record: UnsafeRawBufferPointer,
         at place: RecordPlace,
@@ -80,7 +80,7 @@ package struct EventDecoder: Sendable {
             batch.events.append(event)
             return true
         } catch {
-            // A name that only this record brought stays interned, so it must stay announced as well.
+            // A name used only by this record stays interned, so it must stay announced as well.
             if announced == batch.announcedNames {
                 batch.arena.removeLast(batch.arena.count - mark)
             }
@@ -225,7 +225,7 @@ package struct EventDecoder: Sendable {
         event.deliveryAttributes = writeObject(of: .delivery, bytes, into: &batch)
     }
 
-    /// Appends an object of the members of one kind; nothing when there are none.
+    /// Appends an object of the members of one kind; nothing if there are none.
     private func writeObject(
         of kind: EventAttributes.Kind,
         _ bytes: UnsafeRawBufferPointer,
@@ -243,7 +243,7 @@ package struct EventDecoder: Sendable {
         return ByteRange(start: start, count: batch.arena.count - start)
     }
 
-    /// Gives texts with escapes a place of their own, unescaped.
+    /// Unescapes texts with escapes into a place of their own.
     private mutating func resolveStrings(
         _ bytes: UnsafeRawBufferPointer,
         _ event: inout BatchEvent,
@@ -319,7 +319,7 @@ package struct EventDecoder: Sendable {
         return names.source(scratch, in: &batch)
     }
 
-    /// - returns: the type's number, and its category, which is nil where the data decides.
+    /// - returns: the type's number, and its category, which is nil if the data decides.
     private mutating func internType(
         _ bytes: UnsafeRawBufferPointer,
         into batch: inout EventBatch
@@ -363,7 +363,7 @@ package struct EventDecoder: Sendable {
         batch.arena.withUnsafeBytes { arena in
             let content = arena.slice(event.content)
             event.contentDigest = SHA256Digest(hashing: content)
-            // Without the key it is a SHA-256; whoever stores the event knows whether that is enough.
+            // Without the key it is a SHA-256; the code that stores the event knows whether that is enough.
             event.checksum =
                 settings.checksummer.checksum(
                     algorithm,

@@ -1,6 +1,6 @@
-/// What a decoder needs to know besides the input.
+/// The settings that a decoder needs.
 package struct EventDecoderSettings: Sendable {
-    /// Names of delivery attributes, built-in ones included.
+    /// Names of delivery attributes, including the built-in ones.
     package var deliveryAttributes: Set<String>
     package var classification: Classification
     /// The checksum of each category, by its index in the classification.
@@ -28,7 +28,7 @@ package struct EventDecoderSettings: Sendable {
         self.origins = origins
     }
 
-    /// What a category's events get; a CRC-32 where nothing is said.
+    /// The checksum for a category's events; CRC-32 by default.
     func checksum(of category: Int32) -> ChecksumAlgorithm {
         let index = Int(category)
         return checksums.indices.contains(index) ? checksums[index] : .crc32

@@ -6,7 +6,7 @@ package enum EventLimits {
     package static let nameBytes = 4096
     /// Bytes of a stream's name: room for the default one, `source#subject`.
     package static let streamNameBytes = 2 * nameBytes + 1
-    /// Names that a decoder remembers before it starts afresh,
+    /// Names that a decoder remembers before it forgets them all,
     package static let internedNames = 1 << 18
     /// and their bytes.
     static let internedBytes = 16 << 20

@@ -1,14 +1,14 @@
-/// The members of one record that count, in canonical order.
+/// The members of one record that are set, in canonical order.
 struct EventMembers: Sendable {
     struct Member {
         var kind: EventAttributes.Kind
-        /// The node of its name; that of its value follows.
+        /// The node of its name; the node of its value follows.
         var name: Int32
     }
 
     private(set) var all: [Member] = []
 
-    /// Lists the members that count, and validates their names and values.
+    /// Lists the members that are set, and validates their names and values.
     ///
     /// - parameter delivery: names of delivery attributes.
     mutating func collect(
@@ -32,7 +32,7 @@ struct EventMembers: Sendable {
                     "an attribute's name has other characters than lower-case letters and digits"
                 )
             }
-            // null is the JSON format's way to write an attribute that is not set.
+            // In the JSON format, null is a way to write an attribute that is not set.
             if tape.nodes[name + 1].kind != .null || text == .data {
                 try EventAttributes.validate(
                     text,

@@ -2,7 +2,7 @@
 public struct EventRejection: Error, Sendable, Equatable {
     /// Stable name of the reason.
     public var code: String
-    /// Why, one sentence.
+    /// The reason, in one sentence.
     public var message: String
     /// Where in the record, in bytes from its start.
     public var offset: Int

@@ -1,11 +1,11 @@
-/// Says of most identities that a segment of the store's identity index does not have them (File format,
-/// "Identity and revision"): a Bloom filter in blocks of 512 bits, so that a question reads one line of memory.
+/// Rules out, for most identities, that a segment of the store's identity index contains them (File format, "Identity
+/// and revision"): a Bloom filter in blocks of 512 bits, so that a query reads one cache line.
 ///
-/// An identity that was added is always found. Of others, about one in 300 is taken for one that may be there, when the
+/// An identity that was added is always found. About one in 300 others is reported as possibly present when the
 /// filter holds as many identities as a segment has positions (Putze, Sanders, Singler: "Cache-, hash- and
 /// space-efficient Bloom filters", 2007).
 package struct IdentityFilter: Sendable {
-    /// Identities for which it is made: the positions of a segment.
+    /// The number of identities for which it is designed: the positions of a segment.
     package static let capacity = 1 << 18
     /// Bytes of a filter: sixteen bits for each identity.
     package static let byteCount = capacity * 2
@@ -13,7 +13,7 @@ package struct IdentityFilter: Sendable {
     private static let blockBytes = 64
     private static let bitsSet = 6
 
-    /// As it is stored.
+    /// In its stored form.
     package private(set) var bytes = [UInt8](repeating: 0, count: byteCount)
 
     package init() {}
@@ -42,7 +42,7 @@ package struct IdentityFilter: Sendable {
 
     /// Whether the identity with a hash may have been added to a stored filter.
     ///
-    /// - parameter filter: `byteCount` bytes; of any other number everything may have been added.
+    /// - parameter filter: `byteCount` bytes; for any other size the answer is always true.
     package static func mayContain(_ hash: UInt64, in filter: UnsafeRawBufferPointer) -> Bool {
         guard filter.count == byteCount else { return true }
         let block = block(hash)

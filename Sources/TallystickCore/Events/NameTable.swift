@@ -1,4 +1,4 @@
-/// Gives names small numbers, in order of appearance.
+/// Assigns small numbers to names, in order of appearance.
 struct NameTable {
     private var arena: [UInt8] = []
     private var ranges: [ByteRange] = []
@@ -6,10 +6,10 @@ struct NameTable {
     private var slots: [Int32]
     private var mask: Int
 
-    /// Names that a decoder of many records has room for at first.
+    /// The initial capacity for names of a decoder of many records.
     static let expectedNames = 512
 
-    /// - parameter count: names that there is room for at first; more are taken all the same.
+    /// - parameter count: the initial capacity; more names can be added.
     init(expecting count: Int = Self.expectedNames) {
         var size = 8
         while size < count * 2 { size *= 2 }
@@ -18,7 +18,7 @@ struct NameTable {
     }
 
     var count: Int { ranges.count }
-    /// Whether it holds as many names, or as many bytes of them, as are worth remembering.
+    /// Whether it has reached the number of names, or of their bytes, that are worth remembering.
     var isFull: Bool {
         count > EventLimits.internedNames || arena.count > EventLimits.internedBytes
     }
@@ -72,9 +72,9 @@ struct NameTable {
     }
 }
 
-/// Hashes of records whose sums are compared, when the records come in different orders.
+/// Hashes of records whose sums are compared when the records come in different orders.
 ///
-/// Whoever does not know the seed cannot prepare records whose hashes cancel out.
+/// Without the seed nobody can construct records whose hashes cancel out.
 package struct ByteSum: Sendable {
     package let seed: UInt64
 
@@ -86,7 +86,7 @@ package struct ByteSum: Sendable {
     }
 }
 
-/// A hash of bytes for tables in memory: fast, seeded once a process, of no use as evidence.
+/// A hash of bytes for in-memory tables: fast, seeded once per process, not usable as evidence.
 enum ByteHash {
     private static let seed = UInt64.random(in: .min ... .max)
 

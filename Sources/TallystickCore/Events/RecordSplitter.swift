@@ -1,13 +1,13 @@
 import Glibc
 
-/// Cuts a stream of bytes into records: NDJSON, one JSON object over several lines, or a JSON array.
+/// Splits a stream of bytes into records: NDJSON, one JSON object over several lines, or a JSON array.
 ///
-/// Feed it chunks of any size; records come out the same. Memory is bounded by the largest event: of a
-/// longer record only the beginning is kept, with the length and digest of the whole.
+/// Chunks may have any size; the records are the same. Memory is bounded by the largest event: of a longer record
+/// only the beginning is kept, with the length and digest of the whole.
 package struct RecordSplitter {
-    /// What `next` found.
+    /// The result of `next`.
     package enum Item {
-        /// A record: `bytes(of:)` has it until the next call of `append`.
+        /// A record: `bytes(of:)` returns it until the next call of `append`.
         case record(Range<Int>, RecordPlace)
         /// A record over the limit.
         case oversized(Oversized)
@@ -19,7 +19,7 @@ package struct RecordSplitter {
     package struct Oversized {
         /// The first bytes.
         package var head: [UInt8]
-        /// Bytes of the whole.
+        /// Number of bytes of the whole record.
         package var length: Int64
         package var digest: SHA256Digest
         package var place: RecordPlace
@@ -29,11 +29,11 @@ package struct RecordSplitter {
 
     private var layout = Layout.unknown
     private var buffer: [UInt8] = []
-    /// Where the next record begins in `buffer`, and how far it was looked at.
+    /// Where the next record begins in `buffer`, and how far it has been scanned.
     private var start = 0
     private var scanned = 0
     private var isFinished = false
-    /// Place of `buffer[start]`.
+    /// Position of `buffer[start]`.
     private var line: Int64 = 1
     private var column: Int64 = 1
     private var byte: Int64 = 0
@@ -58,7 +58,7 @@ package struct RecordSplitter {
         buffer.append(contentsOf: bytes)
     }
 
-    /// Says that no more bytes come.
+    /// Marks the end of the input.
     package mutating func finish() { isFinished = true }
 
     /// The bytes of a range that `next` returned.
@@ -69,7 +69,7 @@ package struct RecordSplitter {
         buffer.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
     }
 
-    /// The next record; nil when more bytes are needed, or there are none.
+    /// The next record; nil if more bytes are needed, or there are no more records.
     package mutating func next() -> Item? {
         while true {
             if layout == .unknown, !detect() { return nil }
@@ -85,7 +85,7 @@ package struct RecordSplitter {
         }
     }
 
-    /// Decides on the layout by the first line; false when more bytes are needed.
+    /// Determines the layout from the first line; false if more bytes are needed.
     private mutating func detect() -> Bool {
         guard let first = buffer.firstIndex(where: { !Self.isSpace($0) }) else {
             if isFinished { layout = .lines }
@@ -101,7 +101,7 @@ package struct RecordSplitter {
             let end = end
                 ?? (isFinished || buffer.count > EventLimits.eventBytes ? buffer.count : nil)
         else { return false }
-        // An object that goes on over the line's end stops after a bracket, a comma or a colon.
+        // An object that continues on the next line ends its line after a bracket, a comma or a colon.
         let last = buffer[first..<end].last { !Self.isSpace($0) }
         let shouldContinue = last == 0x7B || last == 0x2C || last == 0x3A || last == 0x5B
         layout = shouldContinue && end < buffer.count ? .document : .lines
@@ -136,7 +136,7 @@ package struct RecordSplitter {
         return .record(range, place)
     }
 
-    /// Objects one after another, each over as many lines as it likes.
+    /// Objects one after another, each on any number of lines.
     private mutating func nextDocument() -> Item? {
         if oversized == nil, depth == 0, scanned == start { skipSpace() }
         guard let end = scanValue(stopsAtComma: false) else {
@@ -196,7 +196,7 @@ package struct RecordSplitter {
         )
     }
 
-    /// Looks for the end of the value that begins at `start`.
+    /// Searches for the end of the value that begins at `start`.
     private mutating func scanValue(stopsAtComma: Bool) -> Int? {
         var index = scanned
         defer { scanned = index }
@@ -238,7 +238,7 @@ package struct RecordSplitter {
         guard range.count <= EventLimits.eventBytes else {
             return Self.oversizedItem(buffer[range], place)
         }
-        // Two commas in a row leave an empty record, which is no JSON.
+        // Two commas in a row leave an empty record, which is not JSON.
         if range.isEmpty {
             return .misplaced(range, place, message: Self.missingValue)
         }
@@ -253,7 +253,7 @@ package struct RecordSplitter {
         advance(to: index)
     }
 
-    /// Moves the beginning on, and its place with it.
+    /// Advances the beginning and its position.
     private mutating func advance(to end: Int) {
         for index in start..<end {
             if buffer[index] == 0x0A {
@@ -269,7 +269,7 @@ package struct RecordSplitter {
         if scanned > end, depth == 0, !inString { scanned = end }
     }
 
-    /// Drops what was looked at of a record that is already too long.
+    /// Drops the scanned part of a record that is already too long.
     private mutating func waitForMore() -> Item? {
         if layout == .lines { scanned = buffer.count }
         guard buffer.count - start > EventLimits.eventBytes || oversized != nil else { return nil }

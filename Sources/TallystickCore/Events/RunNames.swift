@@ -1,15 +1,15 @@
-/// The names that a run has met, which get numbers in order of their first use. Batches announce those that are new.
+/// The names that a run has met, numbered in order of their first use. Batches announce the new ones.
 ///
 /// Names are canonical JSON strings.
 struct RunNames: Sendable {
     private var sources: NameTable
     private var types: NameTable
     private var streams: NameTable
-    /// By type: the category, or -1 where the data decides.
+    /// By type: the category, or -1 if the data decides.
     private var categoryOfType: [Int32] = []
     private var generation = 0
 
-    /// - parameter count: names of each kind that there is room for at first.
+    /// - parameter count: the initial capacity for names of each kind.
     init(expecting count: Int) {
         sources = NameTable(expecting: count)
         types = NameTable(expecting: count)
@@ -41,26 +41,26 @@ struct RunNames: Sendable {
         return index
     }
 
-    /// The number of a type; where it is new its category is to be set.
+    /// The number of a type; if it is new, its category has to be set.
     mutating func type(_ name: [UInt8], in batch: inout EventBatch) -> (index: Int32, isNew: Bool) {
         let (index, isNew) = name.withUnsafeBytes { types.intern($0) }
         if isNew { batch.newTypes.names.append(Self.keep(name, in: &batch.arena)) }
         return (index, isNew)
     }
 
-    /// - parameter category: nil where the data decides.
+    /// - parameter category: nil if the data decides.
     mutating func setCategory(_ category: Int32?, ofNewType index: Int32) {
         assert(index == categoryOfType.count, "types get numbers in order")
         categoryOfType.append(category ?? -1)
     }
 
-    /// The category of a type; nil where the data decides.
+    /// The category of a type; nil if the data decides.
     func category(ofType index: Int32) -> Int32? {
         let category = categoryOfType[Int(index)]
         return category < 0 ? nil : category
     }
 
-    /// The number of a stream, and where its name is: in the batch, also where it is not new.
+    /// The number of a stream, and where its name is: in the batch, even if it is not new.
     mutating func stream(_ name: [UInt8], in batch: inout EventBatch) -> (Int32, ByteRange) {
         let range = Self.keep(name, in: &batch.arena)
         let (index, isNew) = name.withUnsafeBytes { streams.intern($0) }

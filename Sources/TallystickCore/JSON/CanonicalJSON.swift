@@ -1,4 +1,4 @@
-/// Writes canonical JSON: RFC 8785, but for numbers whose value that would change (see ``CanonicalNumber``).
+/// Writes canonical JSON: RFC 8785, except for numbers whose value that would change (see ``CanonicalNumber``).
 public enum CanonicalJSON {
     /// The canonical form of a document.
     public static func canonicalize(
@@ -72,12 +72,12 @@ public enum CanonicalJSON {
             let text = JSONString.unescaped(tape.nodes[node], in: bytes)
             text.withUnsafeBytes { writeString($0, to: &output) }
         } else {
-            // Without escapes a string holds nothing that needs one.
+            // A string without escapes contains nothing that needs one.
             output.append(contentsOf: tape.token(node, bytes))
         }
     }
 
-    /// Appends text (UTF-8) as a string: quotation marks, and the escapes that RFC 8785 asks for.
+    /// Appends text (UTF-8) as a string: quotation marks, and the escapes that RFC 8785 requires.
     public static func writeString(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         write(text, to: &output)
     }

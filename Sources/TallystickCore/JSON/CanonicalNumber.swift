@@ -2,10 +2,9 @@ import Glibc
 
 /// The canonical form of numbers.
 ///
-/// RFC 8785 (section 3.2.2.3) writes the nearest double as ECMAScript's `Number::toString` does. Where
-/// that would change a value that people rely on, the exact decimal value is kept, in the same layout:
-/// integers that differ from that form, more than 17 significant digits that differ from it, and values
-/// that overflow, or underflow to zero.
+/// RFC 8785 (section 3.2.2.3) writes the nearest double as ECMAScript's `Number::toString` does. If that would change
+/// a value that people rely on, the exact decimal value is kept, in the same layout: integers that differ from that
+/// form, more than 17 significant digits that differ from it, and values that overflow, or underflow to zero.
 package enum CanonicalNumber {
     /// Appends the canonical form of a number token that the parser accepted.
     package static func write(_ token: UnsafeRawBufferPointer, to output: inout [UInt8]) {
@@ -59,7 +58,7 @@ package enum CanonicalNumber {
         }
     }
 
-    /// Up to 15 digits without sign of zero, point or exponent: canonical as it stands.
+    /// Up to 15 digits, not a signed zero, without point or exponent: canonical as it stands.
     @inline(__always)
     private static func isPlainInteger(_ token: UnsafeRawBufferPointer) -> Bool {
         guard token.count <= 15 else { return false }
@@ -69,7 +68,7 @@ package enum CanonicalNumber {
         return true
     }
 
-    /// Writes the nearest double's form where the rules allow; false where the exact value must be kept.
+    /// Writes the nearest double's form if the rules allow it; false if the exact value must be kept.
     private static func writeDouble(
         _ token: UnsafeRawBufferPointer,
         _ exact: Decimal,
@@ -99,8 +98,8 @@ package enum CanonicalNumber {
         }
     }
 
-    /// Lays digits out as ECMAScript's `Number::toString` does; the decimal point comes after digit
-    /// `point` (ECMA-262, section 6.1.6.1.20).
+    /// Formats digits as ECMAScript's `Number::toString` does; the decimal point comes after digit `point` (ECMA-262,
+    /// section 6.1.6.1.20).
     private static func layOut(
         _ digits: UnsafeBufferPointer<UInt8>,
         point: Int,
@@ -139,7 +138,7 @@ private struct Decimal {
     let point: Int
     let significant: UnsafeBufferPointer<UInt8>
 
-    /// - parameter digits: room for as many bytes as the token has.
+    /// - parameter digits: must have room for as many bytes as the token has.
     init(_ token: UnsafeRawBufferPointer, digits: UnsafeMutableBufferPointer<UInt8>) {
         var index = 0
         var count = 0
@@ -173,7 +172,7 @@ private struct Decimal {
     var count: Int { significant.count }
     var sign: Int { count == 0 ? 0 : isNegative ? -1 : 1 }
 
-    /// The order of two magnitudes of which neither or both are 0.
+    /// The order of two magnitudes, of which neither or both are 0.
     func compareMagnitude(_ other: Decimal) -> Int {
         if count == 0 { return 0 }
         if point != other.point { return point < other.point ? -1 : 1 }
@@ -182,8 +181,8 @@ private struct Decimal {
     }
     var isInteger: Bool { point >= count }
 
-    /// Up to 15 significant digits in the range of normal doubles: reading them as a double and writing
-    /// its shortest form gives the same digits (IEEE 754: 15 digits survive the way through a double).
+    /// Up to 15 significant digits in the range of normal doubles: reading them as a double and writing its shortest
+    /// form yields the same digits (IEEE 754: 15 digits survive the conversion).
     var survivesDouble: Bool { count <= 15 && point > -300 && point < 300 }
 
     /// The exponent that begins at `mark`, if any. The parser bounds its digits.

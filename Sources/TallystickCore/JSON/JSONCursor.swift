@@ -24,7 +24,7 @@ struct JSONCursor {
         }
     }
 
-    /// Moves over a string that begins here; returns whether it has escapes.
+    /// Moves over the string that begins here; returns whether it has escapes.
     mutating func skipString() throws(JSONError) -> Bool {
         let start = offset
         offset += 1
@@ -58,7 +58,7 @@ struct JSONCursor {
         }
     }
 
-    /// Moves over ASCII that needs no look: eight bytes at a time.
+    /// Moves over ASCII without special characters, eight bytes at a time.
     @inline(__always)
     private mutating func skipPlainText() {
         while offset + 8 <= bytes.count {
@@ -169,7 +169,7 @@ struct JSONCursor {
         error(.invalidUTF8, "a string is not valid UTF-8 at byte \(Self.name(bytes[offset]))")
     }
 
-    /// Moves over a number that begins here.
+    /// Moves over the number that begins here.
     mutating func skipNumber() throws(JSONError) {
         let number = offset
         if peek() == 0x2D { offset += 1 }
@@ -205,7 +205,7 @@ struct JSONCursor {
             )
         }
         guard digits == JSONLimits.exponentDigits else { return }
-        // With the point after the first digit the exponent is another one, and may be longer.
+        // With the point after the first digit, the exponent changes, and may be longer.
         var canonical: [UInt8] = []
         CanonicalNumber.write(
             UnsafeRawBufferPointer(rebasing: bytes[number..<offset]),
@@ -252,7 +252,7 @@ struct JSONCursor {
         JSONError(code, at: offset, in: bytes, message)
     }
 
-    /// The error after `take` returned something else than `expected`.
+    /// The error if `take` returned something other than `expected`.
     func unexpected(_ taken: UInt8?, _ expected: String) -> JSONError {
         guard let taken else {
             return error(.unexpectedEnd, "the document ends where \(expected) is needed")
@@ -265,7 +265,7 @@ struct JSONCursor {
         )
     }
 
-    /// A byte as a person can read it.
+    /// A byte in readable form.
     static func name(_ byte: UInt8) -> String {
         if byte > 0x20, byte < 0x7F { return "'\(Character(UnicodeScalar(byte)))'" }
         return "0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)

@@ -1,6 +1,6 @@
-/// A small JSON document as values that know their place: for settings and details, not for events.
+/// A small JSON document as values that know their position: for settings and details, not for events.
 public struct JSONDocument: Sendable {
-    /// The document's one value.
+    /// The document's single value.
     public let root: JSONValue
     private let bytes: [UInt8]
 
@@ -25,7 +25,7 @@ public struct JSONDocument: Sendable {
 
 /// A JSON value.
 public struct JSONValue: Sendable, Equatable {
-    /// What kind of value it is, and the value.
+    /// The kind of the value, and the value itself.
     public enum Content: Sendable, Equatable {
         case null
         case boolean(Bool)
@@ -98,29 +98,29 @@ public struct JSONValue: Sendable, Equatable {
         }
     }
 
-    /// The member of that name; nil where there is none, or the value is not an object.
+    /// The member with that name; nil if there is none, or the value is not an object.
     public subscript(name: String) -> JSONValue? {
         guard case .object(let members) = content else { return nil }
         return members.first { $0.name == name }?.value
     }
 
-    /// The text; nil where the value is not a string.
+    /// The text; nil if the value is not a string.
     public var string: String? {
         if case .string(let text) = content { text } else { nil }
     }
-    /// The number, rounded to a double; nil where the value is not a number.
+    /// The number, rounded to a double; nil if the value is not a number.
     public var double: Double? {
         if case .number(let text) = content { Double(text) } else { nil }
     }
-    /// The elements; nil where the value is not an array.
+    /// The elements; nil if the value is not an array.
     public var array: [JSONValue]? {
         if case .array(let elements) = content { elements } else { nil }
     }
-    /// The members, in their order; nil where the value is not an object.
+    /// The members, in order; nil if the value is not an object.
     public var object: [(name: String, value: JSONValue)]? {
         if case .object(let members) = content { members } else { nil }
     }
-    /// True or false; nil where the value is not a boolean.
+    /// True or false; nil if the value is not a boolean.
     public var boolean: Bool? {
         if case .boolean(let value) = content { value } else { nil }
     }

@@ -25,7 +25,7 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
     public let line: Int
     /// 1-based, in bytes.
     public let column: Int
-    /// What is wrong, one sentence.
+    /// What is wrong, in one sentence.
     public let message: String
 
     init(_ code: Code, at offset: Int, in bytes: UnsafeRawBufferPointer, _ message: String) {
@@ -48,12 +48,12 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
 
 /// Limits of every JSON document that Tallystick reads.
 public struct JSONLimits: Sendable, Equatable {
-    /// Arrays and objects inside each other.
+    /// Maximum nesting of arrays and objects.
     public var depth: Int
     /// Bytes of one document.
     public var bytes: Int
 
-    /// Limits of one's own.
+    /// Custom limits.
     public init(depth: Int, bytes: Int) {
         self.depth = depth
         self.bytes = bytes

@@ -5,7 +5,7 @@ package struct JSONPointer: Sendable, Equatable {
 
     init(tokens: [String]) { self.tokens = tokens }
 
-    /// - returns: nil for text that is no pointer.
+    /// - returns: nil for text that is not a pointer.
     package init?(_ text: String) {
         guard SettingsReader.isPointer(text) else { return nil }
         tokens = text.utf8.split(separator: 0x2F, omittingEmptySubsequences: false).dropFirst()
@@ -28,7 +28,7 @@ package struct JSONPointer: Sendable, Equatable {
 }
 
 extension JSONTape {
-    /// The node of an object's member; nil when there is none.
+    /// The node of an object's member; nil if there is none.
     func member(_ name: String, of object: Int, in bytes: UnsafeRawBufferPointer) -> Int? {
         guard nodes[object].kind == .object else { return nil }
         var index = object + 1
@@ -43,7 +43,7 @@ extension JSONTape {
         return nil
     }
 
-    /// The node that a pointer names, from a value on; nil when there is none.
+    /// The node that a pointer names, starting at a value; nil if there is none.
     func node(
         at pointer: JSONPointer,
         from root: Int,
@@ -79,9 +79,9 @@ extension JSONPointer {
 }
 
 extension JSONValue {
-    /// The value with what a pointer names replaced, or taken out where `new` is nil.
+    /// The value with the part that a pointer names replaced, or removed if `new` is nil.
     ///
-    /// - returns: nil where the place's parent is missing, or an array would change its length.
+    /// - returns: nil if the place's parent is missing, or an array would change its length.
     func replacing(_ tokens: ArraySlice<String>, with new: JSONValue?) -> JSONValue? {
         guard let token = tokens.first else { return new }
         let rest = tokens.dropFirst()

@@ -1,7 +1,7 @@
 public import Glibc
 
 extension UnsafeRawBufferPointer {
-    /// Whether two runs of bytes are the same.
+    /// Whether two runs of bytes are equal.
     @inlinable @inline(__always)
     package func isEqual(to other: UnsafeRawBufferPointer) -> Bool {
         guard count == other.count else { return false }
@@ -19,8 +19,7 @@ extension UnsafeRawBufferPointer {
         return count - other.count
     }
 
-    /// The first eight bytes as a big-endian number, which is ordered as they are; of fewer bytes as if zeros
-    /// followed.
+    /// The first eight bytes as a big-endian number, which has the same order; fewer bytes are padded with zeros.
     @inlinable @inline(__always)
     package var bigEndianPrefix: UInt64 {
         if count >= 8 { return UInt64(bigEndian: loadUnaligned(as: UInt64.self)) }
@@ -32,11 +31,10 @@ extension UnsafeRawBufferPointer {
 
 /// Strings of JSON documents, as bytes.
 package enum JSONString {
-    /// Compares UTF-8 by UTF-16 code units, as RFC 8785 (section 3.2.3) sorts names: negative, zero or
-    /// positive.
+    /// Compares UTF-8 by UTF-16 code units, as RFC 8785 (section 3.2.3) sorts names: negative, zero or positive.
     ///
-    /// That is the order of the bytes, but for one case: characters beyond U+FFFF (lead bytes F0 and up)
-    /// are surrogate pairs, which come before U+E000 to U+FFFF (lead bytes EE and EF).
+    /// This is the order of the bytes, except in one case: characters beyond U+FFFF (lead bytes F0 and up) are
+    /// surrogate pairs, which come before U+E000 to U+FFFF (lead bytes EE and EF).
     @inlinable
     package static func compare(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
         let shared = min(a.count, b.count)
@@ -50,7 +48,7 @@ package enum JSONString {
         return left - right
     }
 
-    /// A string node's text as UTF-8, escapes resolved. The node was accepted by the parser.
+    /// A string node's text as UTF-8, escapes resolved. The parser has accepted the node.
     package static func unescaped(_ node: JSONTape.Node, in bytes: UnsafeRawBufferPointer)
         -> [UInt8]
     {
@@ -72,7 +70,7 @@ package enum JSONString {
         return String(decoding: bytes[Int(node.start) + 1..<Int(node.end) - 1], as: UTF8.self)
     }
 
-    /// Whether a node is a string with a text, byte by byte.
+    /// Whether a node is a string with the given text, compared byte by byte.
     static func isText(
         _ text: String,
         _ node: JSONTape.Node,

@@ -1,4 +1,4 @@
-/// What a JSON value is.
+/// The kind of a JSON value.
 @frozen
 package enum JSONKind: UInt8, Sendable {
     case null, `false`, `true`, number, string, array, object
@@ -6,26 +6,24 @@ package enum JSONKind: UInt8, Sendable {
 
 /// A parsed document: nodes in document order that point into the caller's bytes. Nothing is copied.
 ///
-/// A tape is reused from document to document, so that parsing allocates nothing in a steady state.
-/// The rules are RFC 8259's, and stricter where leniency would let two readers see different documents:
-/// see ``JSONError/Code``.
+/// A tape is reused for each document, so that parsing allocates nothing in a steady state. The rules are those of
+/// RFC 8259, and stricter where leniency would let two readers see different documents: see ``JSONError/Code``.
 package struct JSONTape: Sendable {
     /// A value, or the name of an object's member, which comes just before the member's value.
     @frozen
     package struct Node: Sendable {
         package var kind: JSONKind
-        /// A string: whether it has escapes.
+        /// For a string: whether it has escapes.
         package var hasEscapes: Bool
-        /// Where the token begins: quotes and brackets are part of it.
+        /// Where the token begins, including quotes and brackets.
         package var start: Int32
         /// Where the token ends.
         package var end: Int32
         /// The node after this value and everything in it.
         package var next: Int32
-        /// Elements of an array, members of an object.
+        /// The number of elements of an array, or members of an object.
         package var count: Int32
-        /// An object whose members are not in canonical order: where its order begins in `order`;
-        /// else -1.
+        /// For an object whose members are not in canonical order: where its order begins in `order`; else -1.
         @usableFromInline var orderStart: Int32
     }
 
@@ -44,7 +42,7 @@ package struct JSONTape: Sendable {
 
     /// Parses one whole document.
     ///
-    /// - throws: `JSONError`; the tape then holds nothing of use.
+    /// - throws: `JSONError`; the contents of the tape are then undefined.
     package mutating func parse(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
         nodes.removeAll(keepingCapacity: true)
         order.removeAll(keepingCapacity: true)
@@ -73,12 +71,12 @@ package struct JSONTape: Sendable {
         }
     }
 
-    /// Walks through the document without recursion: `open` holds the containers being read.
+    /// Traverses the document without recursion: `open` holds the containers being read.
     private mutating func parse(_ cursor: inout JSONCursor) throws(JSONError) {
         while true {
             cursor.skipSpace()
             if try beginValue(&cursor) { continue }
-            // A value is complete: close what it completes, or go on with what follows a comma.
+            // A value is complete: close the containers that it completes, or continue after a comma.
             while true {
                 guard let container = open.last else { return }
                 let isObject = nodes[Int(container)].kind == .object
@@ -194,7 +192,7 @@ package struct JSONTape: Sendable {
         }
     }
 
-    /// Finds duplicate names, and the canonical order where it is not the document's.
+    /// Finds duplicate names, and the canonical order if it differs from the document's.
     private mutating func orderMembers(
         of object: Int,
         _ bytes: UnsafeRawBufferPointer
@@ -233,7 +231,7 @@ package struct JSONTape: Sendable {
         }
     }
 
-    /// Sorts few members by insertion, where their names stand in the document as they are.
+    /// Sorts a few members by insertion, while their names stay in place in the document.
     private mutating func insertMembers(
         of object: Int,
         _ bytes: UnsafeRawBufferPointer
@@ -288,7 +286,7 @@ package struct JSONTape: Sendable {
         for name in names { order.append(name.node) }
     }
 
-    /// The bytes between a string's quotation marks, as they stand.
+    /// The bytes between a string's quotation marks, unmodified.
     @inlinable
     package func content(_ node: Int, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(

@@ -1,4 +1,4 @@
-/// Eight bytes of text that are looked at together.
+/// Eight bytes of text that are examined together.
 enum JSONWord {
     private static let ones: UInt64 = 0x0101_0101_0101_0101
     /// The high bit of each byte.
@@ -10,8 +10,8 @@ enum JSONWord {
         UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 
-    /// The high bit of each byte that a string cannot hold as it is: quotation mark, backslash, below 0x20.
-    /// Bytes above the lowest one found may be marked too: a borrow comes from a byte that is found already.
+    /// The high bit of each byte that a string must escape: quotation mark, backslash, below 0x20. Bytes above the
+    /// lowest one found may be marked too: a borrow comes only from a byte already found.
     @inline(__always)
     static func toEscape(_ word: UInt64) -> UInt64 {
         let quote = word ^ (ones &* 0x22)
@@ -21,7 +21,7 @@ enum JSONWord {
             & highs
     }
 
-    /// The offset of the first byte, from an offset on, that a string cannot hold as it is; `count` for none.
+    /// The offset of the first byte, at or after an offset, that a string must escape; `count` for none.
     @inline(__always)
     static func firstToEscape(in text: UnsafeRawBufferPointer, from start: Int) -> Int {
         var offset = start

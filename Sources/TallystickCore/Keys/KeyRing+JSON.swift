@@ -8,19 +8,19 @@ import Crypto
 ///            "activated_at": "2026-03-01T00:00:00Z", "secret": "…44 characters of base64…"}]}
 /// ```
 extension KeyRing {
-    /// Bytes of a ring's file, at most.
+    /// Maximum bytes of a ring's file.
     public static let maximumFileBytes = 4 << 20
 
     /// Reads a ring's file.
     ///
-    /// - throws: `KeyRingError`, with line and column, for anything that is not exactly right: unknown
-    ///   members, short keys and ids that are there twice too.
+    /// - throws: `KeyRingError`, with line and column, for anything that is not exactly right, including unknown
+    ///   members, short keys and duplicate ids.
     public init(json: [UInt8]) throws(KeyRingError) {
         let document: JSONDocument
         do throws(JSONError) {
             document = try JSONDocument(json)
         } catch {
-            // The parser's message may quote what it read.
+            // The parser's message may quote the input.
             throw KeyRingError(
                 "line \(error.line), column \(error.column): the file is not valid JSON (\(error.code.rawValue))"
             )
@@ -44,7 +44,7 @@ extension KeyRing {
         }
     }
 
-    /// The ring's file. Whoever gets it has the keys.
+    /// The ring's file. It contains the keys.
     public func json() -> [UInt8] {
         var output = Array("{\"tallystick_keys\": 1,\n \"keys\": [".utf8)
         for (index, key) in keys.enumerated() {
@@ -60,7 +60,7 @@ extension KeyRing {
         return output
     }
 
-    /// Reads values and names the places of mistakes.
+    /// Reads values and gives the positions of mistakes.
     private struct Reader {
         let document: JSONDocument
 

@@ -2,8 +2,8 @@ import Crypto
 
 /// The keys that a program holds: for HMAC-SHA-256, by their ids.
 ///
-/// Descriptions and reflections show ids, never keys. Keys are wiped from memory when the last copy of a ring
-/// goes, as far as the language allows: copies that the compiler or an allocator made are out of reach.
+/// Descriptions and reflections show ids, never keys. Keys are wiped from memory when the last copy of a ring is
+/// released, as far as the language allows: copies that the compiler or an allocator made are out of reach.
 public struct KeyRing: Sendable {
     /// Whether a key makes new checksums.
     public enum State: String, Sendable, CaseIterable {
@@ -13,21 +13,21 @@ public struct KeyRing: Sendable {
         case retired
     }
 
-    /// A key, and what is said of it.
+    /// A key with its metadata.
     public struct Key: Sendable {
         /// 1 to 64 letters, digits, points, hyphens and underscores.
         public let id: String
         /// Whether it makes new checksums, or only verifies.
         public internal(set) var state: State
-        /// When it became active: microseconds since 1970. For people; stores go by their audit trail.
+        /// When it became active: microseconds since 1970. For people; stores rely on their audit trail.
         public let activatedAt: Int64
-        /// Names the key without telling it: HMAC-SHA-256 of a fixed text, in hexadecimal.
+        /// Identifies the key without revealing it: HMAC-SHA-256 of a fixed text, in hexadecimal.
         public let fingerprint: String
         /// The key, prepared.
         package let hmac: HMACSHA256
         let secret: SymmetricKey
 
-        /// Makes a key of secret bytes.
+        /// Creates a key from secret bytes.
         ///
         /// - throws: `KeyRingError` for an id that is not valid, or fewer than 32 bytes.
         public init(
@@ -59,7 +59,7 @@ public struct KeyRing: Sendable {
             fingerprint = hmac.tag(of: Array("tallystick key fingerprint 1".utf8)).hex
         }
 
-        /// A key of 32 random bytes of the operating system's.
+        /// A key of 32 random bytes from the operating system.
         public static func random(id: String, activatedAt: Int64) throws(KeyRingError) -> Key {
             var secret = SymmetricKey(size: .bits256).withUnsafeBytes { [UInt8]($0) }
             defer { KeyRing.wipe(&secret) }
@@ -67,11 +67,11 @@ public struct KeyRing: Sendable {
         }
     }
 
-    /// Bytes of a key, at least: as many as SHA-256 has (RFC 2104, section 3).
+    /// Minimum bytes of a key: as many as SHA-256 has (RFC 2104, section 3).
     public static let minimumSecretBytes = 32
-    /// Bytes of a key, at most.
+    /// Maximum bytes of a key.
     public static let maximumSecretBytes = 1024
-    /// Keys of a ring, at most.
+    /// Maximum number of keys in a ring.
     public static let maximumKeys = 1000
 
     /// In the order of the file.
@@ -83,10 +83,10 @@ public struct KeyRing: Sendable {
     /// Whether it has no keys.
     public var isEmpty: Bool { keys.isEmpty }
 
-    /// A key by its id.
+    /// The key with an id.
     public subscript(id: String) -> Key? { keys.first { $0.id == id } }
 
-    /// A key by its id in UTF-8.
+    /// The key with an id in UTF-8.
     @inline(__always)
     func key(_ id: UnsafeRawBufferPointer) -> Key? {
         keys.first { $0.id.utf8.elementsEqual(id) }
@@ -94,7 +94,7 @@ public struct KeyRing: Sendable {
 
     /// Adds a key.
     ///
-    /// - throws: `KeyRingError` when the ring has its id, or the same key under another one.
+    /// - throws: `KeyRingError` if the ring has its id, or the same key under another one.
     public mutating func add(_ key: Key) throws(KeyRingError) {
         guard self[key.id] == nil else { throw KeyRingError("there are two keys '\(key.id)'") }
         if let same = keys.first(where: { $0.fingerprint == key.fingerprint }) {
@@ -106,7 +106,7 @@ public struct KeyRing: Sendable {
         keys.append(key)
     }
 
-    /// Makes a key verify only; nothing when there is no such key.
+    /// Retires a key, which can still verify; does nothing if there is no such key.
     public mutating func retire(_ id: String) {
         for index in keys.indices where keys[index].id == id { keys[index].state = .retired }
     }
@@ -142,9 +142,9 @@ extension KeyRing.Key: CustomStringConvertible, CustomDebugStringConvertible, Cu
     public var customMirror: Mirror { Mirror(self, children: ["id": id]) }
 }
 
-/// Why keys, or a file of them, are refused. Messages name ids and places, never a key.
+/// Why keys, or a key file, are refused. Messages name ids and places, never a key.
 public struct KeyRingError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What is wrong, one sentence.
+    /// What is wrong, in one sentence.
     public let message: String
 
     /// An error with its sentence, which must not show a key.

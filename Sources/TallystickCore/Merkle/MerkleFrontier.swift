@@ -1,8 +1,8 @@
-/// The right edge of a growing tree: enough to add leaves and to know the root, in logarithmic space.
+/// The right edge of a growing tree: enough to add leaves and to compute the root, in logarithmic space.
 ///
 /// The value is small and can be copied; ``MerkleTree/frontier(at:)`` makes it for any earlier size.
 package struct MerkleFrontier: Sendable, Equatable {
-    /// Leaves so far.
+    /// Number of leaves so far.
     package private(set) var size: Int64 = 0
     /// Roots of the complete subtrees that make up the tree, largest first: one for each bit of `size`.
     package private(set) var subtrees: [SHA256Digest] = []
@@ -10,9 +10,9 @@ package struct MerkleFrontier: Sendable, Equatable {
     /// An empty tree.
     package init() {}
 
-    /// A tree of a known size, by the roots of its complete subtrees, largest first.
+    /// A tree of a known size, given the roots of its complete subtrees, largest first.
     ///
-    /// - returns: nil when the size is out of range or the number of subtrees does not fit it.
+    /// - returns: nil if the size is out of range, or the number of subtrees does not fit it.
     package init?(size: Int64, subtrees: [SHA256Digest]) {
         guard (0...MerkleLog.maximumSize).contains(size), subtrees.count == size.nonzeroBitCount
         else { return nil }
@@ -20,7 +20,7 @@ package struct MerkleFrontier: Sendable, Equatable {
         self.subtrees = subtrees
     }
 
-    /// Adds a leaf hash. One node is hashed for each leaf, averaged over many.
+    /// Adds a leaf hash. On average, one node is hashed per leaf.
     package mutating func append(_ hash: SHA256Digest) { append(subtree: hash, leaves: 1) }
 
     /// Adds the root of a complete subtree, such as a tile's.
@@ -40,9 +40,9 @@ package struct MerkleFrontier: Sendable, Equatable {
     /// The root of the largest complete subtree that ends with the last leaf; nil for the empty tree.
     package var lastSubtree: SHA256Digest? { subtrees.last }
 
-    /// Adds a leaf without hashing, where another frontier of the same size has added it before.
+    /// Adds a leaf without hashing, after another frontier of the same size has added it.
     ///
-    /// - parameter subtree: what ``lastSubtree`` was there afterwards.
+    /// - parameter subtree: the value of ``lastSubtree`` there afterwards.
     package mutating func append(leafCompleting subtree: SHA256Digest) {
         // Each bit that is carried over stands for a subtree that became a part of the new one.
         subtrees.removeLast((~size).trailingZeroBitCount)

@@ -1,19 +1,19 @@
-/// One log's tree, as it is stored: complete tiles of 256 leaf hashes, the leaf hashes after the last of
-/// them (the tail), and above level 0 tiles that hold the roots of complete tiles below.
+/// One log's tree, as it is stored: complete tiles of 256 leaf hashes, the leaf hashes after the last of them (the
+/// tail), and above level 0 tiles that hold the roots of the complete tiles below.
 package struct MerkleLog: Sendable {
     /// Hashes of a complete tile.
     package static let tileWidth = 256
-    /// Leaves a log may have: far from any overflow, and from any disk.
+    /// Maximum number of leaves of a log: far from any overflow, and from any disk's capacity.
     package static let maximumSize: Int64 = 1 << 56
 
-    /// The tile of level 0 that has a leaf's hash, and the place there; nil where a log has no such index. Keys of
-    /// damaged rows can be anything.
+    /// The tile of level 0 that holds a leaf's hash, and its place there; nil if no log can have such an index. Keys
+    /// of damaged rows can be anything.
     package static func place(ofLeaf index: Int64) -> (tile: Int64, offset: Int)? {
         guard (0..<maximumSize).contains(index) else { return nil }
         return (index / Int64(tileWidth), Int(index % Int64(tileWidth)))
     }
 
-    /// A tile that an append made or changed.
+    /// A tile that an append created or changed.
     package struct Tile: Sendable, Equatable {
         package var level: Int
         package var index: Int64
@@ -27,11 +27,11 @@ package struct MerkleLog: Sendable {
         }
     }
 
-    /// What an append changes in storage.
+    /// The changes of storage made by an append.
     package struct Changes: Sendable {
         /// Tiles to be stored, new or grown.
         package var tiles: [Tile] = []
-        /// Whether tail hashes stored before are now part of a tile.
+        /// Whether previously stored tail hashes are now part of a tile.
         package var emptiesTail = false
         /// Index of the first hash of `newTail`.
         package var newTailStart: Int64 = 0
@@ -54,8 +54,8 @@ package struct MerkleLog: Sendable {
 
     /// A log read back from storage.
     ///
-    /// - parameter incomplete: the hashes of each level's incomplete tile, from level 0 on.
-    /// - returns: nil when the hashes do not fit the size.
+    /// - parameter incomplete: the hashes of each level's incomplete tile, from level 0 upwards.
+    /// - returns: nil if the hashes do not fit the size.
     package init?(size: Int64, incomplete: [[SHA256Digest]]) {
         guard (0...Self.maximumSize).contains(size) else { return nil }
         var remaining = size
@@ -69,7 +69,7 @@ package struct MerkleLog: Sendable {
         self.incomplete = incomplete.isEmpty ? [[]] : incomplete
     }
 
-    /// How many levels a log of a size has tiles or a tail at; at least 1.
+    /// The number of levels at which a log of a size has tiles or a tail; at least 1.
     package static func levels(size: Int64) -> Int {
         var levels = 1
         var remaining = size / Int64(tileWidth)
@@ -80,7 +80,7 @@ package struct MerkleLog: Sendable {
         return levels
     }
 
-    /// Adds leaf hashes and says what changes in storage.
+    /// Adds leaf hashes and returns the changes of storage.
     package mutating func append(_ hashes: some Sequence<SHA256Digest>) -> Changes {
         var changes = Changes()
         let before = size

@@ -2,7 +2,7 @@
 package struct InclusionProof: Hashable, Sendable {
     /// 0-based.
     package let leafIndex: Int64
-    /// Leaves of the tree.
+    /// Number of leaves of the tree.
     package let treeSize: Int64
     /// The audit path, from the leaf upwards.
     package let hashes: [SHA256Digest]
@@ -13,13 +13,13 @@ package struct InclusionProof: Hashable, Sendable {
         self.hashes = hashes
     }
 
-    /// A proof as it was received: nil where a hash has not 32 bytes.
+    /// A proof as it was received: nil if a hash does not have 32 bytes.
     package init?(leafIndex: Int64, treeSize: Int64, hashes: [[UInt8]]) {
         guard let hashes = MerklePath.digests(hashes) else { return nil }
         self.init(leafIndex: leafIndex, treeSize: treeSize, hashes: hashes)
     }
 
-    /// The root that follows from the proof; nil when the proof does not fit leaf and size exactly.
+    /// The root that follows from the proof; nil if the proof does not fit leaf and size exactly.
     package func root(leafHash: SHA256Digest) -> SHA256Digest? {
         guard leafIndex >= 0, leafIndex < treeSize else { return nil }
         let path = MerklePath(to: leafIndex, in: treeSize)
@@ -48,23 +48,23 @@ package struct ConsistencyProof: Hashable, Sendable {
         self.hashes = hashes
     }
 
-    /// A proof as it was received: nil where a hash has not 32 bytes.
+    /// A proof as it was received: nil if a hash does not have 32 bytes.
     package init?(firstSize: Int64, secondSize: Int64, hashes: [[UInt8]]) {
         guard let hashes = MerklePath.digests(hashes) else { return nil }
         self.init(firstSize: firstSize, secondSize: secondSize, hashes: hashes)
     }
 
-    /// Whether the proof shows that the tree with the first root grew into the one with the second.
+    /// Whether the proof shows that the tree with the second root extends the one with the first.
     ///
-    /// Trees of one size are consistent when their roots are the same and the proof is empty. An empty
-    /// first tree proves nothing, and is refused.
+    /// Trees of the same size are consistent if their roots are equal and the proof is empty. An empty first tree
+    /// proves nothing, and is refused.
     package func isValid(firstRoot: SHA256Digest, secondRoot: SHA256Digest) -> Bool {
         guard firstSize > 0, firstSize <= secondSize else { return false }
         guard firstSize < secondSize else { return hashes.isEmpty && firstRoot == secondRoot }
         let shift = firstSize.trailingZeroBitCount
         let path = MerklePath(to: firstSize - 1, in: secondSize)
         let inner = path.inner - shift
-        // Where the first tree is complete, its root is the subtree that the proof would begin with.
+        // If the first tree is complete, its root is the subtree with which the proof would begin.
         let isComplete = firstSize == 1 << shift
         let start = isComplete ? 0 : 1
         guard hashes.count == start + inner + path.border else { return false }
@@ -77,8 +77,8 @@ package struct ConsistencyProof: Hashable, Sendable {
         return first == firstRoot && second == secondRoot
     }
 
-    /// The same for roots as they were received. Roots that are no SHA-256 digests are told apart, but
-    /// prove nothing more than that.
+    /// The same for roots as they were received. Roots that are not SHA-256 digests are compared too, but prove
+    /// nothing more than that.
     package func isValid(firstRoot: [UInt8], secondRoot: [UInt8]) -> Bool {
         if firstSize == secondSize {
             return firstSize > 0 && hashes.isEmpty && firstRoot == secondRoot
@@ -89,8 +89,8 @@ package struct ConsistencyProof: Hashable, Sendable {
     }
 }
 
-/// The way from a leaf to the root: `inner` nodes up to where it meets the right edge of the tree, then
-/// `border` nodes of which it is the right side.
+/// The path from a leaf to the root: `inner` nodes up to where it meets the right edge of the tree, then `border`
+/// nodes of which it is the right side.
 private struct MerklePath {
     let inner: Int
     let border: Int
@@ -115,7 +115,7 @@ private struct MerklePath {
         return hash
     }
 
-    /// Only the hashes on the left: those that an earlier tree had too.
+    /// Only the hashes on the left: those that an earlier tree also had.
     func chainInnerRight(
         _ seed: SHA256Digest,
         _ hashes: ArraySlice<SHA256Digest>,

@@ -1,27 +1,25 @@
-/// Names a tile of a log: C2SP tlog-tiles' level, index and width, with 256 hashes to a complete tile.
+/// Identifies a tile of a log: C2SP tlog-tiles' level, index and width, with 256 hashes per complete tile.
 package struct MerkleTileID: Hashable, Sendable {
     /// 0 for leaf hashes; a hash of level n + 1 is the root of a complete tile of level n.
     package let level: Int
     /// 0-based, from the left.
     package let index: Int64
-    /// How many hashes the tile has in the log: 1 to 256.
+    /// The number of hashes of the tile in the log: 1 to 256.
     package let width: Int
 }
 
-/// A stored log, read through its tiles: roots, frontiers and proofs for the log's size and every earlier
-/// one.
+/// A stored log, read through its tiles: roots, frontiers and proofs for the log's size and every earlier one.
 ///
-/// An answer is nil when it is out of the log's range, or when the reader gave fewer hashes than the tile
-/// must have; ``missing`` then names the tile. Each answer reads a few tiles a level, and keeps
-/// the last one of each level.
+/// An answer is nil if it is out of the log's range, or if the reader returned fewer hashes than the tile must have;
+/// ``missing`` then names the tile. Each answer reads a few tiles per level, and caches the last one of each level.
 package final class MerkleTree<Failure: Error> {
-    /// Reads a tile's hashes, `width` of them; level 0 includes the incomplete tile at the end of
-    /// the log. Nil when they are not there.
+    /// Reads a tile's `width` hashes; level 0 includes the incomplete tile at the end of the log. Nil if they do not
+    /// exist.
     package typealias TileReader = (MerkleTileID) throws(Failure) -> [SHA256Digest]?
 
     /// Leaves of the log.
     package let size: Int64
-    /// The tile that a nil answer missed.
+    /// The tile that was missing for a nil answer.
     package private(set) var missing: MerkleTileID?
 
     private let read: TileReader
@@ -79,8 +77,8 @@ package final class MerkleTree<Failure: Error> {
         return InclusionProof(leafIndex: index, treeSize: size, hashes: hashes.reversed())
     }
 
-    /// The proof that the tree of the first `first` leaves is the beginning of that of the first
-    /// `second` (RFC 6962, section 2.1.2). From an empty tree there is nothing to prove: nil.
+    /// The proof that the tree of the first `first` leaves is the beginning of that of the first `second` (RFC 6962,
+    /// section 2.1.2). For an empty tree there is nothing to prove: nil.
     package func consistencyProof(
         from first: Int64,
         to second: Int64

@@ -1,15 +1,15 @@
-/// Proof that an event is in a store's sealed log: a C2SP tlog-proof, which anybody can check with nothing
-/// but the public key.
+/// Proof that an event is in a store's sealed log: a C2SP tlog-proof, which anybody can check with only the public
+/// key.
 ///
-/// Its extra data is the event's leaf and, after a line feed, the event's content (File format, "Leaves",
-/// "The content of an event"). Neither is trusted: the leaf's hash must lead to the sealed root, and the
-/// content must have the digest that the leaf names.
+/// Its extra data is the event's leaf and, after a line feed, the event's content (File format, "Leaves", "The
+/// content of an event"). Neither is trusted: the leaf's hash must lead to the sealed root, and the content must have
+/// the digest given in the leaf.
 public struct EventProof: Sendable, Hashable {
     /// The leaf of the log `events`: canonical JSON.
     public let leaf: [UInt8]
-    /// The event's canonical content; nil where only the leaf is shown.
+    /// The event's canonical content; nil if only the leaf is disclosed.
     public let content: [UInt8]?
-    /// 0-based: the event's position less one.
+    /// 0-based: the event's position minus one.
     public let leafIndex: Int64
     /// From the leaf upwards.
     public let hashes: [SHA256Digest]
@@ -51,7 +51,7 @@ public struct EventProof: Sendable, Hashable {
             let index = NoteText.number(lines[2].dropFirst(6))
         else { throw NoteError(.malformed, "the proof has no line 'index NUMBER'") }
         hashes = try NoteText.hashes(lines[3...])
-        // Canonical JSON has no line feed of its own.
+        // Canonical JSON contains no line feed.
         if let end = extra.firstIndex(of: 0x0A) {
             leaf = Array(extra[..<end])
             content = Array(extra[(end + 1)...])
@@ -74,19 +74,19 @@ public struct EventProof: Sendable, Hashable {
         return output
     }
 
-    /// What a proof shows.
+    /// The facts that a proof establishes.
     public struct Proved: Sendable, Hashable {
         /// The sealed head that covers the event.
         public let head: TreeHead
         /// The event's position.
         public let position: Position
-        /// The digest that the leaf names.
+        /// The digest given in the leaf.
         public let contentDigest: SHA256Digest
     }
 
     /// Checks the whole proof: signature, path, leaf and content.
     ///
-    /// - parameter verifiers: the keys that are trusted to seal this store.
+    /// - parameter verifiers: the keys trusted to seal this store.
     /// - throws: `NoteError`.
     public func verify(with verifiers: [NoteVerifier]) throws(NoteError) -> Proved {
         let head = try TreeHead(note: note, verifiedBy: verifiers)

@@ -47,7 +47,7 @@ public struct HeadConsistency: Sendable, Hashable {
         self.note = note
     }
 
-    /// Whether bytes begin as a proof of this kind does.
+    /// Whether bytes begin like a proof of this kind.
     public static func isProof(_ bytes: [UInt8]) -> Bool { bytes.starts(with: title.utf8) }
 
     /// Reads a proof. It means nothing until ``verify(from:with:)`` has succeeded.
@@ -86,7 +86,7 @@ public struct HeadConsistency: Sendable, Hashable {
     /// Checks the whole proof: both signatures, the store, and the path of each log.
     ///
     /// - parameter earlier: the earlier note.
-    /// - parameter verifiers: the keys that are trusted to seal this store.
+    /// - parameter verifiers: the keys trusted to seal this store.
     /// - returns: the later head.
     /// - throws: `NoteError`.
     public func verify(
@@ -118,7 +118,7 @@ public struct HeadConsistency: Sendable, Hashable {
             secondSize: after.size,
             hashes: log.hashes
         )
-        // Whatever grew, grew out of nothing.
+        // Every log extends an empty one.
         let isProved =
             before.size == 0
             ? log.hashes.isEmpty : proof.isValid(firstRoot: before.root, secondRoot: after.root)

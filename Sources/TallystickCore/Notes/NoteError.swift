@@ -2,13 +2,13 @@
 public struct NoteError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Stable reasons.
     public enum Code: String, Sendable {
-        /// It is not in the format that it should be in.
+        /// It is not in the required format.
         case malformed
         /// It is larger than the limit.
         case tooLarge = "too_large"
-        /// No signature is by a key that was named.
+        /// No signature is by one of the given keys.
         case unknownKey = "unknown_key"
-        /// A signature by a key that was named is not that key's over this text.
+        /// A signature that names one of the given keys is not valid for this text.
         case badSignature = "bad_signature"
         /// It is about another store.
         case anotherStore = "another_store"
@@ -18,7 +18,7 @@ public struct NoteError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// The kind of failure.
     public let code: Code
-    /// What is wrong, one sentence.
+    /// What is wrong, in one sentence.
     public let message: String
 
     init(_ code: Code, _ message: String) {
@@ -31,9 +31,9 @@ public struct NoteError: Error, Sendable, Equatable, CustomStringConvertible {
 
 /// Limits of notes and proofs.
 package enum NoteLimits {
-    /// Bytes of a note or a proof.
+    /// Maximum bytes of a note.
     package static let noteBytes = 1 << 20
-    /// Bytes of a proof with its event.
+    /// Maximum bytes of a proof with its event.
     package static let proofBytes = 48 << 20
     /// Signatures of a note.
     package static let signatures = 100

@@ -1,11 +1,11 @@
 import Crypto
 
-/// A key that verifies signed notes: Ed25519 (RFC 8032), named as C2SP signed-note says.
+/// A key that verifies signed notes: Ed25519 (RFC 8032), named as in C2SP signed-note.
 ///
-/// Written `name+hash+key`: the key's name; its id in eight hexadecimal digits; base64 of 0x01 and the 32
-/// bytes of the public key.
+/// Written `name+hash+key`: the key's name; its id in eight hexadecimal digits; base64 of 0x01 and the 32 bytes of
+/// the public key.
 public struct NoteVerifier: Sendable, Hashable, CustomStringConvertible {
-    /// The key's name, as signatures give it.
+    /// The key's name, as given in signatures.
     public let name: String
     /// The first four bytes, big-endian, of the SHA-256 of name, line feed, 0x01 and public key.
     public let keyID: UInt32
@@ -16,7 +16,7 @@ public struct NoteVerifier: Sendable, Hashable, CustomStringConvertible {
     static let signatureType: UInt8 = 0x01
     static let keyBytes = 32
 
-    /// - throws: `NoteError` for a name that is not valid, or another number of bytes than 32.
+    /// - throws: `NoteError` for a name that is not valid, or if there are not exactly 32 bytes.
     public init(name: String, publicKey: [UInt8]) throws(NoteError) {
         guard Self.isName(name) else {
             throw NoteError(
@@ -45,7 +45,7 @@ public struct NoteVerifier: Sendable, Hashable, CustomStringConvertible {
         "\(name)+\(Self.hex(keyID))+\(Self.encoded(publicKey))"
     }
 
-    /// Whether a signature of 64 bytes is this key's over a text.
+    /// Whether a signature of 64 bytes is this key's signature of a text.
     public func isValid(_ signature: [UInt8], for text: [UInt8]) -> Bool {
         guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: publicKey) else {
             return false
@@ -142,7 +142,7 @@ public struct NoteSigner: Sendable {
         }
     }
 
-    /// The private key's file. Whoever gets it can sign.
+    /// The private key's file. Anybody who has it can sign.
     public func file() -> [UInt8] {
         let head = "\(Self.prefix)\(verifier.name)+\(NoteVerifier.hex(verifier.keyID))+"
         var output = Array(head.utf8)
@@ -151,7 +151,7 @@ public struct NoteSigner: Sendable {
         return output
     }
 
-    /// The 64 bytes of the signature over a text.
+    /// The 64 bytes of the signature of a text.
     func signature(for text: [UInt8]) throws(NoteError) -> [UInt8] {
         do {
             return [UInt8](try key.signature(for: text))

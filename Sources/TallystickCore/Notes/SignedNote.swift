@@ -1,9 +1,9 @@
 /// A text with signatures, as C2SP signed-note describes it: the text, a blank line, and for each signature
 /// `— name base64(key id ‖ signature)`.
 public struct SignedNote: Sendable, Hashable {
-    /// One signature, which nothing is known of until it is verified.
+    /// One signature, not trusted until it is verified.
     public struct Signature: Sendable, Hashable {
-        /// The name of the key that is said to have signed.
+        /// The name of the key that is claimed to have signed.
         public let name: String
         /// The id of that key: see ``NoteVerifier/keyID``.
         public let keyID: UInt32
@@ -46,8 +46,8 @@ public struct SignedNote: Sendable, Hashable {
             throw NoteError(.malformed, "a note is UTF-8")
         }
         let lines = note.split(separator: "\n", omittingEmptySubsequences: false)
-        // The last line feed leaves an empty line behind it; the one before the signatures is the last
-        // empty line apart from that.
+        // The last line feed leaves an empty line after it; apart from that, the last empty line is the one before
+        // the signatures.
         guard lines.last == "", let blank = lines.dropLast().lastIndex(of: ""), blank > 0 else {
             throw NoteError(
                 .malformed,
@@ -103,11 +103,11 @@ public struct SignedNote: Sendable, Hashable {
         return output
     }
 
-    /// Checks the signatures of keys that are known, and ignores others.
+    /// Checks the signatures of known keys, and ignores others.
     ///
     /// - returns: the keys that signed; at least one.
-    /// - throws: `NoteError`: `unknownKey` when none of the keys did; `badSignature` when a signature that
-    ///   names one of the keys is not its.
+    /// - throws: `NoteError`: `unknownKey` if none of the keys did; `badSignature` if a signature that names one of
+    ///   the keys is not valid.
     @discardableResult
     public func verify(with verifiers: [NoteVerifier]) throws(NoteError) -> [NoteVerifier] {
         var signed: [NoteVerifier] = []

@@ -24,7 +24,7 @@ public struct TreeHead: Sendable, Hashable {
         }
     }
 
-    /// Names the store: `tallystick/` and its id.
+    /// Identifies the store: `tallystick/` and its id.
     public var origin: String
     /// The log of events.
     public var events: Log
@@ -44,7 +44,7 @@ public struct TreeHead: Sendable, Hashable {
     /// The origin line of a store's notes.
     public static func origin(of storeID: String) -> String { "tallystick/\(storeID)" }
 
-    /// Reads the text of a note. Further extension lines are ignored, as the format says.
+    /// Reads the text of a note. Further extension lines are ignored, as the format requires.
     public init(noteText text: String) throws(NoteError) {
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.popLast() == "", lines.count >= 5, lines.allSatisfy({ !$0.isEmpty }) else {
@@ -90,7 +90,7 @@ public struct TreeHead: Sendable, Hashable {
             "\(origin)\n\(events.size)\n\(NoteText.base64(events.root))\ncopies \(line(copies))\naudit \(line(audit))\n"
     }
 
-    /// What the HMAC of a stored head is over: a title, the head's number, its time, and the note's text.
+    /// The text that the HMAC of a stored head covers: a title, the head's number, its time, and the note's text.
     ///
     /// - parameter recordedAt: microseconds since 1970.
     public func authenticatedText(number: Int64, recordedAt: Int64) -> [UInt8] {
@@ -129,7 +129,7 @@ enum NoteText {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Cuts a proof at its first empty line: what comes before in lines, and the note after it.
+    /// Splits a proof at its first empty line: the lines before it, and the note after it.
     static func split(
         proof bytes: [UInt8],
         limit: Int

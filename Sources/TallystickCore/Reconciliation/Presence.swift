@@ -1,21 +1,21 @@
-/// Whether a delivery path brought its copy of an event, as far as its deliveries tell.
+/// Whether a delivery path delivered its copy of an event, as far as its deliveries show.
 ///
-/// Times are `recorded_at`, microseconds since 1970. The event's window closes a while after its first copy was
+/// Times are `recorded_at`, microseconds since 1970. The event's window closes a fixed time after its first copy was
 /// recorded.
 package enum Presence: Sendable, Equatable {
-    /// Nobody can expect a copy: the origin had not delivered anything before the event came.
+    /// No copy can be expected: the origin had not delivered anything before the event arrived.
     case notExpected
     case present
-    /// The window is open, or the origin has not delivered anything since that could tell.
+    /// The window is open, or the origin has not delivered anything since that could settle it.
     case pending
     /// The origin delivered while the window was open and again later, but not this event.
     case missing
-    /// The origin delivered nothing while the window was open: not the copy is missing, the origin is.
+    /// The origin delivered nothing while the window was open: the origin is silent, instead of missing a copy.
     case silent
 
-    /// What the store knows of one delivery path around one event.
+    /// The known deliveries of one delivery path around one event.
     package struct Deliveries: Sendable, Equatable {
-        /// The origin's first delivery of all; nil where it has none.
+        /// The origin's first delivery ever; nil if it has none.
         package var first: Int64?
         /// Its first delivery after the event's first copy was recorded.
         package var next: Int64?

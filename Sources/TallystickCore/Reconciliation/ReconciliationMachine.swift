@@ -10,7 +10,7 @@ public struct ReconciliationMachine: Sendable, Equatable {
         case idle, collecting, comparing, resolving, verifying
         case completed, paused, failed, cancelled
 
-        /// Whether nothing follows.
+        /// Whether this state is final.
         public var isFinal: Bool { self == .completed || self == .failed || self == .cancelled }
         /// Whether a run in this state does work.
         public var isWorking: Bool {
@@ -27,28 +27,28 @@ public struct ReconciliationMachine: Sendable, Equatable {
         case start
         /// New events and copies were taken in.
         case collected
-        /// What is due was compared.
+        /// Everything due was compared.
         case compared
-        /// Every open conflict was put to its policy.
+        /// The policy was applied to every open conflict.
         case resolved
         /// The decisions were read back.
         case verified
-        /// Somebody asked, time is up, or a breaker is open.
+        /// On request, because time is up, or because a breaker is open.
         case pause
         case resume
         case fail
         case cancel
     }
 
-    /// Where the run stands.
+    /// The current state of the run.
     public private(set) var state: State
-    /// Where a paused run goes on.
+    /// Where a paused run resumes.
     public private(set) var pausedIn: State?
 
     /// A run that has not begun.
     public init() { state = .idle }
 
-    /// A run as it was stored; nil for what no run is ever in.
+    /// A run as it was stored; nil for a state that no run is ever in.
     public init?(state: State, pausedIn: State?) {
         guard (state == .paused) == (pausedIn != nil), pausedIn?.isWorking ?? true else {
             return nil
@@ -57,7 +57,7 @@ public struct ReconciliationMachine: Sendable, Equatable {
         self.pausedIn = pausedIn
     }
 
-    /// Goes where an event leads; nil, and stays, where the event cannot happen.
+    /// Moves to the state that an event leads to; returns nil, and stays, if the event cannot happen.
     @discardableResult
     package mutating func apply(_ event: Event) -> State? {
         switch (state, event) {

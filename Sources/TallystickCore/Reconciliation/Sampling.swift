@@ -1,10 +1,9 @@
 /// Which events' copies are compared: a share of them, chosen by identity, the same on every machine.
 ///
-/// An event's *sample number* is made of the first 8 bytes, big-endian, of the SHA-256 of `tallystick sample 1`, a
-/// line feed,
-/// source and id, each after its number of bytes (4 bytes, big-endian): of these 64 bits the highest 53,
-/// divided by 2^53. It lies in 0 ..< 1. The event is in the sample when the number is less than the percentage / 100. A
-/// higher percentage so keeps every event that a lower one has.
+/// An event's *sample number* comes from the first 8 bytes, big-endian, of the SHA-256 of `tallystick sample 1`, a
+/// line feed, source and id, each after its number of bytes (4 bytes, big-endian): the highest 53 of these 64 bits,
+/// divided by 2^53. It lies in 0 ..< 1. The event is in the sample if the number is less than the percentage / 100,
+/// so a higher percentage keeps every event that a lower one has.
 package enum Sampling {
     /// Whether an event is in a category's sample.
     package static func includes(

@@ -1,6 +1,6 @@
-/// The CloudEvents extension `sequence`, where it counts: whole numbers that a source gives out one after the other.
+/// The CloudEvents extension `sequence`, if it counts: whole numbers that a source assigns consecutively.
 package enum SequenceRules {
-    /// Numbers that did not come: both ends are missing.
+    /// Numbers that did not arrive: both ends are missing.
     package struct Gap: Hashable, Sendable {
         package var first: Int64
         package var last: Int64
@@ -11,7 +11,7 @@ package enum SequenceRules {
         }
     }
 
-    /// What a source's next number changes.
+    /// The changes made by a source's next number.
     package enum Change: Sendable, Equatable {
         /// Another event of the source has the number.
         case collision
@@ -19,16 +19,15 @@ package enum SequenceRules {
         case placed(removed: Gap?, added: [Gap])
     }
 
-    /// The number behind an attribute's text; nil where it is no whole number of 64 bits, so that nothing is
-    /// said about gaps.
+    /// The number in an attribute's text; nil if it is not a whole number of 64 bits, so that no gaps are reported.
     package static func number(_ text: String) -> Int64? {
         guard let first = text.utf8.first, first &- 0x30 <= 9 || first == 0x2D else { return nil }
         return Int64(text)
     }
 
-    /// Places a number among those that a source gave out before.
+    /// Places a number among those that a source assigned before.
     ///
-    /// - parameter previous: the largest known number below it; `next` the smallest above it.
+    /// - parameter previous: the largest known number below it; `next` is the smallest above it.
     package static func place(
         _ number: Int64,
         isKnown: Bool,
@@ -49,12 +48,12 @@ package enum SequenceRules {
     }
 }
 
-/// What the bytes of a stored event are worth.
+/// The trustworthiness of a stored event's bytes.
 package enum AtRest {
-    /// The kind of conflict over a stored event; nil where its proofs agree.
+    /// The kind of conflict on a stored event; nil if its proofs agree.
     ///
-    /// - parameter checksumAgrees: nil where nobody can tell, because the store never knew the key that the checksum
-    /// names.
+    /// - parameter checksumAgrees: nil if it cannot be checked, because the store never knew the key that the
+    ///   checksum names.
     package static func conflict(leafAgrees: Bool, checksumAgrees: Bool?) -> ConflictKind? {
         guard leafAgrees, checksumAgrees != false else { return .tamperedAtRest }
         return checksumAgrees == nil ? .unverifiable : nil

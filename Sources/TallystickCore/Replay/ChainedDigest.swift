@@ -18,21 +18,21 @@
 package struct ChainedDigest: Sendable, Equatable {
     /// Bytes of a chunk.
     package static let chunkByteCount = 1024
-    /// Most bytes that a ``state`` has.
+    /// Maximum bytes of a ``state``.
     package static let maximumStateByteCount = SHA256Digest.byteCount + chunkByteCount - 1
 
     /// The chain value, and the bytes after the last complete chunk.
     private var buffer: [UInt8]
 
-    /// Of no bytes yet.
+    /// A digest of no bytes yet.
     package init() {
         buffer = SHA256Digest.zero.bytes
         buffer.reserveCapacity(2 * Self.chunkByteCount)
     }
 
-    /// A digest that goes on from a stored state.
+    /// A digest that resumes from a stored state.
     ///
-    /// - returns: nil when the number of bytes is none that a state has.
+    /// - returns: nil if a state cannot have that number of bytes.
     package init?(state: [UInt8]) {
         guard (SHA256Digest.byteCount...Self.maximumStateByteCount).contains(state.count) else {
             return nil
@@ -72,7 +72,7 @@ package struct ChainedDigest: Sendable, Equatable {
         _ digest: SHA256Digest,
         text: UnsafeRawBufferPointer
     ) {
-        // One append for all that has a fixed size: they are what this costs.
+        // One append for all fields of fixed size: appends dominate the cost here.
         withUnsafeTemporaryAllocation(byteCount: 53, alignment: 8) { record in
             Self.write(kind, first, second, to: record)
             digest.withUnsafeBytes {
@@ -107,7 +107,7 @@ package struct ChainedDigest: Sendable, Equatable {
             let chain = buffer.withUnsafeBytes {
                 SHA256Digest(hashing: UnsafeRawBufferPointer(rebasing: $0[start..<start + whole]))
             }
-            // The new chain value takes the place of the chunk's last bytes, in front of the next chunk.
+            // The new chain value replaces the chunk's last bytes, just before the next chunk.
             start += Self.chunkByteCount
             chain.withUnsafeBytes { bytes in
                 for index in 0..<SHA256Digest.byteCount { buffer[start + index] = bytes[index] }

@@ -1,9 +1,9 @@
-/// A digest of what a store says, whatever the order in which it was told: over its effective events
-/// sorted by source and id, without position, revision or origin.
+/// A digest of a store's content, regardless of the order of ingest: over its effective events sorted by source and
+/// id, without position, revision or origin.
 ///
-/// It is the SHA-256 of the ASCII bytes `tallystick content 1` and a line feed, then for each effective
-/// event, in ascending order of the bytes of source and then id: source and id, each after its number of
-/// bytes (4 bytes, big-endian), and the SHA-256 of its content's ``ComparisonForm`` (32 bytes).
+/// It is the SHA-256 of the ASCII bytes `tallystick content 1` and a line feed, then for each effective event, in
+/// ascending order of the bytes of source and then id: source and id, each after its number of bytes (4 bytes,
+/// big-endian), and the SHA-256 of its content's ``ComparisonForm`` (32 bytes).
 package struct ContentDigest: Sendable {
     private static let header = "tallystick content 1\n"
     private static let bufferByteCount = 1 << 15
@@ -12,15 +12,15 @@ package struct ContentDigest: Sendable {
     private var buffer: [UInt8]
     private var lastSource: [UInt8] = []
     private var lastID: [UInt8] = []
-    /// Events so far.
+    /// Number of events so far.
     package private(set) var count: Int64 = 0
 
-    /// Of no events yet.
+    /// A digest of no events yet.
     package init() { buffer = Array(Self.header.utf8) }
 
     /// Takes in the next effective event.
     ///
-    /// - returns: false, and takes in nothing, when it does not come after the one before.
+    /// - returns: false, and takes in nothing, if it does not come after the previous one.
     package mutating func append(
         source: UnsafeRawBufferPointer,
         id: UnsafeRawBufferPointer,

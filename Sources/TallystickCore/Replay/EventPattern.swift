@@ -1,5 +1,5 @@
-/// Which event types a section of a projection takes: one type, all types that begin with a prefix and a
-/// dot, or all.
+/// The event types that a section of a projection handles: one type, all types that begin with a prefix and a dot, or
+/// all.
 package enum EventPattern: Hashable, Sendable {
     /// `*`
     case any
@@ -8,8 +8,8 @@ package enum EventPattern: Hashable, Sendable {
     /// `TYPE`
     case exact([UInt8])
 
-    /// - returns: nil for a text that is empty, or that has white space, or `*` other than at the end
-    ///   after a dot or alone.
+    /// - returns: nil for a text that is empty, or that has white space, or `*` other than alone or at the end after
+    ///   a dot.
     package init?(_ text: some StringProtocol) {
         let bytes = Array(text.utf8)
         if bytes == [0x2A] {
@@ -24,7 +24,7 @@ package enum EventPattern: Hashable, Sendable {
         self = isPrefix ? .prefix(rest) : .exact(rest)
     }
 
-    /// Whether a type, as UTF-8, is taken. Types are compared by bytes.
+    /// Whether a type, as UTF-8, matches. Types are compared by bytes.
     package func matches(_ type: UnsafeRawBufferPointer) -> Bool {
         switch self {
         case .any: true
@@ -33,13 +33,13 @@ package enum EventPattern: Hashable, Sendable {
         }
     }
 
-    /// Whether a type is taken.
+    /// Whether a type matches.
     package func matches(_ type: String) -> Bool {
         var type = type
         return type.withUTF8 { matches(UnsafeRawBufferPointer($0)) }
     }
 
-    /// The pattern as a projection file writes it.
+    /// The pattern as written in a projection file.
     package var text: String {
         switch self {
         case .any: "*"

@@ -13,9 +13,9 @@
 /// Parsing finds sections, statements and parameters. Whether the SQL is valid, and what it may touch,
 /// only SQLite can tell.
 public struct ProjectionFile: Sendable, Equatable {
-    /// What happens when a resolution changes history that was consumed.
+    /// What happens when a resolution changes history that was already consumed.
     public enum OnCorrection: String, Sendable, CaseIterable {
-        /// The projection is made again from effective events. The default.
+        /// The projection is rebuilt from effective events. The default.
         case rebuild
         /// The `correct` sections are run.
         case apply
@@ -27,7 +27,7 @@ public struct ProjectionFile: Sendable, Equatable {
         case recordedAt = "recorded_at"
         /// JSON text, bytes for binary data, else NULL.
         case data
-        /// In `correct` sections only, as are the following.
+        /// Only in `correct` sections, like those after it.
         case previousData = "previous_data"
         case resolutionID = "resolution_id"
         case decision
@@ -43,20 +43,20 @@ public struct ProjectionFile: Sendable, Equatable {
 
     /// One SQL statement.
     package struct SQLStatement: Sendable, Equatable {
-        /// As written, comments inside included, without the semicolon.
+        /// As written, including comments inside, without the semicolon.
         package let sql: String
         /// Where it begins in the file; 1-based.
         package let line: Int
         /// Where it begins in its line; 1-based, in bytes.
         package let column: Int
-        /// The parameters that it uses, each once, in the order in which they first occur: which is the
-        /// order of their indices in SQLite.
+        /// The parameters that it uses, each once, in the order of their first occurrence, which is the order of
+        /// their indices in SQLite.
         package let parameters: [Parameter]
     }
 
     /// Statements that are run for each event, or correction, of certain types.
     package struct Section: Sendable, Equatable {
-        /// One is enough for the section to be run.
+        /// One match is enough for the section to be run.
         package let patterns: [EventPattern]
         package let statements: [SQLStatement]
         /// 1-based.
@@ -86,7 +86,7 @@ public struct ProjectionFile: Sendable, Equatable {
 
     /// Also the name, or the beginning of the names, of its tables.
     public let name: String
-    /// 1 or more; raised when the file changes.
+    /// 1 or more; must be raised when the file changes.
     public let version: Int64
     /// What happens when a decision changes an event that was applied.
     public let onCorrection: OnCorrection

@@ -15,9 +15,9 @@ public struct ProjectionFileError: Error, Sendable, Equatable, CustomStringConve
         /// A marker that does not begin in column 1, or stands inside a statement.
         case markerPlace = "projection_marker_place"
         case pattern = "projection_pattern"
-        /// A section that is empty, repeated though it may not be, or never used.
+        /// A section that is empty, repeated without permission, or never used.
         case section = "projection_section"
-        /// A statement before the first section, or of a kind that its section does not take.
+        /// A statement before the first section, or of a kind that its section does not allow.
         case statement = "projection_statement"
         /// A parameter that is unknown or has no name.
         case parameter = "projection_parameter"
@@ -31,7 +31,7 @@ public struct ProjectionFileError: Error, Sendable, Equatable, CustomStringConve
     public let line: Int
     /// 1-based, in bytes.
     public let column: Int
-    /// What is wrong, one sentence.
+    /// What is wrong, in one sentence.
     public let message: String
 
     init(_ code: Code, at offset: Int, in bytes: UnsafeRawBufferPointer, _ message: String) {
@@ -45,7 +45,7 @@ public struct ProjectionFileError: Error, Sendable, Equatable, CustomStringConve
     public var description: String { "line \(line), column \(column): \(message)" }
 }
 
-/// Where a byte of a text stands for a person: line and column are 1-based, the column in bytes.
+/// The position of a byte in a text: line and column are 1-based, the column in bytes.
 struct TextPlace: Sendable, Equatable {
     let line: Int
     let column: Int

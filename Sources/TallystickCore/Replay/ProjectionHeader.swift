@@ -1,4 +1,4 @@
-/// The header of a projection file, as far as it was read.
+/// The part of a projection file's header that has been read.
 struct ProjectionHeader {
     private(set) var name: String?
     private(set) var version: Int64?
@@ -7,7 +7,7 @@ struct ProjectionHeader {
 
     init(of bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    /// The name, once its line was read.
+    /// The name, once its line has been read.
     func requiredName(at offset: Int) throws(ProjectionFileError) -> String {
         guard let name else {
             throw error(
@@ -19,7 +19,7 @@ struct ProjectionHeader {
         return name
     }
 
-    /// The version, once its line was read.
+    /// The version, once its line has been read.
     func requiredVersion(at offset: Int) throws(ProjectionFileError) -> Int64 {
         guard let version else {
             throw error(

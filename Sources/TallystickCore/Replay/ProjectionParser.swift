@@ -81,7 +81,7 @@ struct ProjectionParser {
         try checkSections()
     }
 
-    /// Checks what only the whole file can tell.
+    /// Checks that need the whole file.
     private func checkSections() throws(ProjectionFileError) {
         _ = try header.requiredName(at: 0)
         _ = try header.requiredVersion(at: bytes.count)
@@ -178,7 +178,7 @@ struct ProjectionParser {
         )
     }
 
-    /// Says early, and in the file's own words, what SQLite's authorizer would refuse.
+    /// Reports early, in terms of the file, what SQLite's authorizer would refuse.
     private func checkKind(_ statement: OpenStatement) throws(ProjectionFileError) {
         let words = statement.words
         if section?.kind == .setup {
@@ -205,7 +205,7 @@ struct ProjectionParser {
 
     // MARK: Markers
 
-    /// Whether a comment is a marker, or looks so much like one that it must be a mistake.
+    /// Whether a comment is a marker, or resembles one so much that it must be a mistake.
     private func isMarker(_ range: Range<Int>) -> Bool {
         var index = range.lowerBound
         while index < range.upperBound, [0x2D, 0x20, 0x09].contains(bytes[index]) { index += 1 }

@@ -15,7 +15,7 @@
 ///
 /// Neither digest depends on batches, interruptions, machines or the time of recording.
 package struct ReplayDigest: Sendable, Equatable {
-    /// What was done with an event, or with a correction. The raw values are part of the format.
+    /// The outcome for an event or a correction. The raw values are part of the format.
     package enum Action: UInt8, Sendable, CaseIterable {
         /// Applied in its place.
         case applied = 0x61
@@ -29,12 +29,12 @@ package struct ReplayDigest: Sendable, Equatable {
 
     private var chain: ChainedDigest
 
-    /// Of nothing yet.
+    /// A digest of nothing yet.
     package init() { chain = ChainedDigest() }
 
-    /// A digest that goes on from the state of a checkpoint.
+    /// A digest that resumes from the state of a checkpoint.
     ///
-    /// - returns: nil when it is no state.
+    /// - returns: nil if it is not a valid state.
     package init?(state: [UInt8]) {
         guard let chain = ChainedDigest(state: state) else { return nil }
         self.chain = chain
@@ -76,14 +76,14 @@ package struct ReplayDigest: Sendable, Equatable {
         }
     }
 
-    /// Takes in an event that was passed over, because a resolution excluded it.
+    /// Takes in an event that was skipped, because a resolution excluded it.
     package mutating func addExcluded(position: Int64, resolutionID: Int64) {
         chain.append(kind: 0x58, position, resolutionID)
     }
 
     /// Takes in a correction that was consumed.
     ///
-    /// - parameter content: of the event as it counts from now on; zero when it does not count any more.
+    /// - parameter content: of the event's effective content from now on; zero if it is excluded.
     package mutating func addCorrection(
         resolutionID: Int64,
         position: Int64,
@@ -102,7 +102,7 @@ package struct ReplayDigest: Sendable, Equatable {
         }
     }
 
-    /// Takes in what was done with an event, or with a correction.
+    /// Takes in the outcome for an event or a correction.
     ///
     /// - parameter resolutionID: 0 for an event.
     package mutating func add(_ action: Action, position: Int64, resolutionID: Int64 = 0) {

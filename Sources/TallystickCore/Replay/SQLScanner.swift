@@ -1,5 +1,5 @@
-/// Moves over SQL text by SQLite's rules for tokens (sqlite.org/syntax, `tokenize.c`), as far as is needed
-/// to find where statements end and which parameters they use.
+/// Scans SQL text by SQLite's rules for tokens (sqlite.org/syntax, `tokenize.c`), as far as needed to find where
+/// statements end and which parameters they use.
 struct SQLScanner {
     enum Token: Equatable {
         case semicolon
@@ -7,7 +7,7 @@ struct SQLScanner {
         case word
         /// `:name`; the range is the name's.
         case parameter(Range<Int>)
-        /// A parameter that has no name of ours: `?`, `@x`, `$x`, `#x`.
+        /// A parameter of a form that we do not support: `?`, `@x`, `$x`, `#x`.
         case foreignParameter
         /// `--` up to, not including, the end of the line.
         case lineComment
@@ -79,7 +79,7 @@ struct SQLScanner {
         }
     }
 
-    /// `:name`. SQLite would take `::` and parentheses that follow as parts of the name.
+    /// `:name`. SQLite would take a following `::` or parentheses as parts of the name.
     private mutating func readParameter() throws(ProjectionFileError) -> Token {
         let start = offset
         offset += 1
@@ -103,7 +103,7 @@ struct SQLScanner {
         return .parameter(start + 1..<offset)
     }
 
-    /// A string or quoted name: the quotation mark twice stands for itself.
+    /// A string or quoted name: a doubled quotation mark stands for itself.
     private mutating func skipQuoted(_ quote: UInt8) throws(ProjectionFileError) {
         let start = offset
         offset += 1
@@ -151,7 +151,7 @@ struct SQLScanner {
 
     static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
-    /// SQLite's `IdChar`: letters, digits, `_`, `$`, and everything that is not ASCII.
+    /// SQLite's `IdChar`: letters, digits, `_`, `$`, and all non-ASCII bytes.
     static func isWord(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x5F, 0x24, 0x80...0xFF: true

@@ -1,9 +1,9 @@
-/// The two clocks that a breaker is told: one that survives no restart of the machine but never jumps, and one
-/// that survives but can be set.
+/// The two clocks of a breaker: one that never jumps but does not survive a restart of the machine, and one that
+/// survives but can be set.
 package struct BreakerTime: Sendable, Equatable {
-    /// Names the machine's run since it started (Linux: `/proc/sys/kernel/random/boot_id`).
+    /// Identifies the current boot of the machine (Linux: `/proc/sys/kernel/random/boot_id`).
     package var bootID: String
-    /// Microseconds since the machine started, sleep included.
+    /// Microseconds since the machine started, including sleep.
     package var boot: Int64
     /// Microseconds since 1970.
     package var wall: Int64
@@ -27,7 +27,7 @@ package struct BreakerDeadline: Sendable, Equatable {
         self.wall = wall
     }
 
-    /// So many microseconds from now on.
+    /// This many microseconds from now.
     init(after wait: Int64, from now: BreakerTime) {
         bootID = now.bootID
         boot = now.boot.addingReportingOverflow(wait).partialValue
@@ -36,8 +36,8 @@ package struct BreakerDeadline: Sendable, Equatable {
 
     /// Microseconds left, at least 0.
     ///
-    /// In the same run of the machine the boot clock tells. After a restart it is the wall clock, but never more
-    /// than the whole wait: a clock that was set back cannot hold a breaker open.
+    /// Within one boot of the machine the boot clock decides. After a restart the wall clock does, but it never adds
+    /// more than the whole wait: a clock that was set back cannot hold a breaker open.
     package func remaining(at now: BreakerTime, wait: Int64) -> Int64 {
         if bootID == now.bootID { return max(0, boot - now.boot) }
         return max(0, min(wall - now.wall, wait))

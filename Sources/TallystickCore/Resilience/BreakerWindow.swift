@@ -1,6 +1,6 @@
-/// Outcomes of the latest calls: of a number of calls, or of a span of time.
+/// Outcomes of the latest calls: a number of calls, or those within a span of time.
 package struct BreakerWindow: Sendable, Equatable {
-    /// Parts into which a span of time is cut; a part is at least a second long.
+    /// Parts into which a span of time is divided; a part is at least a second long.
     static let parts: Int64 = 60
 
     private struct Part: Sendable, Equatable {
@@ -10,15 +10,15 @@ package struct BreakerWindow: Sendable, Equatable {
     }
 
     private let size: StoreSettings.Breaker.Window
-    /// Of a number of calls: the outcomes, oldest first; true is a failure.
+    /// For a number of calls: the outcomes, oldest first; true is a failure.
     private var outcomes: [Bool] = []
-    /// Of a span of time.
+    /// For a span of time.
     private var recent: [Part] = []
     private var bootID = ""
 
     init(_ size: StoreSettings.Breaker.Window) { self.size = size }
 
-    /// Reads a stored window; an empty one where the text is of another size.
+    /// Reads a stored window; an empty one if the text has another size.
     init(_ size: StoreSettings.Breaker.Window, text: String) {
         self.size = size
         switch size {
@@ -46,7 +46,7 @@ package struct BreakerWindow: Sendable, Equatable {
         }
     }
 
-    /// What ``init(_:text:)`` reads: a digit a call (1: failed), or the boot id and the parts.
+    /// The text that ``init(_:text:)`` reads: a digit per call (1: failed), or the boot id and the parts.
     var text: String {
         switch size {
         case .count: String(decoding: outcomes.map { $0 ? 0x31 : 0x30 } as [UInt8], as: UTF8.self)
@@ -67,7 +67,7 @@ package struct BreakerWindow: Sendable, Equatable {
             outcomes.append(failed)
             if outcomes.count > count { outcomes.removeFirst(outcomes.count - count) }
         case .time(let span):
-            // After a restart the machine's clock begins again, and so does the window.
+            // After a restart the machine's clock starts again, and so does the window.
             if bootID != now.bootID { recent = [] }
             bootID = now.bootID
             let part = max(1_000_000, span.microseconds / Self.parts)

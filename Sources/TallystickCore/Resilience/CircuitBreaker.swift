@@ -1,11 +1,9 @@
 /// A circuit breaker: stops relying on something that fails too often, and finds out by itself when it works again.
 ///
-/// A pure state machine: every method is told the time. States, defaults and transitions are those that resilience4j
-/// documents
-/// (resilience4j.readme.io/docs/circuitbreaker), with two differences: half-open is bounded by time as
-/// well, so that it never sticks when whoever made the calls is gone, and the wait doubles each time the breaker
-/// opens again
-/// out of half-open.
+/// A pure state machine: every method is given the time. States, defaults and transitions are those documented by
+/// resilience4j (resilience4j.readme.io/docs/circuitbreaker), with two differences: half-open is also limited in
+/// time, so that it does not last for ever if the callers are gone, and the wait doubles each time the breaker opens
+/// again out of half-open.
 public struct CircuitBreaker: Sendable, Equatable {
     /// The raw values are those of `breakers.state`.
     public enum State: String, Sendable, CaseIterable {
@@ -13,11 +11,11 @@ public struct CircuitBreaker: Sendable, Equatable {
         case closed
         /// Calls are refused until the wait is over.
         case open
-        /// Some calls are permitted, to find out.
+        /// Some calls are permitted as trials.
         case halfOpen = "half_open"
-        /// Somebody holds it open.
+        /// Held open by hand.
         case forcedOpen = "forced_open"
-        /// Somebody switched it off: calls are permitted and not counted.
+        /// Switched off by hand: calls are permitted and not counted.
         case disabled
     }
 
@@ -29,18 +27,18 @@ public struct CircuitBreaker: Sendable, Equatable {
         package var cause: String
     }
 
-    /// The wait doubles at most so often.
+    /// The maximum number of times that the wait doubles.
     public static let doublings = 5
 
     /// When it opens, and for how long.
     public let settings: StoreSettings.Breaker
-    /// The state as of the last call: time alone changes it only once the breaker is asked.
+    /// The state as of the last call: time changes it only when the breaker is queried.
     public private(set) var state = State.closed
     /// How often it opened since it was last closed.
     public private(set) var openings = 0
     /// When open ends, or half-open.
     package private(set) var deadline: BreakerDeadline?
-    /// Calls that half-open has permitted.
+    /// Number of calls that half-open has permitted.
     public private(set) var permitted = 0
     private var window: BreakerWindow
 
@@ -52,7 +50,7 @@ public struct CircuitBreaker: Sendable, Equatable {
 
     // MARK: Storing
 
-    /// What is stored of a breaker.
+    /// The stored part of a breaker.
     package struct Stored: Sendable, Equatable {
         package var state: State
         package var openings: Int
@@ -101,9 +99,9 @@ public struct CircuitBreaker: Sendable, Equatable {
 
     // MARK: Reading
 
-    /// Calls that count now.
+    /// Number of calls that count now.
     public var calls: Int { window.calls }
-    /// Calls in the window that failed.
+    /// Number of failed calls in the window.
     public var failures: Int { window.failures }
     /// 0 to 1; nil while fewer calls than the minimum are known.
     public var failureRate: Double? { calls >= minimumCalls ? window.failureRate : nil }
@@ -113,7 +111,7 @@ public struct CircuitBreaker: Sendable, Equatable {
             ? min(settings.minimumCalls, settings.halfOpenCalls) : settings.minimumCalls
     }
 
-    /// How long open lasts this time, in microseconds.
+    /// How long the open state lasts this time, in microseconds.
     public var wait: Int64 {
         let factor = Int64(1) << min(max(0, openings - 1), Self.doublings)
         let (wait, overflow) = settings.waitOpen.microseconds.multipliedReportingOverflow(
@@ -122,12 +120,12 @@ public struct CircuitBreaker: Sendable, Equatable {
         return overflow ? Int64.max / 4 : wait
     }
 
-    /// Microseconds until something changes by itself; nil where nothing does.
+    /// Microseconds until time alone changes the state; nil if it does not.
     package func remaining(at now: BreakerTime) -> Int64? {
         deadline.map { $0.remaining(at: now, wait: wait) }
     }
 
-    /// Whether what it guards must not be relied on now. Unlike ``permit(at:)`` this changes nothing.
+    /// Whether the guarded object must not be relied on now. Unlike ``permit(at:)``, this changes nothing.
     package func isOpen(at now: BreakerTime) -> Bool {
         switch state {
         case .forcedOpen: true
@@ -138,7 +136,7 @@ public struct CircuitBreaker: Sendable, Equatable {
 
     // MARK: Calls
 
-    /// Asks for a call, and moves on where time has brought a change.
+    /// Requests a call, and changes the state if time requires it.
     package mutating func permit(at now: BreakerTime) -> (isPermitted: Bool, changes: [Transition])
     {
         var changes: [Transition] = []
@@ -178,7 +176,7 @@ public struct CircuitBreaker: Sendable, Equatable {
 
     /// A person's override.
     ///
-    /// - returns: nil where it is in that state already, or for `half_open`, which only a wait leads to.
+    /// - returns: nil if it is already in that state, or for `half_open`, which only a wait leads to.
     package mutating func set(_ new: State, at now: BreakerTime) -> Transition? {
         guard new != state, new != .halfOpen else { return nil }
         switch new {

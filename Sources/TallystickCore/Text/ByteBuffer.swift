@@ -1,4 +1,4 @@
-/// What text is written to, piece by piece.
+/// A destination for text, written piece by piece.
 protocol ByteOutput: ~Copyable {
     mutating func append(_ byte: UInt8)
     mutating func append(contentsOf bytes: UnsafeRawBufferPointer)
@@ -6,9 +6,9 @@ protocol ByteOutput: ~Copyable {
 
 extension [UInt8]: ByteOutput {}
 
-/// Bytes that grow at their end, in memory that stays when they are removed.
+/// Bytes that grow at their end, in memory that is kept when they are removed.
 ///
-/// It is for loops that write many small pieces: an array asks at each of them whether somebody else has it too.
+/// It is for loops that write many small pieces: an array checks for unique ownership at each of them.
 @frozen
 package struct ByteBuffer: ~Copyable, ByteOutput {
     @usableFromInline var memory: UnsafeMutableRawBufferPointer
@@ -16,24 +16,24 @@ package struct ByteBuffer: ~Copyable, ByteOutput {
 
     /// An empty buffer.
     ///
-    /// - parameter capacity: bytes for which memory is taken at once; at least 1.
+    /// - parameter capacity: bytes of memory to allocate at once; at least 1.
     package init(capacity: Int = 4096) {
         memory = .allocate(byteCount: max(1, capacity), alignment: 8)
     }
 
     deinit { memory.deallocate() }
 
-    /// How many bytes there are.
+    /// The number of bytes.
     @inlinable
     package var count: Int { used }
 
-    /// The bytes, valid until the buffer is changed or gone.
+    /// The bytes, valid until the buffer is changed or destroyed.
     @inlinable
     package var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: memory[..<used])
     }
 
-    /// Makes room for so many more bytes.
+    /// Makes room for this many more bytes.
     @inlinable @inline(__always)
     package mutating func reserve(_ more: Int) {
         if more > memory.count - used { grow(more) }
@@ -47,7 +47,7 @@ package struct ByteBuffer: ~Copyable, ByteOutput {
         used += 1
     }
 
-    /// Adds bytes, which are not of this buffer.
+    /// Adds bytes, which must not belong to this buffer.
     @inlinable @inline(__always)
     package mutating func append(contentsOf bytes: UnsafeRawBufferPointer) {
         reserve(bytes.count)
@@ -58,7 +58,7 @@ package struct ByteBuffer: ~Copyable, ByteOutput {
     /// Removes all bytes; their memory is kept.
     package mutating func removeAll() { used = 0 }
 
-    /// Adds a text that is known when the program is built.
+    /// Adds a text known at compile time.
     @inline(__always)
     mutating func append(_ text: StaticString) {
         append(

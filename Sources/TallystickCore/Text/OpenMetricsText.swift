@@ -22,10 +22,10 @@ package struct OpenMetricsText: Sendable {
 
     package init() {}
 
-    /// Adds a family with all its samples; nothing where there are none.
+    /// Adds a family with all its samples; nothing if there are none.
     ///
-    /// - parameter name: letters, digits and `_`; ends with `_` and the unit where there is one.
-    /// - parameter help: one line of what it is.
+    /// - parameter name: letters, digits and `_`; ends with `_` and the unit if there is one.
+    /// - parameter help: a one-line description.
     package mutating func add(
         _ name: String,
         _ type: MetricType,

@@ -26,7 +26,7 @@ struct CivilDate {
         return daysSince1970(year: year, month: month, day: day)
     }
 
-    /// The number that `count` decimal digits write; nil where other characters stand.
+    /// The number written by `count` decimal digits; nil if there are other characters.
     static func number(_ text: UnsafeRawBufferPointer, _ start: Int, _ count: Int) -> Int? {
         guard start + count <= text.count else { return nil }
         var value = 0

@@ -8,7 +8,7 @@ package enum RFC3339 {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Appends what ``string(microseconds:)`` gives.
+    /// Appends the result of ``string(microseconds:)``.
     package static func write(microseconds: Int64, to output: inout [UInt8]) {
         let (seconds, rest) = CivilDate.floorDivide(microseconds, 1_000_000)
         writeSecond(seconds, to: &output)
@@ -39,12 +39,12 @@ package enum RFC3339 {
         write(isLeapSecond ? 60 : rest % 60, 2, to: &output)
     }
 
-    /// Microseconds since 1970 of a date-time, further digits cut off; nil where it is not valid.
+    /// Microseconds since 1970 of a date-time, truncated; nil if it is not valid.
     package static func microseconds(_ text: UnsafeRawBufferPointer) -> Int64? {
         RFC3339Instant(text)?.microseconds
     }
 
-    /// Microseconds since 1970 of a date-time, further digits cut off; nil where it is not valid.
+    /// Microseconds since 1970 of a date-time, truncated; nil if it is not valid.
     package static func microseconds(_ text: String) -> Int64? {
         RFC3339Instant(text)?.microseconds
     }

@@ -1,19 +1,19 @@
-/// A point in time as RFC 3339 writes it, with every digit of its fraction.
+/// A point in time as written in RFC 3339, with every digit of its fraction.
 ///
-/// Two values are equal exactly when they mean the same instant, whatever offset and however many
-/// zeros they were written with.
+/// Two values are equal exactly when they mean the same instant, whatever offset and however many zeros they were
+/// written with.
 public struct RFC3339Instant: Hashable, Comparable, Sendable {
     /// Seconds since 1970-01-01T00:00:00Z. A leap second (`:60`) counts as the second after it.
     public let seconds: Int64
-    /// Whether the time is a leap second, which no count of seconds tells from the next one.
+    /// Whether the time is a leap second, which a count of seconds cannot distinguish from the next one.
     public let isLeapSecond: Bool
     /// The first nine digits after the decimal point.
     public let nanoseconds: UInt32
-    /// Digits after the ninth, without zeros at the end; no time that clocks write has any.
+    /// Digits after the ninth, without trailing zeros; times written by clocks have none.
     private let furtherDigits: [UInt8]
 
-    /// Reads a date-time strictly (RFC 3339, section 5.6): `T` and `Z` in either case, an offset or `Z`
-    /// always, dates that exist, and `:60` only at the end of a month in UTC; nil for anything else.
+    /// Reads a date-time strictly (RFC 3339, section 5.6): `T` and `Z` in either case, an offset or `Z` always, dates
+    /// that exist, and `:60` only at the end of a month in UTC; nil for anything else.
     public init?(_ text: UnsafeRawBufferPointer) {
         guard text.count >= 20,
             let days = CivilDate.days(text), text[10] | 0x20 == 0x74,
@@ -54,10 +54,10 @@ public struct RFC3339Instant: Hashable, Comparable, Sendable {
         self = value
     }
 
-    /// Microseconds since 1970, further digits cut off. A leap second has those of the second after it.
+    /// Microseconds since 1970, truncated. A leap second has those of the second after it.
     public var microseconds: Int64 { seconds * 1_000_000 + Int64(nanoseconds / 1000) }
 
-    /// Digits after the decimal point, without zeros at the end.
+    /// Digits after the decimal point, without trailing zeros.
     public var fraction: [UInt8] {
         var digits: [UInt8] = []
         var rest = nanoseconds
@@ -72,10 +72,11 @@ public struct RFC3339Instant: Hashable, Comparable, Sendable {
         return digits
     }
 
-    /// The one date-time that is equal to this one, and to no other, as text: in UTC with `Z`, the fraction without
-    /// zeros at the end, and left out where there are no others.
+    /// The canonical text of this instant: in UTC with `Z`, the fraction without trailing zeros, and omitted if it is
+    /// zero.
     ///
-    /// UTC has no year before 0000 or after 9999 in RFC 3339. What an offset puts there has `+23:59` or `-23:59`.
+    /// In RFC 3339, UTC has no year before 0000 or after 9999. Instants that an offset moves there have `+23:59` or
+    /// `-23:59`.
     public var text: String {
         var text: [UInt8] = []
         let year = CivilDate(daysSince1970: CivilDate.floorDivide(lastWholeSecond, 86_400).0).year
