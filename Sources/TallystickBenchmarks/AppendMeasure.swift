@@ -1,8 +1,8 @@
 import Tallystick
 import TallystickCore
 
-/// Single appends: one event, one transaction, one fsync. Both sides append the first events of the workload, and both
-/// times include the closing.
+/// Single appends: one event, one transaction, one fsync. Both sides append the first events of the workload, and
+/// both times include closing.
 struct AppendMeasure: Measure {
     func run(_ context: BenchmarkContext) async throws -> [TableRow] {
         var row = TableRow(

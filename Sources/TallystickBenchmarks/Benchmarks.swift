@@ -21,7 +21,7 @@ struct Benchmarks: AsyncParsableCommand {
     )
 }
 
-/// Runs the measures and prints them.
+/// Runs the measurements and prints them.
 struct Table: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "table",
@@ -71,7 +71,7 @@ struct Table: AsyncParsableCommand {
     }
 }
 
-/// The measures, in the order in which they run.
+/// The measurements, in the order in which they run.
 enum MeasureName: String, CaseIterable, ExpressibleByArgument {
     case ingest, copies, append, keys, verify, proof, replay, resume, reconcile, decide, memory
     case start

@@ -1,7 +1,7 @@
 import Tallystick
 
-/// The second path of a dual delivery: the same events from another origin, in another order. Beside it
-/// stands the first ingest of these events.
+/// The second path of a dual delivery: the same events from another origin, in another order, compared with the first
+/// ingest of these events.
 struct CopiesMeasure: Measure {
     func run(_ context: BenchmarkContext) async throws -> [TableRow] {
         let same = context.folder.file("copies.ndjson")
@@ -58,7 +58,7 @@ struct CopiesMeasure: Measure {
         return rows
     }
 
-    /// Events a second.
+    /// Events per second.
     private func rate(
         _ store: EventStore,
         _ input: String,

@@ -1,6 +1,6 @@
 import TallystickCore
 
-/// Decisions of the pure core, without any store.
+/// Decisions by the pure core, without any store.
 struct DecideMeasure: Measure {
     private static let rounds = 50_000
     private static let rules = [
@@ -23,7 +23,7 @@ struct DecideMeasure: Measure {
         return rows
     }
 
-    /// Decisions a second.
+    /// Decisions per second.
     private static func rate(_ rule: String) async throws -> Double {
         let json = """
             {"origins": {"websocket": {"priority": 1}}, "categories": {"system": {"policy": "p"}},

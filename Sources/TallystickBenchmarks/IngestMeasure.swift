@@ -1,8 +1,8 @@
 import Tallystick
 
-/// Ingest: from a file of CloudEvents to durable rows, tree included, up to the last checkpoint and close.
+/// Ingest: from a file of CloudEvents to durable rows, including the tree, up to the last checkpoint and close.
 struct IngestMeasure: Measure {
-    /// The size whose rate a larger run is held against.
+    /// The size whose rate a larger run is compared with.
     private static let smallSize = 300_000
 
     func run(_ context: BenchmarkContext) async throws -> [TableRow] {
@@ -56,7 +56,7 @@ struct IngestMeasure: Measure {
         return row
     }
 
-    /// Events a second.
+    /// Events per second.
     private func ours(_ workload: Workload, at path: String) async throws -> Double {
         let store = try await EventStore.create(at: path)
         var appended = 0

@@ -1,8 +1,8 @@
 import Tallystick
 import TallystickCore
 
-/// What HMACs cost: ingest with an HMAC for every event, beside the same with SHA-256, which every event's content is
-/// hashed with anyway.
+/// The cost of HMACs: ingest with an HMAC for every event, compared with SHA-256, which is computed for every event's
+/// content anyway.
 struct KeyMeasure: Measure {
     private static let settings = """
         {"tallystick_config": 1, "categories": {
@@ -31,7 +31,7 @@ struct KeyMeasure: Measure {
         return [row]
     }
 
-    /// Events a second.
+    /// Events per second.
     private func rate(
         _ context: BenchmarkContext,
         _ path: String,

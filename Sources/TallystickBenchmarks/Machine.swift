@@ -3,7 +3,7 @@ import Glibc
 import TallystickCore
 import TallystickTestKit
 
-/// The machine, in the words that make figures comparable.
+/// A description of the machine, so that figures can be compared.
 enum Machine {
     static func description(in folder: TemporaryFolder) -> String {
         """
@@ -27,7 +27,7 @@ enum Machine {
         sysconf(Int32(_SC_PHYS_PAGES)) / 1024 * sysconf(Int32(_SC_PAGESIZE)) / 1024
     }
 
-    /// What kind of file system stores are made on: on one in memory, durability costs nothing.
+    /// The kind of file system on which stores are created: in memory, durability costs nothing.
     private static func fileSystem(of folder: TemporaryFolder) -> String {
         // linux/magic.h
         switch UInt32(truncatingIfNeeded: tally_baseline_file_system(folder.path)) {
@@ -89,7 +89,7 @@ enum Machine {
         return TableRow.median(times)
     }
 
-    /// Lines of a small text file; none where it cannot be read.
+    /// Lines of a small text file; none if it cannot be read.
     static func lines(of path: String) -> [String] {
         guard let file = fopen(path, "r") else { return [] }
         defer { fclose(file) }

@@ -7,7 +7,7 @@ protocol Measure {
     func run(_ context: BenchmarkContext) async throws -> [TableRow]
 }
 
-/// What measures share: the workload, and a store that holds it.
+/// State shared by measurements: the workload, and a store that contains it.
 final class BenchmarkContext {
     let pairs: Int
     let appends: Int
@@ -32,7 +32,7 @@ final class BenchmarkContext {
         """
     }
 
-    /// The path of a store that holds the workload.
+    /// The path of a store that contains the workload.
     func store() async throws -> String {
         if let filled { return filled }
         let path = folder.file("store.db")
@@ -43,20 +43,20 @@ final class BenchmarkContext {
         return path
     }
 
-    /// Hands a store with the workload over to later measures.
+    /// Hands a store with the workload over to later measurements.
     func keep(_ path: String) { filled = path }
 
-    /// Removes a database that is not needed any more.
+    /// Removes a database that is no longer needed.
     func remove(_ path: String) {
         for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) }
     }
 }
 
-/// Rows to a transaction.
+/// Rows per transaction.
 enum BatchSize {
     static let ingest = IngestLimits.batchRecords
     static let replay = 10_000
-    /// Pages of the log after which it is written back.
+    /// Pages of the log above which it is written back.
     static let logPages = 16_384
 }
 
@@ -68,7 +68,7 @@ func seconds(_ body: () async throws -> Void) async rethrows -> Double {
     return Double(seconds) + Double(attoseconds) / 1e18
 }
 
-/// An error where a measure did not do what it measures.
+/// An error for a measurement whose work was not done correctly.
 func failed(_ what: String, _ code: Int32 = 0) -> StoreError {
     StoreError(.bug, during: "measure", code == 0 ? what : "\(what): SQLite code \(code)")
 }

@@ -3,7 +3,7 @@ import Glibc
 import Tallystick
 import TallystickTestKit
 
-/// The most memory that a process of ours holds while it does one thing. Each runs in a process of its own.
+/// The peak memory of a process of ours during one task. Each task runs in its own process.
 struct MemoryMeasure: Measure {
     /// Bytes of an input that is one line.
     private static let longLine = 1 << 30
@@ -61,7 +61,7 @@ struct MemoryMeasure: Measure {
     }
 }
 
-/// Does one thing and prints the most memory that the process held, in KiB.
+/// Does one task and prints the process's peak memory, in KiB.
 struct MemoryTask: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "memory", shouldDisplay: false)
 

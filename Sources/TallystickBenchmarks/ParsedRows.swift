@@ -1,9 +1,9 @@
 import CTallystickBaseline
 import TallystickCore
 
-/// The workload as parsed rows for the C loops, a transaction's worth at a time.
+/// The workload as parsed rows for the C loops, one transaction's worth at a time.
 ///
-/// Parsing and laying the rows out is not part of what is measured.
+/// Parsing and laying out the rows is not part of the measurement.
 final class ParsedRows {
     private let workload: Workload
     private var decoder = EventDecoder(EventDecoderSettings())
@@ -17,7 +17,7 @@ final class ParsedRows {
         nextRevision = [Int64](repeating: 0, count: workload.streams)
     }
 
-    /// Calls `body` with batch after batch; it may keep nothing of the rows. False ends the reading.
+    /// Calls `body` with batch after batch; it must not keep the rows. Returning false ends the reading.
     func forEach(_ body: (UnsafeBufferPointer<tally_row>) throws -> Bool) throws {
         decoder.begin(&batch)
         var shouldContinue = true
@@ -67,7 +67,7 @@ final class ParsedRows {
         row.recorded_at = 1_790_000_000_000_000
         row.id = text(event.id)
         row.algorithm = Self.constant(isCritical ? "sha256" : "crc32")
-        // Any bytes of the right number will do: the loop hashes nothing.
+        // Any bytes of the right length will do: the loop does not hash.
         let length = isCritical ? SHA256Digest.byteCount : CRC32.byteCount
         row.checksum = Self.text(
             UnsafeRawBufferPointer(rebasing: arena.slice(event.content)[..<length])
@@ -108,7 +108,7 @@ final class ParsedRows {
 
 /// The C loop that inserts rows.
 enum InsertLoop {
-    /// Seconds that the loop takes for the first `events` rows, the closing included.
+    /// Seconds that the loop takes for the first `events` rows, including closing.
     static func seconds(
         _ workload: Workload,
         at path: String,

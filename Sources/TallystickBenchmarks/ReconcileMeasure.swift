@@ -1,8 +1,8 @@
 import Tallystick
 import TallystickTestKit
 
-/// Reconciliation of two origins that differ in one event of a hundred. Beside it stands the ingest of the
-/// second origin's copies.
+/// Reconciliation of two origins that differ in one event of a hundred, compared with the ingest of the second
+/// origin's copies.
 struct ReconcileMeasure: Measure {
     private static let settings = """
         {"origins": {"websocket": {"priority": 1}, "realtime": {"priority": 2}},
@@ -45,7 +45,7 @@ struct ReconcileMeasure: Measure {
                 1000
                     * (try await seconds { try await store.ingest(.file(copies), from: "realtime") })
             )
-            // What the second origin delivers after the window closes it.
+            // The second origin delivers again after the window, which shows that it has closed.
             clock.advance(seconds: 3600)
             try await store.ingest(.bytes(Self.line("last"), named: "last"), from: "realtime")
             first.ours.append(1000 * (try await seconds { try await Self.reconcile(store) }))

@@ -1,7 +1,7 @@
 import CTallystickBaseline
 import Tallystick
 
-/// Replay into a SQL projection in the store, beside a C loop that runs the same statements over the same
+/// Replay into an SQL projection in the store, compared with a C loop that runs the same statements over the same
 /// rows without verification.
 struct ReplayMeasure: Measure {
     func run(_ context: BenchmarkContext) async throws -> [TableRow] {

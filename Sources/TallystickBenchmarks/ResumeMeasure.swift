@@ -1,8 +1,7 @@
 import Tallystick
 import TallystickCore
 
-/// Resume: a replay that stands in the middle of the store goes on by one event, the opening of the store
-/// included.
+/// Resume: a replay in the middle of the store continues by one event, including opening the store.
 struct ResumeMeasure: Measure {
     func run(_ context: BenchmarkContext) async throws -> [TableRow] {
         let path = try await context.store()

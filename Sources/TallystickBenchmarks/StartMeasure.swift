@@ -12,7 +12,7 @@ struct StartMeasure: Measure {
             return []
         }
         let output = context.folder.file("version")
-        // The first run reads the program from the disk.
+        // The first run reads the program from disk.
         try Self.start(tally.path, output)
         var times: [Double] = []
         for _ in 0..<Self.runs {
@@ -32,7 +32,7 @@ struct StartMeasure: Measure {
         ]
     }
 
-    /// - throws: where the program cannot be started, or does not succeed.
+    /// - throws: if the program cannot be started, or fails.
     private static func start(_ path: String, _ output: String) throws {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)

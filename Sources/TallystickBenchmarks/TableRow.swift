@@ -1,11 +1,11 @@
 /// A line of the printed table.
 struct TableRow {
     var work: String
-    /// Runs of ours and of the loop beside it, in the same unit.
+    /// Our runs and those of the loop, in the same unit.
     var ours: [Double]
     var baseline: [Double] = []
     var unit: String
-    /// The design's goal, in its words.
+    /// The design's goal, as text.
     var goal: String
 
     static let heading = """

@@ -1,8 +1,8 @@
 import CTallystickBaseline
 import Tallystick
 
-/// Verify: every checksum, leaf and tile, and the index tables. Beside it stands a C loop that only hashes as
-/// many bytes, on as many threads.
+/// Verify: every checksum, leaf and tile, and the index tables, compared with a C loop that only hashes as many
+/// bytes, on as many threads.
 struct VerifyMeasure: Measure {
     /// Bytes of a leaf of the workload.
     private static let leafBytes: Int64 = 270

@@ -14,7 +14,7 @@ final class Workload {
     let count: Int
     let streams: Int
     private(set) var byteCount = 0
-    /// Of a sample: events whose category is critical, which have SHA-256 for a checksum.
+    /// From a sample: events whose category is critical, which have SHA-256 as their checksum.
     private(set) var criticalPercent = 0
 
     init(events: Int, streams: Int, at path: String) throws {
@@ -40,7 +40,7 @@ final class Workload {
         criticalPercent = critical
     }
 
-    /// The first events, as a program gives them, each with the stream that ingest would put it into.
+    /// The first events, in the form used by a program, each with the stream into which ingest would put it.
     func firstEvents(_ count: Int) throws -> [(event: Event, stream: String)] {
         var lines: [UInt8] = []
         var found = 0
@@ -70,7 +70,7 @@ final class Workload {
         }
     }
 
-    /// Writes the same events in another order, with each `changedEvery`th one changed in its data.
+    /// Writes the same events in another order, with every `changedEvery`th one changed in its data.
     func shuffle(to other: String, changedEvery: Int? = nil) throws {
         let starts = try lineStarts()
         var random = SeededGenerator(seed: 7)
@@ -143,7 +143,7 @@ struct InputFile {
 
     init(_ path: String) { self.path = path }
 
-    /// - parameter body: false ends the reading.
+    /// - parameter body: returns false to end the reading.
     func forEachChunk(_ body: (UnsafeRawBufferPointer) throws -> Bool) throws {
         guard let file = fopen(path, "r") else { throw failed("\(path) cannot be opened") }
         defer { fclose(file) }

@@ -48,7 +48,7 @@ final class AuditVerifier {
         }
     }
 
-    /// - returns: whether the row is there and has its leaf.
+    /// - returns: whether the row exists and matches its leaf.
     private func check(_ sequence: Int64, _ report: inout VerifyReport) throws -> Bool {
         var faults: [String] = []
         guard try audit.write(sequence: sequence, to: &leaf, onFault: { faults.append($0) }) else {
@@ -80,9 +80,9 @@ final class AuditVerifier {
         return false
     }
 
-    /// Finds detail rows whose audit row there is not.
+    /// Finds detail rows whose audit row does not exist.
     ///
-    /// - returns: the key to go on from; nil at the end.
+    /// - returns: the key from which to continue; nil at the end.
     func findUncovered(
         in table: DetailTable,
         from key: Int64,

@@ -32,7 +32,7 @@ final class CopyVerifier {
         report.addMissing("copies", expected..<last + 1)
     }
 
-    /// The leaf hash of one copy, made from its row; nil when there is none.
+    /// The leaf hash of one copy, computed from its row; nil if there is none.
     func leaf(of copyID: Int64) throws -> SHA256Digest? {
         try rows.bind(copyID - 1, at: 1)
         try rows.bind(copyID, at: 2)
@@ -76,7 +76,7 @@ final class CopyVerifier {
         if appended == digest { add("content", "no content: it is the event's", "content") }
     }
 
-    /// What the leaf does not show.
+    /// Checks that the leaf does not cover.
     private var fault: String? {
         if let fault = shape.fault(in: rows) { return fault }
         if let differsIn = rows.bytesIfPresent(at: CopyColumn.differsIn),

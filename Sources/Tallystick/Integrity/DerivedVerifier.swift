@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Compares what is derived with what it is derived from: index tables, states, dictionaries.
+/// Compares derived data with its sources: index tables, states, dictionaries.
 final class DerivedVerifier {
     private let indexes: [IndexTable: IndexRows]
     private let states: DerivedStates
@@ -21,7 +21,7 @@ final class DerivedVerifier {
 
     /// Adds up the rows of an index table after a key, for events in a range of positions.
     ///
-    /// - returns: the key to go on from; nil at the end.
+    /// - returns: the key from which to continue; nil at the end.
     func addUp(
         _ table: IndexTable,
         after key: [SQLValue],
@@ -53,7 +53,7 @@ final class DerivedVerifier {
                 || row.int64(at: 3) == IdentityIndex.segment(of: row.int64(at: 2)))
     }
 
-    /// Names rows of an index table in segments that no position has.
+    /// Reports rows of an index table in segments without positions.
     private func findOutside(_ table: IndexTable, _ report: inout VerifyReport) throws {
         let segment = IdentityIndex.segment(of: max(1, try stray.last("position", of: "events")))
         for row in try indexes[table]?.outside(through: segment) ?? [] {
@@ -75,7 +75,7 @@ final class DerivedVerifier {
         )
     }
 
-    /// Names events in a range that have no row in an index table.
+    /// Reports events in a range that have no row in an index table.
     func findUnindexed(
         _ table: IndexTable,
         after first: Int64,
@@ -95,9 +95,9 @@ final class DerivedVerifier {
         }
     }
 
-    /// Names rows of an index table after a key that fit no event.
+    /// Reports rows of an index table after a key that match no event.
     ///
-    /// - returns: the key to go on from; nil at the end.
+    /// - returns: the key from which to continue; nil at the end.
     func findStray(
         _ table: IndexTable,
         after key: [SQLValue],
@@ -125,9 +125,9 @@ final class DerivedVerifier {
 
     // MARK: States
 
-    /// Compares states from a key on.
+    /// Compares states from a key onwards.
     ///
-    /// - returns: the key to go on from; nil at the end.
+    /// - returns: the key from which to continue; nil at the end.
     func check(
         _ table: StateTable,
         from key: Int64,
@@ -170,10 +170,10 @@ final class DerivedVerifier {
 
     // MARK: Dictionaries
 
-    /// Finds names that nothing uses, among the ids from `id` up to `last`.
+    /// Finds unused names among the ids from `id` up to `last`.
     ///
-    /// - parameter used: nil when not known: then only the names' types are looked at.
-    /// - returns: the id to go on from; nil at the end.
+    /// - parameter used: nil if not known: then only the types of the names are checked.
+    /// - returns: the id from which to continue; nil at the end.
     func checkNames(
         of dictionary: NameDictionary,
         from id: Int64,

@@ -1,16 +1,16 @@
 import Logging
 import TallystickCore
 
-/// Damage that is found on the way is put on record where a handle writes: never by a read-only one.
+/// Records damage that is found along the way, if the handle can write.
 extension EventStore {
-    /// Puts events and copies on record that a verification found damaged.
+    /// Records events and copies that a verification found damaged.
     func recordDamage(of report: VerifyReport) async {
         let damaged = report.damagedRecords
         guard !damaged.isEmpty else { return }
         await record { owner throws(StoreError) in try await owner.record(damaged, as: .atRest) }
     }
 
-    /// Runs a replay; an event that it refuses is put on record.
+    /// Runs a replay; an event that it refuses is recorded.
     func recordingRefusals<Result: Sendable>(
         _ body: () async throws(StoreError) -> Result
     ) async throws(StoreError) -> Result {
@@ -26,8 +26,8 @@ extension EventStore {
         }
     }
 
-    /// A failure to record is told to the log: what was found matters more, and a damaged store may not take
-    /// rows any more.
+    /// A failure to record is only logged: the finding matters more, and a damaged store may not accept rows any
+    /// more.
     private func record(_ body: (StoreOwner) async throws(StoreError) -> Void) async {
         guard options.access == .readWrite else { return }
         do throws(StoreError) {
@@ -63,7 +63,7 @@ extension VerifyReport {
     private static func algorithm(of finding: VerifyFinding) -> String {
         switch finding.finding {
         case "content":
-            // By its hexadecimal digits.
+            // Given its hexadecimal digits.
             (finding.expected.utf8.count == 8 ? ChecksumAlgorithm.crc32 : .sha256).rawValue
         case "key": ChecksumAlgorithm.hmacSHA256.rawValue
         default: MismatchRecorder.leaf

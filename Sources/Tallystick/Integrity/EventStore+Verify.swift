@@ -2,16 +2,15 @@ import TallystickCore
 import TallystickSQLite
 
 extension EventStore {
-    /// Recomputes every checksum, leaf and tile, and compares indexes and derived rows with what they are
-    /// derived from.
+    /// Recomputes every checksum, leaf and tile, and compares indexes and derived rows with their sources.
     ///
-    /// Covers what the store held when the call began. Reads in short transactions, so that writers and
-    /// checkpoints go on. A run that is out of time, or cancelled, returns a cursor to go on from; a
-    /// complete one returns a cursor from which the next checks only what is added from now on. A handle that
-    /// writes puts events and copies that fail on record, as mismatches of the kind `at_rest`, each once.
+    /// Covers everything that the store held when the call began. Reads in short transactions, so that writers and
+    /// checkpoints can continue. A run that is out of time, or cancelled, returns a cursor to resume from; a complete
+    /// one returns a cursor from which the next run checks only later additions. A handle that can write records
+    /// events and copies that fail, as mismatches of the kind `at_rest`, each once.
     ///
-    /// - returns: what was found; see ``VerifyReport/isIntact``.
-    /// - throws: `StoreError` when the file cannot be read at all; `invalidArgument` for a cursor that is none,
+    /// - returns: the findings; see ``VerifyReport/isIntact``.
+    /// - throws: `StoreError` if the file cannot be read at all; `invalidArgument` for an invalid cursor,
     ///   `historyDiffers` for one of another store or of history that this store does not have.
     public func verify(_ options: VerifyOptions = VerifyOptions()) async throws(StoreError)
         -> VerifyReport
@@ -23,7 +22,7 @@ extension EventStore {
         return report
     }
 
-    /// Verifies, and puts nothing on record.
+    /// Verifies without recording anything.
     func inspect(_ options: VerifyOptions = VerifyOptions()) async throws(StoreError)
         -> VerifyReport
     {
@@ -38,15 +37,15 @@ extension EventStore {
         }
     }
 
-    /// Verifies a store as ``verify(_:)`` does, also one that cannot be opened because pages of its file are damaged.
+    /// Verifies a store like ``verify(_:)``, even one that cannot be opened because pages of its file are damaged.
     ///
-    /// Of such a store everything is checked that can be read; what cannot is a finding `page` that names the table, or
-    /// `sqlite_schema`, without which nothing else can be read. Puts nothing on record.
+    /// Everything that can be read is checked. Anything that cannot is a finding `page`, which names the table, or
+    /// `sqlite_schema`, without which nothing else can be read. Records nothing.
     ///
     /// - parameter keys: as for ``open(at:keys:options:)``.
-    /// - returns: what was found; ``VerifyReport/storeID`` is nil where it cannot be read.
-    /// - throws: `StoreError` as ``open(at:keys:options:)`` and ``verify(_:)`` do, but never `corrupt` where the
-    ///   damage can be named.
+    /// - returns: the findings; ``VerifyReport/storeID`` is nil if it cannot be read.
+    /// - throws: `StoreError` like ``open(at:keys:options:)`` and ``verify(_:)``, but never `corrupt` if the damage
+    ///   can be named.
     public static func verify(
         at path: String,
         keys: KeySource = .none,

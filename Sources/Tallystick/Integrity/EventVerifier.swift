@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Recomputes events of one chunk after another: checksum, leaf, tile. One worker has one connection.
+/// Recomputes the events of successive chunks: checksum, leaf, tile. One worker has one connection.
 final class EventVerifier {
     private let reader: EventRowReader
     private let shape: EventShape
@@ -9,7 +9,7 @@ final class EventVerifier {
     private let sums: KeySums
     private let checksums: RowChecksums
     private var leaves: StoredLeaves
-    /// The rows that are checked: copied, because SQLite's calls for each look at a column cost more.
+    /// The rows being checked: copied, because an SQLite call for each access to a column costs more.
     private let block = EventBlock()
     /// Sums over the rows' keys, to be compared with those over the index tables.
     private(set) var identitySum: UInt64 = 0

@@ -1,20 +1,20 @@
 import TallystickCore
 import TallystickSQLite
 
-/// The ends of the three logs at one moment: what a verification covers. Rows up to there never change.
+/// The ends of the three logs at one moment: the scope of a verification. Rows up to there never change.
 struct LogHeads: Sendable {
     private(set) var sizes: [MerkleLogName: Int64] = [:]
     private(set) var roots: [MerkleLogName: SHA256Digest] = [:]
-    /// What does not fit at the ends.
+    /// Mismatches at the ends.
     private(set) var findings: [VerifyFinding] = []
 
     /// Logs whose rows SQLite cannot count, because pages are damaged: they end where the tree ends.
     private(set) var uncounted: [MerkleLogName] = []
 
-    /// Rows that may follow the tree's end before the tree decides the size and not the rows.
+    /// Number of rows that may follow the tree's end before the tree, not the rows, determines the size.
     private static let leapLimit: Int64 = 1_000_000
 
-    /// Reads the ends, in the transaction that is open.
+    /// Reads the ends, in the open transaction.
     init(in connection: Connection, _ merkle: MerkleRows) throws {
         let stray = StrayRows(in: connection)
         for name in MerkleLogName.allCases { try read(name, stray, merkle) }
@@ -72,7 +72,7 @@ struct LogHeads: Sendable {
         roots[name] = log.root
     }
 
-    /// How many rows a log has; nil, and noted, where pages are damaged.
+    /// The number of rows of a log; nil, and noted, if pages are damaged.
     private mutating func rows(of name: MerkleLogName, _ merkle: MerkleRows) throws -> Int64? {
         do {
             return try merkle.size(of: name)

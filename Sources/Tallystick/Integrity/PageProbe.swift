@@ -1,15 +1,15 @@
 import TallystickCore
 import TallystickSQLite
 
-/// What of a database SQLite cannot read, because pages of its file are damaged.
+/// A part of a database that SQLite cannot read, because pages of its file are damaged.
 struct UnreadablePages: Sendable {
     /// Rows of a table, or an index of it.
     struct Place: Sendable, Equatable {
         var table: String
-        /// Row ids: all that may be lost. nil for an index, and for a table without row ids.
+        /// The row ids that may be lost. nil for an index, and for a table without row ids.
         var keys: ClosedRange<Int64>?
         var index: String?
-        /// What SQLite says.
+        /// SQLite's message.
         var message: String
     }
 
@@ -39,20 +39,20 @@ struct UnreadablePages: Sendable {
     }
 }
 
-/// Reads every table and index of a database whole, and goes on behind what cannot be read.
+/// Reads every table and index of a database completely, and continues after parts that cannot be read.
 struct PageProbe {
     private let connection: Connection
     private let isOver: () -> Bool
-    /// Places that are listed, of each table.
+    /// Maximum number of places listed for each table.
     private static let limit = 100
 
-    /// - parameter isOver: whether the time is used up.
+    /// - parameter isOver: whether the time is up.
     init(in connection: Connection, until isOver: @escaping () -> Bool) {
         self.connection = connection
         self.isOver = isOver
     }
 
-    /// - throws: `SQLiteError` where the schema itself cannot be read.
+    /// - throws: `SQLiteError` if the schema itself cannot be read.
     func run() throws(SQLiteError) -> UnreadablePages {
         let objects = try connection.prepare(
             "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'index') ORDER BY rootpage"
@@ -71,7 +71,7 @@ struct PageProbe {
         return found
     }
 
-    /// Reads the pages of all indexes of the store's own tables, and of those tables that no verification reads
+    /// Reads the pages of all indexes of the store's own tables, and of the tables that no verification reads
     /// otherwise.
     ///
     /// - throws: `SQLiteError` for the first that cannot be read.
@@ -87,13 +87,13 @@ struct PageProbe {
             let source =
                 type == "index"
                 ? "INDEXED BY \(Self.quoted(name)) WHERE \(Self.condition(of: sql))" : "NOT INDEXED"
-            // Counting goes through each page and decodes no row.
+            // Counting visits each page and decodes no row.
             guard type == "index" || !VerifyLanes.tables.contains(name) else { continue }
             try connection.prepare("SELECT count(*) FROM \(Self.quoted(table)) \(source)").run()
         }
     }
 
-    /// A partial index answers only for its own condition.
+    /// A partial index serves only its own condition.
     private static func condition(of index: String) -> Substring {
         index.split(separator: "WHERE ", maxSplits: 1).dropFirst().first ?? "1"
     }
@@ -102,7 +102,7 @@ struct PageProbe {
         "\"" + name.replacing("\"", with: "\"\"") + "\""
     }
 
-    /// Runs a body; what SQLite says where pages are damaged.
+    /// Runs a body; returns SQLite's message if pages are damaged.
     private func damage(_ body: () throws(SQLiteError) -> Void) throws(SQLiteError) -> String? {
         do throws(SQLiteError) {
             try body()
@@ -144,7 +144,7 @@ struct PageProbe {
 
     private func rows(of table: String) throws(SQLiteError) -> [UnreadablePages.Place] {
         let name = Self.quoted(table)
-        // A table without row ids has its rows in one tree of their keys.
+        // A table without row ids has its rows in a single tree of keys.
         guard (try? connection.prepare("SELECT rowid FROM \(name)")) != nil else {
             let message = try damage { () throws(SQLiteError) in
                 let rows = try connection.prepare("SELECT * FROM \(name)")
@@ -171,7 +171,7 @@ struct PageProbe {
         return places
     }
 
-    /// Reads rows in order; `last` is the id of the one that was read last.
+    /// Reads rows in order; `last` is the id of the last row read.
     private func read(
         _ name: String,
         after key: Int64,
@@ -184,8 +184,8 @@ struct PageProbe {
         while try rows.step() { last = rows.int64(at: 0) }
     }
 
-    /// The id of the first row that can be read behind damage that begins after a key; nil for none. What is damaged is
-    /// taken for one piece.
+    /// The id of the first readable row after damage that begins after a key; nil for none. The damage is assumed to
+    /// be contiguous.
     private func readable(_ name: String, after key: Int64) throws(SQLiteError) -> Int64? {
         let key = max(key, 0)
         var low: Int64 = 0
@@ -209,7 +209,7 @@ struct PageProbe {
         return found
     }
 
-    /// The first row whose id is greater than a key and an offset; nil where there is none, or it cannot be read.
+    /// The first row whose id is greater than a key plus an offset; nil if there is none, or it cannot be read.
     private func firstRow(
         _ name: String,
         after key: Int64,

@@ -1,23 +1,23 @@
 import TallystickCore
 import TallystickSQLite
 
-/// What a repair of derived rows did.
+/// The result of a repair of derived rows.
 public struct RepairReport: Sendable {
-    /// What was found before.
+    /// The findings before the repair.
     public var before: VerifyReport
-    /// What is found now.
+    /// The findings after it.
     public var after: VerifyReport
     /// Rows rebuilt or removed, by table.
     public var repaired: [(table: String, rows: Int)] = []
 }
 
 extension EventStore {
-    /// Rebuilds what is derived from proved rows where it differs: index tables, states, and tiles that a hash
-    /// one level up vouches for. Each change is a row of the audit trail.
+    /// Rebuilds derived data that differs from proved rows: index tables, states, and tiles that a hash one level up
+    /// vouches for. Each change is a row of the audit trail.
     ///
-    /// Dictionaries cannot be rebuilt: leaves hold names, and the names are nowhere else.
+    /// Dictionaries cannot be rebuilt: leaves hold names, which are stored nowhere else.
     ///
-    /// - throws: `StoreError`: `integrity` when proved rows, names, or hashes that nothing vouches for are damaged;
+    /// - throws: `StoreError`: `integrity` if proved rows, names, or hashes that nothing vouches for are damaged;
     ///   nothing is changed then.
     public func repairDerived(
         actor: String,
@@ -59,7 +59,7 @@ struct DerivedRepair {
         return repaired
     }
 
-    /// One transaction that changes rows of a table and says so in the audit trail.
+    /// One transaction that changes rows of a table and records that in the audit trail.
     private func repair(_ table: String, _ rows: Int, _ body: () throws -> Void) throws {
         guard rows > 0 else { return }
         try store.transaction("repair derived rows") {
@@ -119,7 +119,7 @@ struct DerivedRepair {
                 }
             }
             count += missing.count
-            // The list is cut: what it did not name comes next.
+            // A full list may be truncated: the same range is then searched again.
             if missing.count < StrayRows.listed { next += VerifyLimits.chunk }
         }
         return count

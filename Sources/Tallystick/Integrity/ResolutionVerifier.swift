@@ -1,10 +1,10 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Evaluates the checksums of decisions: of what an event counts as from then on, which the decision names.
+/// Verifies the checksums of decisions: over the effective content of an event, which the decision names.
 ///
-/// The leaf of a decision's audit row covers the row whole. So this finds what somebody without the keys
-/// changed, who made the leaf and the tree again.
+/// The leaf of a decision's audit row covers the whole row. These checks therefore detect changes by somebody without
+/// the keys who has rebuilt the leaf and the tree.
 final class ResolutionVerifier {
     private let reader: EventRowReader
     private let checksummer: Checksummer
@@ -43,8 +43,8 @@ final class ResolutionVerifier {
     private func check(_ report: inout VerifyReport) throws {
         let position = rows.int64(at: 2)
         let decided = rows.isNull(at: 7) ? nil : rows.blob(at: 7)
-        let outcome = try reader.withRow(at: position) { event -> RowChecksums.Outcome? in
-            // An event that lacks a name is a finding of its own.
+        let judged = try reader.withRow(at: position) { event -> RowChecksums.Judgement? in
+            // An event with a missing name is a finding of its own.
             guard try reader.readContent(event) else { return nil }
             let content = decided ?? reader.content
             return evaluate(content, category: event.int64(at: EventColumn.category))

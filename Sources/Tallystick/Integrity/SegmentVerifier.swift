@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Checks, and mends, the list of the identity index's segments and their filters.
+/// Checks and repairs the list of the identity index's segments and their filters.
 struct SegmentVerifier {
     private let connection: Connection
     /// nil for a store of a schema without segments.
@@ -12,10 +12,11 @@ struct SegmentVerifier {
         rows = try SegmentRows(in: connection)
     }
 
-    /// Checks one segment in several short read transactions: one is open before, and one after.
+    /// Checks one segment in several short read transactions: one is open on entry, and one on return.
     ///
     /// - parameter segment: `.min` for the beginning.
-    /// - parameter end: the last segment to check. Not asked of the rows: a damaged position may be any number.
+    /// - parameter end: the last segment to check. Not taken from the rows, because a damaged position may be any
+    ///   number.
     /// - returns: the next segment; nil after the last.
     func check(
         _ segment: Int64,
@@ -48,7 +49,7 @@ struct SegmentVerifier {
         var place: SegmentRows.Place? = SegmentRows.Place()
         while let start = place {
             place = try rows.add(segment, after: start, to: &filter)
-            // A complete segment does not change any more.
+            // A complete segment no longer changes.
             try connection.renewSnapshot()
         }
         return filter.bytes == bytes
@@ -67,15 +68,15 @@ struct SegmentVerifier {
         )
     }
 
-    /// What makes a segment's row right again.
+    /// The correct values of a segment's row.
     enum Change {
         case remove(Int64)
         case store(Int64, IdentityFilter?)
     }
 
-    /// Finds what is wrong with the segments' rows.
+    /// Finds errors in the segments' rows.
     ///
-    /// - parameter mend: called for one row after the other; has to change it.
+    /// - parameter mend: called for one row after another; must correct it.
     func repair(_ mend: (Change) throws -> Void) throws {
         guard let rows else { return }
         let last = try rows.last()

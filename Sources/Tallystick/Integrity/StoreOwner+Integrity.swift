@@ -11,7 +11,7 @@ extension StoreOwner {
         }
     }
 
-    /// Puts damage on record that was found, each record once for each kind.
+    /// Records damage, each record once for each kind.
     func record(_ damaged: [DamagedRecord], as kind: MismatchKind) throws(StoreError) {
         try withWriter("record the damage") { writer in
             try writer.transaction("record the damage") {
@@ -24,7 +24,7 @@ extension StoreOwner {
         }
     }
 
-    /// Puts on record what is wrong with the event at a position, where its checksum or leaf does not hold.
+    /// Records the damage of the event at a position, if its checksum or leaf does not match.
     func recordDamage(at position: Int64, as kind: MismatchKind) throws(StoreError) {
         try withWriter("record the damage") { writer in
             try writer.transaction("record the damage") {

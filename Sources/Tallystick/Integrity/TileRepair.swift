@@ -1,10 +1,10 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Decides which tiles can be rebuilt: those whose hashes, made again from what is below, have the root that the
-/// hash one level up says. Anything else that is damaged makes a repair impossible.
+/// Decides which tiles can be rebuilt: those whose hashes, recomputed from the level below, have the root given by
+/// the hash one level up. Any other damage makes a repair impossible.
 struct TileRepair {
-    /// A tile to be written, or removed where it has no hashes.
+    /// A tile to be written, or removed if it has no hashes.
     struct Plan {
         var log: MerkleLogName
         var tile: MerkleLog.Tile
@@ -22,9 +22,9 @@ struct TileRepair {
         shape = try EventShape(in: store.connection)
     }
 
-    /// What is to be done about the findings on tiles.
+    /// The repairs for the findings on tiles.
     ///
-    /// - throws: `integrity` where a finding is of anything that cannot be rebuilt.
+    /// - throws: `integrity` if a finding is about anything that cannot be rebuilt.
     func plan(_ report: VerifyReport) throws -> [Plan] {
         guard report.findings.count == report.findingCount else {
             throw refused(
@@ -68,7 +68,7 @@ struct TileRepair {
         }
     }
 
-    /// Whether a row was only found because the tile with its leaf hash is damaged.
+    /// Whether a row was reported only because the tile with its leaf hash is damaged.
     private func isExcused(_ finding: VerifyFinding, _ plans: [Plan]) -> Bool {
         let words = finding.record.split(separator: " ")
         guard finding.finding == "leaf", words.count == 2, let key = Int64(words[1]),
@@ -106,7 +106,7 @@ struct TileRepair {
         return nil
     }
 
-    /// The hash of a level that stands for the tile `index` of the level below.
+    /// The hash, at a level, that stands for the tile `index` of the level below.
     private func hash(_ log: MerkleLogName, _ level: Int, _ index: Int64) throws -> SHA256Digest? {
         let width = Int64(MerkleLog.tileWidth)
         let tile = try store.merkle.tile(of: log, level: level, index: index / width) ?? []
@@ -114,7 +114,7 @@ struct TileRepair {
         return slot < tile.count ? tile[slot] : nil
     }
 
-    /// The hashes of a complete tile, made again from rows, or from the tiles below; nil where one is missing.
+    /// The hashes of a complete tile, recomputed from rows, or from the tiles below; nil if one is missing.
     private func hashes(_ log: MerkleLogName, _ level: Int, _ index: Int64) throws
         -> [SHA256Digest]?
     {

@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Holds tiles against the hashes of them one level up, and hands out stored leaf hashes.
+/// Checks tiles against their hashes one level up, and returns stored leaf hashes.
 final class TileVerifier {
     private let merkle: MerkleRows
     private let stray: StrayRows
@@ -43,9 +43,9 @@ final class TileVerifier {
         }
     }
 
-    /// Finds tiles that a log of its size does not have.
+    /// Finds tiles that a log of its size should not have.
     ///
-    /// - returns: the rowid to go on from; nil at the end.
+    /// - returns: the rowid from which to continue; nil at the end.
     func findStray(from rowID: Int64, _ report: inout VerifyReport) throws -> Int64? {
         let (places, sizes) = try stray.tiles(from: rowID)
         for place in places where !Self.exists(place, sizes) {
@@ -93,7 +93,7 @@ struct StoredLeaves {
         self.tail = tail
     }
 
-    /// The hash of a leaf; nil when none is stored.
+    /// The hash of a leaf; nil if none is stored.
     mutating func hash(_ index: Int64) throws -> SHA256Digest? {
         if let hash = tail[index] { return hash }
         guard let place = MerkleLog.place(ofLeaf: index) else { return nil }

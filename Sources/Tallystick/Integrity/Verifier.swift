@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// One run of verification: pins the ends of the logs, shares the work out, and sums up.
+/// One verification run: pins the ends of the logs, divides the work, and sums up.
 final class Verification: Sendable {
     private let path: String
     private let storeOptions: StoreOptions
@@ -9,17 +9,17 @@ final class Verification: Sendable {
     private let stop: StopFlag
     private let deadline: UInt64?
     let heads: LogHeads
-    private let storedHeads: StoredHeads.HeadCheckResult
-    /// What could not be read when the run began, and how many records were left out for it.
+    private let storedHeads: StoredHeads.Result
+    /// The parts that could not be read when the run began, and the number of records skipped because of that.
     private let unread: [(what: String, records: Int64)]
-    /// Whether it is known before the run that pages are damaged.
+    /// Whether damaged pages are known before the run.
     private let isDamaged: Bool
     private let againstFindings: [VerifyFinding]
-    /// What an earlier, complete run checked: the same sizes, all or less.
+    /// The part that an earlier, complete run checked: the same sizes, all or less.
     private let base: [MerkleLogName: Int64]
     private let sums: KeySums
     private let demands: ChecksumDemands
-    /// nil where it cannot be read.
+    /// nil if it cannot be read.
     private let storeID: String?
     /// Ids of names when the run began.
     private let lastName: [NameDictionary: Int64]
@@ -29,14 +29,14 @@ final class Verification: Sendable {
     private struct State {
         var lanes = VerifyLanes()
         var report = VerifyReport()
-        /// Sums over the keys of events less those of index rows: zero where the two agree.
+        /// Sums over the keys of events minus those of index rows: zero if the two agree.
         var differences: [IndexTable: UInt64] = [:]
         var usedNames: [NameDictionary: IDSet] = [:]
         var failure: StoreError?
         var damage = VerifyDamage()
     }
 
-    /// Begins a run: pins, in one read transaction, how far it goes. Rows up to there never change.
+    /// Begins a run: pins its extent in one read transaction. Rows up to there never change.
     static func begin(
         _ path: String,
         _ storeID: String,
@@ -53,7 +53,7 @@ final class Verification: Sendable {
     }
 
     /// Begins a run over a store that cannot be opened, because pages of its file are damaged. A cursor is of no use:
-    /// the run begins anew.
+    /// the run starts from the beginning.
     static func begin(
         damaged path: String,
         _ storeOptions: StoreOptions,
@@ -85,7 +85,7 @@ final class Verification: Sendable {
         self.stop = stop
         deadline = options.duration.map { ProgressGuard.now() &+ $0.nanoseconds }
         var unread: [(what: String, records: Int64)] = []
-        /// What of it can be read; nil, and noted, where pages are damaged.
+        /// The readable part of it; nil, and noted, if pages are damaged.
         func readable<Value>(
             _ what: String,
             _ records: Int = 1,
@@ -201,7 +201,7 @@ final class Verification: Sendable {
                 do {
                     try run(chunk, worker)
                 } catch  where StoreError.isCorruption(error) {
-                    // Its statements stand wherever they failed.
+                    // Its statements stopped wherever they failed.
                     takeNames(of: worker)
                     worker = try salvage(chunk, error)
                 }
@@ -235,9 +235,9 @@ final class Verification: Sendable {
 
     // MARK: Damaged pages
 
-    /// Checks what can be read of a piece that cannot be read whole.
+    /// Checks the readable parts of a piece that cannot be read completely.
     ///
-    /// - returns: a worker to go on with.
+    /// - returns: a worker to continue with.
     private func salvage(_ chunk: VerifyLanes.Chunk, _ error: any Error) throws -> VerifyWorker {
         try noteDamage(error)
         var worker = try makeWorker()
@@ -260,8 +260,8 @@ final class Verification: Sendable {
         return worker
     }
 
-    /// Looks at the pages that nothing else reads, of indexes and of tables that are not evidence: once for a store,
-    /// not again by the runs that go on from a complete one.
+    /// Reads the pages that nothing else reads, of indexes and of tables that are not evidence: once for a store, and
+    /// not again in runs that continue from a complete one.
     private func probeOtherPages() throws {
         guard options.scope == .everything, base.values.allSatisfy({ $0 == 0 }), !isOutOfTime,
             state.withLock({ $0.lanes.isDone && $0.damage.pages == nil })
@@ -274,9 +274,9 @@ final class Verification: Sendable {
         }
     }
 
-    /// Finds out once which tables cannot be read.
+    /// Determines once which tables cannot be read.
     ///
-    /// - parameter error: nil where it is known for another reason that pages are damaged.
+    /// - parameter error: nil if damaged pages are known for another reason.
     private func noteDamage(_ error: (any Error)?) throws {
         if state.withLock({ $0.damage.pages != nil }) { return }
         let connection = try StoreFile.openForReading(path, storeOptions)
@@ -316,14 +316,14 @@ final class Verification: Sendable {
         options.onProgress?(done, heads.size(.events))
     }
 
-    /// What can only be said when everything was read: names the rows in which sums differ, and unused names.
+    /// Checks that require everything to be read: names the rows in which sums differ, and unused names.
     private func conclude() throws {
         let conclusion = try VerifyConclusion(path, storeOptions)
         var report = VerifyReport()
         let (differences, used, isWhole) = state.withLock {
             ($0.differences, $0.usedNames, $0.damage.pages == nil)
         }
-        // Where rows cannot be read, sums differ, and nothing seems to use their names.
+        // If rows cannot be read, sums differ, and names that they use seem unused.
         for table in IndexTable.allCases where isWhole && differences[table] ?? 0 != 0 {
             try conclusion.nameDifferences(
                 table,
@@ -337,7 +337,7 @@ final class Verification: Sendable {
             try conclusion.checkNames(
                 dictionary,
                 through: lastName[dictionary] ?? 0,
-                // A run that went on from another did not see what that one read.
+                // A run that continues another one has not seen the rows that that one read.
                 used: isResumed || !isWhole ? nil : used[dictionary] ?? IDSet(),
                 until: { self.isOutOfTime },
                 &report
@@ -395,7 +395,7 @@ final class Verification: Sendable {
             let names = lastName.values.reduce(0, +)
             leave("names", names, "only a run in one piece finds names that nothing uses")
         }
-        // A run that went on from here would take what could not be read for checked.
+        // A run that continues from here would treat unreadable parts as checked.
         guard damage.pages == nil else { return }
         let found = report.findingCount + report.earlierFindings
         guard !report.isComplete || found == 0 else { return }
@@ -413,7 +413,7 @@ final class Verification: Sendable {
 }
 
 extension Duration {
-    /// Not less than zero, nor more than fits.
+    /// At least zero, and at most what fits.
     var nanoseconds: UInt64 {
         let (seconds, attoseconds) = components
         let (whole, overflow) = UInt64(clamping: seconds).multipliedReportingOverflow(

@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Says what can only be said when everything was read, on a connection of its own.
+/// Runs the checks that require everything to be read, on its own connection.
 final class VerifyConclusion {
     private let derived: DerivedVerifier
 
@@ -11,7 +11,7 @@ final class VerifyConclusion {
         derived = try DerivedVerifier(in: connection, states)
     }
 
-    /// Names the rows in which events and an index table differ, as far as there is time, and findings to list.
+    /// Reports the rows in which events and an index table differ, within the limits of time and listed findings.
     func nameDifferences(
         _ table: IndexTable,
         after first: Int64,
@@ -42,7 +42,7 @@ final class VerifyConclusion {
         )
     }
 
-    /// Finds names that nothing uses.
+    /// Finds unused names.
     func checkNames(
         _ dictionary: NameDictionary,
         through last: Int64,

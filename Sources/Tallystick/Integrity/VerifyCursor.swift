@@ -1,16 +1,16 @@
 import TallystickCore
 
-/// Where a verification goes on, as text that people keep between runs.
+/// Where a verification resumes, as text that people keep between runs.
 ///
-/// It is bound to a store and to its history: the sizes and roots of the three logs that it was made for, which must
-/// be in the tree of the store that it is used on. With a key ring it carries an HMAC, and one without is refused.
+/// It is bound to a store and to its history: the sizes and roots of the three logs for which it was made, which must
+/// be in the tree of the store on which it is used. With a key ring it carries an HMAC, and one without is refused.
 struct VerifyCursor {
-    /// What an earlier, complete run checked.
+    /// The part that an earlier, complete run checked.
     private(set) var base: [MerkleLogName: Int64]
     private(set) var seed: UInt64
     private(set) var differences: [IndexTable: UInt64]
     private(set) var findings: Int
-    /// Where each lane is; empty for a run that was complete.
+    /// The place of each lane; empty for a complete run.
     private(set) var keys: [String: [SQLValue]?]
     private let sizes: [MerkleLogName: Int64]
     private let roots: [MerkleLogName: String]
@@ -38,7 +38,7 @@ struct VerifyCursor {
         )
     }
 
-    /// - parameter keys: nil for a run that was complete.
+    /// - parameter keys: nil for a complete run.
     init(
         storeID: String,
         heads: LogHeads,
@@ -98,8 +98,8 @@ struct VerifyCursor {
         return key?.hmac.tag(of: message) ?? SHA256Digest(hashing: message)
     }
 
-    /// Makes sure that a cursor is as it was printed, by its HMAC where there are keys.
-    private static func validate(
+    /// Checks that a cursor is as it was printed, by its HMAC if there are keys.
+    private static func judge(
         _ tag: Substring,
         of body: [UInt8],
         keyID: String?,
@@ -142,7 +142,7 @@ struct VerifyCursor {
 
     /// Reads a cursor.
     ///
-    /// - throws: `StoreError`: `invalidArgument` for text that is none, `historyDiffers` for another store's.
+    /// - throws: `StoreError`: `invalidArgument` for invalid text, `historyDiffers` for a cursor of another store.
     init(_ text: String, storeID: String, _ ring: KeyRing) throws(StoreError) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard text.utf8.count <= VerifyLimits.cursorBytes, text.hasPrefix(Self.prefix),
@@ -189,7 +189,7 @@ struct VerifyCursor {
             guard key?.contains(where: { $0 == nil }) != true else { throw Self.malformed }
             keys[name] = .some(key?.compactMap { $0 })
         }
-        // A complete run is the base of the next; an incomplete one goes on to its own ends.
+        // A complete run is the base of the next; an incomplete one continues to its own ends.
         self.base = keys.isEmpty ? sizes : base
         self.differences = keys.isEmpty ? [:] : differences
         self.keys = keys
@@ -199,7 +199,7 @@ struct VerifyCursor {
 
     /// The ends that a run from this cursor covers.
     ///
-    /// - throws: `historyDiffers` when the store's logs do not begin with those of the cursor.
+    /// - throws: `historyDiffers` if the store's logs do not begin with those of the cursor.
     func heads(within current: LogHeads, _ merkle: MerkleRows) throws -> LogHeads {
         for log in MerkleLogName.allCases {
             let size = sizes[log] ?? 0
@@ -208,7 +208,7 @@ struct VerifyCursor {
                     "it covers \(size) rows of log \(log.rawValue); the store has \(current.size(log))"
                 )
             }
-            // An end that did not fit then has no root to compare; its finding is in the count.
+            // An end that did not match at that time has no root to compare; its finding is in the count.
             guard let root = roots[log], !root.isEmpty else { continue }
             guard try merkle.tree(of: log, size: current.size(log)).root(at: size)?.hex == root
             else {

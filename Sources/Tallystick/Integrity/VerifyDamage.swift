@@ -1,21 +1,21 @@
 import TallystickCore
 import TallystickSQLite
 
-/// What a verification leaves out because pages of the file are damaged.
+/// The parts that a verification skips because pages of the file are damaged.
 struct VerifyDamage: Sendable {
     static let reason = "SQLite cannot read their pages, or others that belong to them"
     static let whole = "only a run that reads every row can compare them"
 
-    /// What cannot be read; nil while no damage was met.
+    /// The parts that cannot be read; nil until damage is found.
     var pages: UnreadablePages?
-    /// What SQLite said first.
+    /// SQLite's first message.
     var message = ""
     /// Whether names could not be checked.
     var leavesNames = false
-    /// What was not checked: lanes, and how many of their records.
+    /// The parts that were not checked: lanes, and the number of their records.
     private(set) var left: [(what: String, records: Int64)] = []
 
-    /// The parts of a piece of work over numbers that lie between rows that cannot be read.
+    /// The ranges of a piece of work over numbers between rows that cannot be read.
     func readablePieces(of chunk: VerifyLanes.Chunk) -> [VerifyLanes.Chunk] {
         let table: String
         switch chunk.lane {
@@ -32,7 +32,8 @@ struct VerifyDamage: Sendable {
         }
         for keys in pages?.keys(of: table) ?? [] where keys.upperBound > first {
             guard keys.lowerBound <= chunk.last else { break }
-            // To learn that a row is the last of a part, SQLite reads the page behind it: that row stays out.
+            // To find out that a row is the last of a range, SQLite reads the following page, so that row is
+            // excluded.
             add(keys.lowerBound - 2)
             first = min(chunk.last, keys.upperBound)
         }
@@ -40,11 +41,11 @@ struct VerifyDamage: Sendable {
         return pieces
     }
 
-    /// Notes what was not checked of a piece of work.
+    /// Notes which part of a piece of work was not checked.
     ///
-    /// - parameter checked: how many of its records were.
-    /// - parameter records: how many its lane has, about.
-    /// - returns: where a lane that goes on from key to key continues; nil at its end.
+    /// - parameter checked: the number of its records that were checked.
+    /// - parameter records: the approximate number of records of its lane.
+    /// - returns: where a keyed lane continues; nil at its end.
     mutating func leave(
         _ chunk: VerifyLanes.Chunk,
         checked: Int64,
@@ -76,7 +77,7 @@ struct VerifyDamage: Sendable {
         }
     }
 
-    /// A finding for each place that cannot be read; one at least.
+    /// A finding for each place that cannot be read; at least one.
     var findings: [VerifyFinding] {
         guard let pages else { return [] }
         guard pages.places.isEmpty else { return pages.findings }
@@ -91,7 +92,7 @@ struct VerifyDamage: Sendable {
     }
 }
 
-/// A store of which not even the ends of its logs can be read.
+/// A store whose log ends cannot even be read.
 struct UnreadableStore {
     private static let lanes = ["events", "copies", "audit_rows", "tiles"]
 
@@ -103,9 +104,9 @@ struct UnreadableStore {
         self.options = options
     }
 
-    /// Names what cannot be read.
+    /// Names the parts that cannot be read.
     ///
-    /// - throws: `error`, where everything can be read.
+    /// - throws: `error`, if everything can be read.
     func report(after error: any Error) throws -> VerifyReport {
         let pages: UnreadablePages
         do {

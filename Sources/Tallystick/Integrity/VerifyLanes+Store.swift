@@ -3,7 +3,7 @@ import TallystickCore
 extension VerifyLanes {
     /// The parts of a verification.
     ///
-    /// - parameter base: what an earlier, complete run checked of each log.
+    /// - parameter base: the part of each log that an earlier, complete run checked.
     init(
         _ scope: VerifyOptions.Scope,
         _ heads: LogHeads,
@@ -49,7 +49,7 @@ extension VerifyLanes {
         }
     }
 
-    /// About how many rows a table has; 1 where its pages are damaged, which is found where they are read.
+    /// The approximate number of rows of a table; 1 if its pages are damaged, which is detected when they are read.
     static func count(
         _ column: String,
         _ table: String,

@@ -1,6 +1,6 @@
 import TallystickCore
 
-/// A part of a verification that goes on from a key of its own. Names are part of cursors.
+/// A part of a verification that has its own position. Names are part of cursors.
 enum VerifyLane: Hashable, Sendable {
     case index(IndexTable)
     case events
@@ -27,9 +27,9 @@ enum VerifyLane: Hashable, Sendable {
     }
 }
 
-/// Shares the work of a verification out, and knows how far each part of it is.
+/// Divides the work of a verification, and tracks the progress of each part.
 struct VerifyLanes: Sendable {
-    /// Something to do.
+    /// A piece of work.
     struct Chunk {
         var lane: VerifyLane
         /// Where to begin; empty for a lane's beginning.
@@ -37,7 +37,7 @@ struct VerifyLanes: Sendable {
         /// Where to end, for a lane over a range of numbers.
         var last: Int64
 
-        /// How many records it has; 0 for a lane that goes on from key to key.
+        /// The number of its records; 0 for a keyed lane.
         var records: Int64 {
             guard case .integer(let first) = key.first, last > first else { return 0 }
             return last - first
@@ -46,13 +46,13 @@ struct VerifyLanes: Sendable {
 
     private struct State {
         let lane: VerifyLane
-        /// A lane over numbers has an end, and several workers; any other goes on from key to key.
+        /// A lane over numbers has an end, and several workers; any other proceeds from key to key.
         let end: Int64?
         let step: Int64
         var key: [SQLValue]
         var isDone = false
         var isTaken = false
-        /// For reports: how many records the lane has, about.
+        /// For reports: the approximate number of records of the lane.
         let records: Int64
     }
 
@@ -65,7 +65,7 @@ struct VerifyLanes: Sendable {
 
     private var states: [State] = []
 
-    /// - parameter first: a lane over numbers checks what is after it, up to `end`.
+    /// - parameter first: a lane over numbers checks the records after it, up to `end`.
     mutating func addRange(_ lane: VerifyLane, after first: Int64, through end: Int64, step: Int64)
     {
         states.append(
@@ -84,7 +84,7 @@ struct VerifyLanes: Sendable {
         states.append(State(lane: lane, end: nil, step: 0, key: [], records: records))
     }
 
-    /// The next piece of work; nil when there is none for another worker.
+    /// The next piece of work; nil if there is none for another worker.
     mutating func take() -> Chunk? {
         for index in states.indices where !states[index].isDone && !states[index].isTaken {
             let state = states[index]
@@ -101,7 +101,7 @@ struct VerifyLanes: Sendable {
         return nil
     }
 
-    /// Says that a piece is done, and where a keyed lane goes on: nil at its end.
+    /// Marks a piece as done, and sets where a keyed lane continues: nil at its end.
     mutating func finish(_ chunk: Chunk, next: [SQLValue]?) {
         guard let index = states.firstIndex(where: { $0.lane == chunk.lane }),
             states[index].end == nil
@@ -116,12 +116,12 @@ struct VerifyLanes: Sendable {
         states.first { $0.lane == lane }?.isDone ?? true
     }
 
-    /// How many records a lane has, about.
+    /// The approximate number of records of a lane.
     func records(_ lane: VerifyLane) -> Int64 {
         states.first { $0.lane == lane }?.records ?? 0
     }
 
-    /// What is left, by lane.
+    /// The remaining work, by lane.
     var rest: [(name: String, records: Int64)] {
         states.filter { !$0.isDone }.map { state in
             guard let end = state.end, case .integer(let next) = state.key.first else {
@@ -133,14 +133,14 @@ struct VerifyLanes: Sendable {
 
     // MARK: Cursors
 
-    /// Where each lane is; nil for one that is done.
+    /// The place of each lane; nil for one that is done.
     var keys: [(name: String, key: [SQLValue]?)] {
         states.map { ($0.lane.name, $0.isDone ? nil : $0.key) }
     }
 
-    /// Goes to where an earlier run was.
+    /// Moves to the places of an earlier run.
     ///
-    /// - returns: false when the keys are not those of these lanes.
+    /// - returns: false if the keys are not those of these lanes.
     mutating func resume(from keys: [String: [SQLValue]?]) -> Bool {
         guard keys.count == states.count else { return false }
         for index in states.indices {

@@ -1,51 +1,51 @@
 import Metrics
 public import TallystickCore
 
-/// What a verification found.
+/// The result of a verification.
 public struct VerifyReport: Sendable {
-    /// What was left out, and why.
+    /// A part that was skipped, and why.
     public struct NotChecked: Sendable, Equatable {
-        /// The kind of records or the part of a check.
+        /// The kind of the skipped records, or the skipped part of a check.
         public var what: String
-        /// How many records were left out.
+        /// The number of skipped records.
         public var records: Int64
-        /// Why they were left out.
+        /// Why they were skipped.
         public var reason: String
     }
 
-    /// The store's id; nil where it stands in pages that SQLite cannot read.
+    /// The store's id; nil if SQLite cannot read the pages that hold it.
     public internal(set) var storeID: String?
-    /// Events that this run checked.
+    /// Number of events that this run checked.
     public var events: Int64 = 0
-    /// Further copies that this run checked.
+    /// Number of further copies that this run checked.
     public var copies: Int64 = 0
-    /// Rows of the audit trail that this run checked.
+    /// Number of audit rows that this run checked.
     public var auditRows: Int64 = 0
-    /// Merkle tiles that this run checked.
+    /// Number of Merkle tiles that this run checked.
     public var tiles: Int64 = 0
-    /// What this run left out; empty where it checked everything in its scope.
+    /// The parts that this run skipped; empty if it checked everything in its scope.
     public var notChecked: [NotChecked] = []
-    /// HMACs that only a holder of their keys can check; their events' leaves were checked.
+    /// Number of HMACs that can be checked only with their keys; the leaves of their events were checked.
     public internal(set) var checksumsWithoutKey: Int64 = 0
     /// The first `VerifyLimits.findings` findings, in order of their records.
     public var findings: [VerifyFinding] = []
-    /// All findings.
+    /// The number of all findings.
     public var findingCount = 0
-    /// Findings of the runs that this one went on from.
+    /// The number of findings of the earlier runs that this one continued.
     public var earlierFindings = 0
     /// Leaves of the three logs.
     public var sizes: (events: Int64, copies: Int64, audit: Int64) = (0, 0, 0)
     /// Roots of the three logs, in hexadecimal.
     public var roots: (events: String, copies: String, audit: String) = ("", "", "")
-    /// Stored heads that were checked.
+    /// Number of stored heads that were checked.
     public var heads: Int64 = 0
-    /// Whether everything was checked, by this run or those that it went on from.
+    /// Whether everything was checked, by this run or those that it continued.
     public var isComplete = false
-    /// Where the next verification goes on: after a complete one with what is added from now on; nil after a
-    /// complete one that found something.
+    /// Where the next verification starts; after a complete run, with later additions. nil after a complete run with
+    /// findings.
     public var cursor: String?
 
-    /// Whether neither this run nor those that it went on from found anything.
+    /// Whether neither this run nor those that it continued have findings.
     public var isIntact: Bool { findingCount + earlierFindings == 0 }
 
     mutating func add(_ finding: VerifyFinding) {
@@ -53,11 +53,11 @@ public struct VerifyReport: Sendable {
         if findings.count < VerifyLimits.findings { findings.append(finding) }
     }
 
-    /// Takes the next row of a table whose keys have no gaps, and adds a finding where rows are missing before it, or
-    /// where it comes out of order: so do those of a damaged table, which SQLite hands on as they lie.
+    /// Takes the next row of a table whose keys have no gaps, and adds a finding if rows before it are missing or if
+    /// it is out of order, as in a damaged table, whose rows SQLite returns as they are stored.
     ///
-    /// - parameter expected: the key that is next; moved on.
-    /// - returns: false for a row out of order. Nobody finds it by its key, and its key can be anything.
+    /// - parameter expected: the next key; advanced.
+    /// - returns: false for a row out of order. It cannot be found by its key, which can be anything.
     mutating func addGap(_ table: String, _ expected: inout Int64, before key: Int64) -> Bool {
         guard key >= expected else {
             add(
@@ -91,7 +91,7 @@ public struct VerifyReport: Sendable {
         )
     }
 
-    /// Takes in what a part of the work found.
+    /// Merges the findings of a part of the work.
     mutating func merge(_ part: VerifyReport) {
         events += part.events
         copies += part.copies
@@ -104,43 +104,43 @@ public struct VerifyReport: Sendable {
     }
 }
 
-/// How a verification runs.
+/// Options of a verification.
 public struct VerifyOptions: Sendable {
-    /// What is checked.
+    /// The scope of a verification.
     public enum Scope: Sendable {
         case everything
-        /// The audit trail alone.
+        /// Only the audit trail.
         case audit
     }
 
-    /// What is checked; everything unless set.
+    /// The scope; everything by default.
     public var scope = Scope.everything
     /// After this time the verification stops and returns a cursor.
     public var duration: Duration?
     /// The cursor of an earlier verification of the same store.
     public var cursor: String?
-    /// Heads that were kept elsewhere: the store must have grown out of each of them.
+    /// Heads that were kept elsewhere: the store must extend each of them.
     public var against: [TreeHead] = []
-    /// How many threads work; by default two.
+    /// The number of threads; two by default.
     public var workers = 2
-    /// Called now and then with the events checked, and all events.
+    /// Called periodically with the number of events checked, and of all events.
     public var onProgress: (@Sendable (Int64, Int64) -> Void)?
 
-    /// The defaults: everything, by two threads, without a limit of time.
+    /// The defaults: everything, with two threads, without a time limit.
     public init() {}
 }
 
 /// Limits of verification.
 public enum VerifyLimits {
-    /// How many findings a report lists.
+    /// Maximum number of findings in a report.
     public static let findings = 1000
-    /// Bytes of a cursor that is accepted.
+    /// Maximum bytes of an accepted cursor.
     public static let cursorBytes = 1 << 20
-    /// Rows that a worker takes at a time, in one short read transaction: for events, whole tiles.
+    /// Rows that a worker processes at a time, in one short read transaction: for events, whole tiles.
     static let chunk: Int64 = 39 * 256
-    /// Tiles that a worker takes at a time.
+    /// Tiles that a worker processes at a time.
     static let tileChunk: Int64 = 256
-    /// Audit rows, which are slower, that a worker takes at a time.
+    /// Audit rows, which are slower, that a worker processes at a time.
     static let auditChunk: Int64 = 4096
 }
 

@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Does pieces of a verification, on a connection of its own: each in one short read transaction.
+/// Runs pieces of a verification, on its own connection, each in one short read transaction.
 final class VerifyWorker {
     private let connection: Connection
     private let reader: EventRowReader
@@ -26,7 +26,7 @@ final class VerifyWorker {
         self.sums = sums
         self.indexed = indexed
         connection = try StoreFile.openForReading(path, options)
-        // Rows are read once, in their order: a small cache stays in the processor's.
+        // Rows are read once, in order: a small cache fits in the processor's.
         try connection.execute("PRAGMA cache_size = -2048")
         reader = try EventRowReader(in: connection)
         let states = DerivedStates(in: connection, try EventRowReader(in: connection))
@@ -39,16 +39,16 @@ final class VerifyWorker {
         segments = try SegmentVerifier(in: connection)
     }
 
-    /// The ids of a dictionary that the rows read so far use.
+    /// The ids of a dictionary used by the rows read so far.
     func usedNames(_ dictionary: NameDictionary) -> IDSet {
         var used = reader.used(dictionary)
         if dictionary == .origins { used.formUnion(copies.origins) }
         return used
     }
 
-    /// Does one piece.
+    /// Runs one piece.
     ///
-    /// - returns: where a keyed lane goes on; nil at its end.
+    /// - returns: where a keyed lane continues; nil at its end.
     func run(
         _ chunk: VerifyLanes.Chunk,
         _ report: inout VerifyReport,

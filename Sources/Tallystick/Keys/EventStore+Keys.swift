@@ -7,18 +7,18 @@ extension EventStore {
         try await reading("list the keys") { try KeyRows(in: $0).read().keys }
     }
 
-    /// The act that put a key on record.
+    /// The act that recorded a key.
     package func registration(of key: RegisteredKey) async throws(StoreError) -> DoneAct? {
         try await reading("list the keys") { try DoneActRows(in: $0).act(key.registration) }
     }
 
-    /// Makes a key the one that makes HMACs from now on. Categories that ask for HMACs demand them from every
-    /// event that is recorded later.
+    /// Makes a key the one that makes HMACs from now on. Categories that require HMACs demand them for every event
+    /// recorded later.
     ///
     /// Only the key's id and fingerprint are stored. Registering the active key again changes nothing.
     ///
-    /// - parameter replacing: whether keys that are active now are retired; otherwise there must be none.
-    /// - throws: `StoreError`: `invalidArgument` where another key is active, or the id is taken.
+    /// - parameter replacing: whether currently active keys are retired; otherwise there must be none.
+    /// - throws: `StoreError`: `invalidArgument` if another key is active, or the id is taken.
     @discardableResult
     public func register(
         _ key: KeyRing.Key,
@@ -32,7 +32,7 @@ extension EventStore {
         }
     }
 
-    /// Puts a key that signs tree heads on record: its name and its public half.
+    /// Records a key that signs tree heads: its name and its public half.
     @discardableResult
     public func register(
         _ verifier: NoteVerifier,
@@ -44,9 +44,9 @@ extension EventStore {
         }
     }
 
-    /// Makes a key verify only. Without an active key, events whose category demands an HMAC are refused.
+    /// Retires a key; it can still verify. Without an active key, events whose category demands an HMAC are refused.
     ///
-    /// - throws: `StoreError` with `notFound`, `alreadyDecided` for one that is retired.
+    /// - throws: `StoreError` with `notFound`, or with `alreadyDecided` for a key that is already retired.
     public func retireKey(
         _ id: String,
         algorithm: RegisteredKey.Algorithm = .hmacSHA256,
@@ -68,7 +68,7 @@ extension StoreOwner {
     }
 }
 
-/// Commits what happens to keys, each act as one row of the audit trail.
+/// Commits changes of keys, each act as one row of the audit trail.
 struct KeyWriter {
     private let store: StoreWriter
     private let operation: String

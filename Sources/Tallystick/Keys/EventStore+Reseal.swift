@@ -1,28 +1,28 @@
 import TallystickCore
 import TallystickSQLite
 
-/// What a run of resealing did.
+/// The result of a resealing run.
 public struct ResealReport: Sendable, Equatable {
-    /// Events that were looked at.
+    /// Number of events examined.
     public var events: Int64 = 0
-    /// Events that got a new checksum.
+    /// Number of events that got a new checksum.
     public var sealed: Int64 = 0
     /// The key that made them.
     public var keyID = ""
-    /// Whether the run stopped before the end. Run it again: what is sealed is left as it is.
+    /// Whether the run stopped before the end. Run it again: resealed events are skipped.
     public var isInterrupted = false
 }
 
 extension EventStore {
-    /// Makes checksums with the active key, for every event whose category asks for an HMAC now and has none by that
-    /// key: events from before the first key, and from the time of a key that was retired.
+    /// Makes checksums with the active key, for every event whose category now requires an HMAC and that has none by
+    /// that key: events from before the first key, and from the time of a retired key.
     ///
-    /// The new checksums are rows of `checksums`; what was recorded stays. Each event is verified before, against
-    /// its checksum, as far as its key is there, and the tree. Works in short transactions, each with its row of
-    /// the audit trail. A cancelled task stops between two of them.
+    /// The new checksums are rows of `checksums`; the original record stays. Each event is first verified against its
+    /// checksum, if its key is available, and the tree. Works in short transactions, each with an audit row. A
+    /// cancelled task stops between two of them.
     ///
-    /// - throws: `StoreError`: `keyMissing`; `integrity` for an event that is not what was recorded, after which
-    ///   nothing more is sealed.
+    /// - throws: `StoreError`: `keyMissing`; `integrity` for an event that differs from its record, after which no
+    ///   more events are sealed.
     public func reseal(
         actor: String,
         reason: String,
@@ -58,10 +58,10 @@ extension StoreOwner {
     }
 }
 
-/// Seals a chunk of events again, in one transaction.
+/// Reseals a chunk of events, in one transaction.
 private struct Resealer {
     static let operation = "seal events again"
-    /// Events of a transaction.
+    /// Number of events per transaction.
     private static let chunk = 8192
 
     private let store: StoreWriter

@@ -2,24 +2,24 @@ import Glibc
 import TallystickCore
 import TallystickSQLite
 
-/// One thing that was looked at.
+/// The result of one check.
 public struct Diagnosis: Sendable {
     /// Whether there is something to do: nothing, something to know, or a problem.
     public enum Level: String, Sendable { case good, note, problem }
 
-    /// What was looked at: `schema`, `disk` and so on.
+    /// The subject of the check: `schema`, `disk` and so on.
     public var subject: String
     /// How serious it is.
     public var level: Level
-    /// What was found, one sentence.
+    /// The result, in one sentence.
     public var finding: String
 }
 
 extension EventStore {
-    /// Looks at everything around a store that can go wrong: schema, SQLite, log, disk, permissions,
-    /// readers, integrity of the file.
+    /// Checks everything around a store that can go wrong: schema, SQLite, log, disk, permissions, readers, integrity
+    /// of the file.
     ///
-    /// - throws: `StoreError` only when the file is not a store that can be opened.
+    /// - throws: `StoreError` only if the file is not a store that can be opened.
     public static func diagnose(
         at path: String,
         options: StoreOptions = StoreOptions()
@@ -123,7 +123,7 @@ private struct Doctor {
         )
     }
 
-    /// Whoever may write in the folder may put another file in the store's place.
+    /// Anybody who may write to the folder may replace the store's file.
     private func folder() -> Diagnosis {
         let folder =
             path.contains("/") ? path.prefix(upTo: path.lastIndex(of: "/") ?? path.endIndex) : "."
@@ -148,7 +148,7 @@ private struct Doctor {
         )
     }
 
-    /// A second name (hard link) has a write-ahead log of its own.
+    /// A second name (hard link) has its own write-ahead log.
     private func names() -> Diagnosis {
         var status = stat()
         let count = lstat(path, &status) == 0 ? status.st_nlink : 1
@@ -203,12 +203,12 @@ private struct Doctor {
         )
     }
 
-    /// Writes the log back as far as readers allow; nil where there is no log.
+    /// Writes the log back as far as readers allow; nil if there is no log.
     private func checkpoint() throws -> Checkpointer.Progress? {
         let mode = try connection.prepare("PRAGMA journal_mode").first { $0.text(at: 0) }
         guard mode == "wal" else { return nil }
-        // Not as a writer of the store does: a store of an older schema is looked at, too.
-        func connect() throws -> Connection {
+        // Not like a writer of the store: a store of an older schema is checked, too.
+        func connect(beside other: Connection?) throws -> Connection {
             let opened = try Connection(
                 path: path,
                 mode: .readWrite,
@@ -236,13 +236,13 @@ private struct Doctor {
 
     /// SQLite's check reports a page that it cannot read among the damage (btree.c, `checkTreePage`).
     ///
-    /// - throws: `SQLiteError` where reading failed, which says nothing about what the page holds.
+    /// - throws: `SQLiteError` if reading failed, which says nothing about the page's content.
     private func throwUnread(_ lines: [String]) throws(SQLiteError) {
         for line in lines.flatMap({ $0.split(separator: "\n") }) {
             let number = line.firstRange(of: "error code=").flatMap {
                 Int32(line[$0.upperBound...].prefix(while: \.isNumber))
             }
-            // Pages outside of the file are told in other words: only a read can fail so.
+            // Pages outside the file are reported in other words: only a read can fail like this.
             let code =
                 line.contains("failed to get page") ? .inputOutput : number.map(ResultCode.init)
             guard let code, ![.corrupt, .none].contains(code.kind) else { continue }
@@ -266,7 +266,7 @@ private struct Doctor {
         )
     }
 
-    /// A decision that the trail records and that is not there stops everyone who reads its event.
+    /// A decision that the trail records and that is missing makes every read of its event fail.
     private func decisions() throws -> Diagnosis {
         let last = try MerkleRows(in: connection).size(of: .audit)
         let lost = try RecordedDecision.LostRows(in: connection).read(after: 0, through: last)

@@ -2,16 +2,16 @@ import Glibc
 import TallystickSQLite
 
 extension EventStore {
-    /// Copies the store to a new file, as of one moment, while others go on using it. The copy is complete
-    /// when the call returns, and has no write-ahead log.
+    /// Copies the store to a new file, as of one moment, while others continue to use it. The copy is complete when
+    /// the call returns, and has no write-ahead log.
     ///
     /// - parameter verifies: whether the copy is read back and proved to equal the store at that moment: every
-    ///   checksum, leaf, tile, index and derived row of it holds, and its three roots are the store's.
-    /// The copy has its name only once it is complete, on the disk and, where asked for, verified.
+    ///   checksum, leaf, tile, index and derived row of it matches, and its three roots are the store's.
+    /// The copy gets its name only once it is complete, on disk and, if requested, verified.
     ///
-    /// - returns: what the verification of the copy found; nil where none was asked for.
-    /// - throws: `StoreError`: `storeExists` when there is a file already; `integrity` when the copy does not equal
-    ///   the store. Nothing is left behind on failure.
+    /// - returns: the result of verifying the copy; nil if that was not requested.
+    /// - throws: `StoreError`: `storeExists` if the file exists; `integrity` if the copy does not equal the store.
+    ///   Nothing is left behind on failure.
     @discardableResult
     public func backup(
         to destination: String,
@@ -53,9 +53,10 @@ extension EventStore {
 enum BackupFile {
     private static let operation = "back the store up"
 
-    /// Writes the copy of a store; it has its name once `check` is content.
+    /// Writes the copy of a store; it gets its name once `check` succeeds.
     ///
-    /// - parameter check: given the copy's path for now, and the ends of the store's logs at the moment of the copy.
+    /// - parameter check: given the copy's temporary path, and the ends of the store's logs at the moment of the
+    ///   copy.
     static func write<Result>(
         _ path: String,
         to destination: String,
@@ -79,7 +80,7 @@ enum BackupFile {
         return result
     }
 
-    /// A journal would be of no use: a copy that is cut short is never published.
+    /// A journal would be of no use: an interrupted copy is never published.
     private static func copy(_ source: Connection, to path: String) throws {
         let copy = try Connection(path: path, mode: .readWrite, firesTriggers: false)
         try copy.execute("PRAGMA journal_mode = OFF")
@@ -88,7 +89,7 @@ enum BackupFile {
 
     /// Reads a copy back.
     ///
-    /// - throws: `integrity` where it does not equal the store at the moment that `heads` says.
+    /// - throws: `integrity` if it does not equal the store at the moment of `heads`.
     static func verify(
         _ copy: String,
         _ storeID: String,

@@ -12,23 +12,23 @@ public struct SealedHead: Sendable {
 }
 
 extension EventStore {
-    /// Signs the head of the three logs, and stores it. Keep the note where whoever can change the store cannot: only
-    /// against it can a rollback be found.
+    /// Signs the head of the three logs, and stores it. Keep the note out of reach of anybody who can change the
+    /// store: a rollback can be detected only against it.
     ///
-    /// A head is signed only when the store still has everything that was sealed before.
+    /// A head is signed only if the store still has everything that was sealed before.
     ///
-    /// - throws: `StoreError` with `historyDiffers` when it has not.
+    /// - throws: `StoreError` with `historyDiffers` if it does not.
     public func seal(with signer: NoteSigner) async throws(StoreError) -> SealedHead {
         try await owner.seal(signer)
     }
 
-    /// Proves that an event is in the log, to somebody who has the public key and nothing else.
+    /// Proves that an event is in the log, to somebody who has only the public key.
     ///
     /// - parameter note: a sealed head of this store; nil for the newest one that covers the event.
-    /// - parameter showsContent: whether the proof holds the event's content, or its digest only.
-    /// - throws: `StoreError`: `notFound` for a position, or when no head that covers it was sealed;
-    ///   `historyDiffers` for a note that is none of this store's; `integrity` when the row is not what the tree
-    ///   has.
+    /// - parameter showsContent: whether the proof contains the event's content, or only its digest.
+    /// - throws: `StoreError`: `notFound` for a position that does not exist, or if no head that covers it was
+    ///   sealed; `historyDiffers` for a note that is not this store's; `integrity` if the row does not match the
+    ///   tree.
     public func proveEvent(
         at position: Position,
         in note: SignedNote? = nil,
@@ -41,8 +41,8 @@ extension EventStore {
         return proof
     }
 
-    /// Proves many events at once, in the order given: the store is opened once, and read once where they are
-    /// neighbours. Otherwise as the form for one event.
+    /// Proves many events at once, in the given order: the store is opened only once, and neighbouring events are
+    /// read together. Otherwise like the method for one event.
     public func proveEvents(
         at positions: [Position],
         in note: SignedNote? = nil,
@@ -53,7 +53,7 @@ extension EventStore {
         }
     }
 
-    /// Proves that what was sealed earlier is unchanged in a later head.
+    /// Proves that everything sealed earlier is unchanged in a later head.
     ///
     /// - parameter later: nil for the newest sealed head.
     /// - throws: `StoreError`: `notFound`, `historyDiffers`.
@@ -66,7 +66,7 @@ extension EventStore {
 
     /// The place of an event.
     ///
-    /// - returns: nil when the store has none with that source and id.
+    /// - returns: nil if the store has no event with that source and id.
     public func position(ofSource source: String, id: String) async throws(StoreError) -> Position?
     {
         try await withProver("find the event") { try $0.position(source, id) }
@@ -107,7 +107,7 @@ extension StoreOwner {
         }
     }
 
-    /// Nobody may sign two histories.
+    /// No store may sign two histories.
     private static func refuseOtherHistory(
         _ head: TreeHead,
         _ writer: StoreWriter,
@@ -244,7 +244,7 @@ private struct Prover {
         return HeadConsistency(events: logs[0], copies: logs[1], audit: logs[2], note: note)
     }
 
-    /// A note with its head, which must be one of this store; the newest stored one where none is given.
+    /// A note with its head, which must be one of this store; the newest stored one if none is given.
     private func sealed(
         _ note: SignedNote?,
         covering events: Int64

@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Holds tree heads against the logs as they are stored: has the store what the head says it had?
+/// Compares tree heads with the stored logs: does the store still have everything that the head covers?
 struct HeadComparison {
     private let merkle: MerkleRows
     private let storeID: String
@@ -13,9 +13,8 @@ struct HeadComparison {
         for name in MerkleLogName.allCases { sizes[name] = try merkle.size(of: name) }
     }
 
-    /// What differs, in words of `VerifyFinding`: `store` for a head of another store,
-    /// `truncation` where the log is shorter than it was, `fork` where its history is another, `tile` where the
-    /// tiles that would tell are missing.
+    /// The difference, in terms of `VerifyFinding`: `store` for a head of another store, `truncation` if the log is
+    /// shorter than it was, `fork` if its history differs, `tile` if the tiles needed for the comparison are missing.
     ///
     /// - parameter record: names the head, such as `note` or `tree_heads 3`.
     func findings(_ head: TreeHead, record: String) throws -> [VerifyFinding] {
@@ -70,7 +69,7 @@ struct HeadComparison {
         )
     }
 
-    /// A log's proof that it grew out of an earlier size; nil when tiles are missing.
+    /// A log's proof that it extends an earlier size; nil if tiles are missing.
     func consistency(
         _ name: MerkleLogName,
         from first: Int64,

@@ -1,11 +1,11 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Checks the heads that a store keeps of itself: that they follow each other, fit its logs, and are vouched for by
+/// Checks the heads that a store keeps of itself: that they follow each other, match its logs, and are vouched for by
 /// the keys that they name.
 struct StoredHeads {
-    /// What was found, and what could not be told.
-    struct HeadCheckResult: Sendable {
+    /// The findings, and what could not be checked.
+    struct Result: Sendable {
         var findings: [VerifyFinding] = []
         var heads: Int64 = 0
         /// Heads whose key was not given.
@@ -24,10 +24,10 @@ struct StoredHeads {
         self.ring = ring
     }
 
-    /// Reads all heads, and holds the keys that the store names against those of the ring. A store of an
-    /// older schema has no head that anybody vouches for: no finding.
-    func check() throws -> HeadCheckResult {
-        var result = HeadCheckResult()
+    /// Reads all heads, and compares the keys that the store names with those of the ring. In a store of an older
+    /// schema no key vouches for any head, which is not a finding.
+    func check() throws -> Result {
+        var result = Result()
         guard try StoreSchema.version(of: connection) >= 3 else { return result }
         let registered = try KeyRows(in: connection).read()
         compareKeys(registered, &result)
@@ -82,13 +82,9 @@ struct StoredHeads {
         }
     }
 
-    /// A sealed note is over the head that it is stored with. Whose signature it has only a reader that knows the key
-    /// can say.
-    private func compareNote(
-        of stored: StoredHead,
-        _ record: String,
-        _ result: inout HeadCheckResult
-    ) {
+    /// A sealed note covers the head with which it is stored. Whose signature it has can be checked only with the
+    /// key.
+    private func compareNote(of stored: StoredHead, _ record: String, _ result: inout Result) {
         guard let note = stored.note else { return }
         if let signed = try? SignedNote(parsing: Array(note.utf8)),
             let head = try? TreeHead(noteText: signed.text), head == stored.head
@@ -122,7 +118,7 @@ struct StoredHeads {
                 stored.hmac == nil ? ("key_id", "hmac") : ("hmac", "key_id")
             return differs("head", "\(there) and \(missing), or neither", "\(missing) NULL")
         }
-        // Without the key nobody can tell whether the HMAC is right, but whose it is cannot be anybody's.
+        // Without the key the HMAC cannot be checked, but the key that it names can.
         guard registered[keyID, .hmacSHA256] != nil else {
             return differs("key", "a key of the store", keyID)
         }

@@ -1,14 +1,14 @@
 import TallystickSQLite
 
-/// Which rows of the audit trail: those that fit everything that is said.
+/// Selects rows of the audit trail that match every given condition.
 public struct AuditFilter: Sendable, Equatable {
     /// Kinds, such as `resolution` or `configuration`; none for all.
     public var kinds: [String] = []
-    /// All kinds that there are.
+    /// All existing kinds.
     package static var allKinds: [String] { AuditKind.allCases.map(\.rawValue) }
     /// The position of the event that the row is about.
     public var position: Int64?
-    /// The event's id, of any source where `source` is nil.
+    /// The event's id, of any source if `source` is nil.
     public var eventID: String?
     /// The source of the event that the row is about.
     public var source: String?
@@ -16,21 +16,21 @@ public struct AuditFilter: Sendable, Equatable {
     public var stream: String?
     /// The conflict that the row is about.
     public var conflictID: Int64?
-    /// An origin that has a part in the row's details.
+    /// An origin that occurs in the row's details.
     public var origin: String?
     /// The policy of a resolution.
     public var policy: String?
     /// The actor, exactly as recorded.
     public var actor: String?
-    /// Recorded then or later: microseconds since 1970.
+    /// Recorded at or after this time: microseconds since 1970.
     public var since: Int64?
-    /// Recorded before then: microseconds since 1970.
+    /// Recorded before this time: microseconds since 1970.
     public var until: Int64?
 
     /// All rows.
     public init() {}
 
-    /// Terms over `audit_trail AS a`, and their parameters.
+    /// Conditions on `audit_trail AS a`, and their parameters.
     private func conditions() -> (terms: [String], parameters: [String: SQLValue]) {
         var terms: [String] = []
         var parameters: [String: SQLValue] = [:]
@@ -108,7 +108,7 @@ public struct AuditFilter: Sendable, Equatable {
             """
     }
 
-    /// A reading statement over the rows, in order.
+    /// A SELECT statement for the rows, in order.
     func statement(
         _ columns: String,
         after: Int64? = nil,

@@ -1,25 +1,25 @@
 public import TallystickCore
 import TallystickSQLite
 
-/// Which conflicts: those that fit every list that is not empty.
+/// Selects conflicts that match every list that is not empty.
 public struct ConflictFilter: Sendable, Equatable {
     /// Kinds of conflicts.
     public var kinds: [ConflictKind] = []
-    /// Severities, as they were when the conflict was opened.
+    /// Severities, as of when the conflict was opened.
     public var severities: [StoreSettings.Severity] = []
     /// Names of categories.
     public var categories: [String] = []
-    /// Origins of a candidate, or of what is missing or silent.
+    /// Origins of a candidate, or those that lack a copy or are silent.
     public var origins: [String] = []
     /// Streams of the event in conflict.
     public var streams: [String] = []
-    /// Resolved ones too; otherwise open ones only.
+    /// Whether to include resolved conflicts; otherwise only open ones match.
     public var includesResolved = false
 
     /// All open conflicts.
     public init() {}
 
-    /// The conflicts as a reading statement; `columns` are of ``relation``.
+    /// A SELECT statement for the conflicts; `columns` are of ``relation``.
     func statement(
         _ columns: String,
         after: Int64? = nil,

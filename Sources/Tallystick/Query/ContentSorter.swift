@@ -2,7 +2,7 @@ import TallystickCore
 import TallystickSQLite
 
 /// Sorts the digests of events by source and id, in a database without a name: SQLite keeps it in temporary files,
-/// which nobody else can open and which are gone with the connection.
+/// which no other process can open and which disappear with the connection.
 final class ContentSorter {
     static let operation = "digest the content"
 
@@ -63,7 +63,7 @@ final class ContentSorter {
         )
     }
 
-    /// Says of failures that they are those of a temporary file, and not of the store.
+    /// Marks failures as those of a temporary file, not of the store.
     private func explained(_ body: () throws -> Void) throws {
         do {
             try body()
@@ -78,6 +78,6 @@ final class ContentSorter {
 
 /// Limits of sorting events for a digest.
 enum ContentSorterLimits {
-    /// What is kept in memory of pages, and as much again of rows to be sorted.
+    /// Memory for cached pages, and the same again for rows to be sorted.
     static let cacheKibibytes = 8192
 }

@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Reads the pages of one reading, each in a transaction of its own, on a thread of its own.
+/// Reads the pages of one event sequence, each in its own transaction, on its own thread.
 ///
 /// Unchecked Sendable: one page is read at a time, because the iterator that owns the pager awaits it.
 final class EventPager: @unchecked Sendable {
@@ -23,7 +23,7 @@ final class EventPager: @unchecked Sendable {
     private let options: StoreOptions
     private let reading: EventReading
     private var reader: EventPageReader?
-    /// Whether a page could not be read: nothing comes after it.
+    /// Whether a page could not be read: no more pages follow it.
     private var hasFailed = false
 
     init(_ path: String, _ options: StoreOptions, _ reading: EventReading) {
@@ -34,7 +34,7 @@ final class EventPager: @unchecked Sendable {
 
     func next() async throws(StoreError) -> Page {
         if Task.isCancelled {
-            // Who follows ends a reading this way.
+            // Cancelling the task is how a following sequence is ended.
             if reading.follows { return Page(end: .done) }
             throw StoreError(.interrupted, during: "read events", on: path, "it was stopped")
         }
@@ -66,7 +66,7 @@ private final class EventPageReader {
     /// The place read last; exclusive start of the next page. nil before the first page.
     private var cursor: Int64?
     private var left: Int64
-    /// Where a reading that does not follow ends, and which decisions it sees.
+    /// Where a sequence that does not follow ends, and which decisions it sees.
     private var pinned: (head: Int64, watermark: Int64)?
 
     init(_ path: String, _ options: StoreOptions, _ reading: EventReading) throws {
@@ -132,7 +132,7 @@ private final class EventPageReader {
             through: last,
             watermark: reading.asRecorded ? nil : watermark
         )
-        // Without conditions, the rows must be all there are.
+        // Without conditions, the rows must be complete.
         let isWhole = reading.type == nil && reading.category == nil
         var page = PageBuilder()
         let count = last - first
@@ -195,7 +195,7 @@ private final class EventPageReader {
         return EventPager.Page(events: page.events, end: end)
     }
 
-    /// Revisions are contiguous, and the index says what the event says.
+    /// Revisions are contiguous, and the index agrees with the event.
     private func checkRevision(
         _ row: Statement,
         _ revision: Int64,
@@ -221,7 +221,7 @@ private final class EventPageReader {
         return true
     }
 
-    /// Whether the stored category and type can be meant; the type may still be decided otherwise.
+    /// Whether the stored category and type can match; the type may still be changed by a decision.
     private func matches(_ row: Statement) throws -> Bool {
         guard let category = reading.category else { return true }
         return try statements.isCategory(category, row.int64(at: EventColumn.category))
@@ -263,7 +263,7 @@ private final class EventPageReader {
     }
 }
 
-/// A page that is being read.
+/// A page being read.
 private struct PageBuilder {
     private(set) var events: [StoredEvent] = []
     private var bytes = 0

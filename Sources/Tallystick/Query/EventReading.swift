@@ -11,13 +11,13 @@ public struct EventReading: Sendable, Equatable {
 
     /// Only this stream, in order of its revisions.
     public var stream: String?
-    /// Only this type; of effective events, the type that counts.
+    /// Only this type; for effective events, the effective type.
     public var type: String?
     /// Only events of this category.
     public var category: String?
-    /// Only what comes after this place.
+    /// Only events after this place.
     public var after: Place?
-    /// Only what comes before this place.
+    /// Only events before this place.
     public var before: Place?
     /// Only events whose own time is later: RFC 3339. Events without a time are then left out.
     public var afterTime: String?
@@ -25,18 +25,18 @@ public struct EventReading: Sendable, Equatable {
     public var beforeTime: String?
     /// Newest first.
     public var backwards = false
-    /// At most so many events.
+    /// The maximum number of events.
     public var limit: Int64?
-    /// Events as appended, whatever was decided since. Otherwise effective ones: as resolutions say, and
-    /// none that a resolution excludes.
+    /// Events as appended, regardless of later decisions. Otherwise effective events: as resolutions made them,
+    /// without those that a resolution excludes.
     public var asRecorded = false
-    /// Waits for further events at the end, until the task is cancelled; the sequence then ends.
+    /// Waits for further events at the end until the task is cancelled; the sequence then ends.
     public var follows = false
 
     /// All events, in order of their positions.
     public init() {}
 
-    /// - throws: `invalidArgument` for bounds that cannot be meant.
+    /// - throws: `invalidArgument` for invalid bounds.
     func check() throws(StoreError) {
         func invalid(_ message: String) -> StoreError {
             StoreError(.invalidArgument, during: "read events", message)
@@ -73,19 +73,19 @@ extension EventStore {
 
     /// Events by stream, type, category, position and time, in either direction.
     ///
-    /// Every event is compared with its checksum and proof before it is handed on, and every decision over it with
-    /// the audit trail's. Events are read page by page, in transactions of at most about a second, as the loop asks for
-    /// them: a slow consumer holds nothing open. A reading that does not follow sees the store as it was
-    /// when the first event was asked for.
+    /// Every event is verified against its checksum and proof before it is returned, and every decision on it against
+    /// the audit trail. Events are read page by page, in transactions of at most about a second, as the loop requests
+    /// them: a slow consumer holds no transaction open. A sequence that does not follow sees the store as it was when
+    /// the first event was requested.
     public func events(_ reading: EventReading = EventReading()) -> EventSequence {
         EventSequence(path: path, options: options, reading: reading)
     }
 }
 
-/// Events as they are read: see ``EventStore/events(_:)``.
+/// A sequence of events: see ``EventStore/events(_:)``.
 ///
-/// The loop throws `StoreError`: `integrity` names a record that differs from its proof; `interrupted` when the
-/// task is cancelled before the end.
+/// The loop throws `StoreError`: `integrity` names a record that differs from its proof; `interrupted` if the task is
+/// cancelled before the end.
 public struct EventSequence: AsyncSequence, Sendable {
     public typealias Element = StoredEvent
     public typealias Failure = StoreError
@@ -98,7 +98,7 @@ public struct EventSequence: AsyncSequence, Sendable {
         Iterator(pager: EventPager(path, options, reading), follows: reading.follows)
     }
 
-    /// Asks for one page after the other.
+    /// Requests one page after another.
     public struct Iterator: AsyncIteratorProtocol {
         public typealias Element = StoredEvent
         public typealias Failure = StoreError
@@ -140,7 +140,7 @@ public struct EventSequence: AsyncSequence, Sendable {
             return page[index]
         }
 
-        /// Waits before the next look; false when the task is cancelled.
+        /// Waits before the next poll; false if the task is cancelled.
         private static func pause() async -> Bool {
             do {
                 try await Task.sleep(for: EventReadingLimits.poll)
@@ -152,16 +152,16 @@ public struct EventSequence: AsyncSequence, Sendable {
     }
 }
 
-/// Limits of a reading.
+/// Limits of reading events.
 enum EventReadingLimits {
-    /// Rows that one transaction looks at.
+    /// Rows that one transaction scans.
     static let scannedRows: Int64 = 10_000
     /// Events of one page.
     static let pageEvents = 1_000
     /// Bytes of content after which a page ends.
     static let pageBytes = 4 << 20
-    /// After so long a page ends.
+    /// Time after which a page ends.
     static let pageMicroseconds: Int64 = 800_000
-    /// How often a reading that follows looks for more.
+    /// How often a sequence that follows polls for more.
     static let poll = Duration.milliseconds(100)
 }

@@ -1,9 +1,9 @@
 import TallystickCore
 import TallystickSQLite
 
-/// The statements of a reading of events. Their rows begin with `EventColumn.list`.
+/// The statements for reading events. Their rows begin with `EventColumn.list`.
 final class EventScan {
-    /// The revision by the index, in rows of a stream.
+    /// The revision from the index, in rows of a stream.
     static let indexedRevision = EventColumn.count
 
     private let byPosition: Statement
@@ -90,14 +90,14 @@ final class EventScan {
         return categoryID == id
     }
 
-    /// The id behind a name; one that no row has where there is none, and nil for no name.
+    /// The id of a name; an id that no row has if the name does not exist, and nil for no name.
     private func id(of name: String?, _ select: Statement) throws(SQLiteError) -> Int64? {
         guard let name else { return nil }
         try select.bindText(name, at: 1)
         return try select.optionalInt64() ?? -1
     }
 
-    /// Adds what the store knows about an event besides its content.
+    /// Adds the store's data about an event besides its content.
     func describe(_ event: inout StoredEvent, isEffective: Bool) throws(SQLiteError) {
         let position = event.position.rawValue
         try copies.bind(position, at: 1)

@@ -1,38 +1,38 @@
 import TallystickCore
 import TallystickSQLite
 
-/// A row of the audit trail with every row of the detail tables that belongs to it, as its leaf.
+/// A row of the audit trail with all its detail rows, as its leaf.
 public struct AuditEntry: Sendable, Equatable {
     /// The row's number in the audit trail, from 1.
     public var sequence: Int64
-    /// The leaf, canonical JSON as the article on the file format describes it. A BLOB is there by its SHA-256.
+    /// The leaf: canonical JSON as described in the article on the file format. A BLOB is represented by its SHA-256.
     public var leaf: [UInt8]
-    /// SHA-256 of a zero byte and the leaf, in hexadecimal: what the tree should hold.
+    /// SHA-256 of a zero byte and the leaf, in hexadecimal: the hash that the tree should contain.
     public var leafHash: String
-    /// What the tree holds; nil where it holds nothing for this row.
+    /// The hash in the tree; nil if it has none for this row.
     public var storedLeafHash: String?
 
-    /// Whether the row is as it was when it was recorded, as far as the tree is.
+    /// Whether the row still matches the tree.
     public var isProved: Bool { leafHash == storedLeafHash }
 }
 
 /// The tree over the audit trail.
 public struct AuditTree: Sendable, Equatable {
-    /// Rows.
+    /// Number of rows.
     public var size: Int64
-    /// In hexadecimal; nil where the tiles do not fit the rows.
+    /// In hexadecimal; nil if the tiles do not match the rows.
     public var root: String?
 }
 
 extension EventStore {
-    /// Hands over rows of the audit trail with all their details, in order.
+    /// Passes on rows of the audit trail with all their details, in order.
     ///
-    /// Reads in short transactions; covers the rows that are there when it comes to them.
+    /// Reads in short transactions; covers the rows that exist when it reaches them.
     ///
-    /// - parameter sequence: one row; nil for all that fit the filter.
-    /// - parameter onEntry: false ends the reading.
-    /// - returns: the tree when the reading ended.
-    /// - throws: `StoreError`: `interrupted` when the task is cancelled.
+    /// - parameter sequence: one row; nil for all that match the filter.
+    /// - parameter onEntry: returns false to stop.
+    /// - returns: the tree at the end of the call.
+    /// - throws: `StoreError`: `interrupted` if the task is cancelled.
     @discardableResult
     public func audit(
         _ filter: AuditFilter = AuditFilter(),
@@ -57,7 +57,7 @@ extension EventStore {
 
 /// Reads audit rows with their details and proofs.
 private final class AuditReader {
-    /// Rows of one short transaction.
+    /// Number of rows per short transaction.
     private static let page = 1000
 
     private let connection: Connection

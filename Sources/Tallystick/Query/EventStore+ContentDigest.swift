@@ -1,37 +1,37 @@
 public import TallystickCore
 import TallystickSQLite
 
-/// What a store says, in one number: see ``EventStore/contentDigest()``.
+/// The content of a store as one digest: see ``EventStore/contentDigest()``.
 public struct StoreContentDigest: Sendable, Equatable {
     /// The digest; its `hex` is what people compare.
     public var sha256: SHA256Digest
-    /// How many effective events it covers. Those that a decision excluded are not among them.
+    /// The number of effective events it covers, not counting events that a decision excluded.
     public var events: Int64
-    /// How many of them are `disputed`. Until that is decided each counts as appended, so that the digest depends on
-    /// which copy came first.
+    /// The number of them that are `disputed`. Until that is decided each is used as appended, so the digest depends
+    /// on which copy came first.
     public var disputed: Int64
     /// The last position that was read.
     public var position: Position
-    /// The last resolution that counts; 0 for none.
+    /// The last resolution taken into account; 0 for none.
     public var resolutionID: Int64
-    /// The configuration whose `compare` rules say what is ignored: the one in force. nil where that has overrides of
-    /// this process that the store has not recorded yet.
+    /// The configuration in force, whose `compare` rules determine what is ignored. nil if that has overrides of this
+    /// process that the store has not recorded yet.
     public var configurationVersion: Int64?
 }
 
 extension EventStore {
     /// A digest over all effective events, which does not depend on the order in which they were ingested.
     ///
-    /// Two stores that were fed the same copies have the same digest once everything is decided, whatever came first
-    /// and in whatever batches, if their policies do not ask for the order of arrival and their `compare` rules
-    /// are the same. What those ignore, and how `time` is written, makes no difference.
+    /// Two stores that received the same copies, in any order and batches, have the same digest once everything is
+    /// decided, if their policies do not depend on the order of arrival and their `compare` rules are the same.
+    /// Anything that those rules ignore, and the notation of `time`, makes no difference.
     ///
-    /// Reads every event and compares it with its checksum and proof, in short transactions. Sorting takes about
-    /// twice the bytes of all sources and ids, and 64 bytes an event, in temporary files of SQLite's (`SQLITE_TMPDIR`),
-    /// and little memory.
+    /// Reads every event and verifies it against its checksum and proof, in short transactions. Sorting takes about
+    /// twice the bytes of all sources and ids, plus 64 bytes per event, in SQLite's temporary files
+    /// (`SQLITE_TMPDIR`), and little memory.
     ///
-    /// - throws: `StoreError`: `integrity` names a record that differs from its proof; `diskFull` where there is no
-    ///   space for temporary files; `interrupted` when the task is cancelled.
+    /// - throws: `StoreError`: `integrity` names a record that differs from its proof; `diskFull` if there is no
+    ///   space for temporary files; `interrupted` if the task is cancelled.
     public func contentDigest() async throws(StoreError) -> StoreContentDigest {
         let (path, options) = (path, options)
         let stop = StopFlag()
@@ -45,13 +45,13 @@ extension EventStore {
     }
 }
 
-/// Reads all effective events as of one moment, and has them sorted.
+/// Reads all effective events as of one moment, and sorts them.
 private final class ContentDigestReader {
     private let source: EventSource
     private let undecided: Statement
     private let sorter: ContentSorter
     private let stop: StopFlag
-    /// Where reading ends, and which decisions it sees: the store as it was at first.
+    /// Where reading ends, and which decisions it sees: the state of the store at the start.
     private let pinned: (head: Int64, watermark: Int64)
     private let settings: SettingsInForce
     private var form: ComparisonForm
@@ -127,7 +127,7 @@ private final class ContentDigestReader {
         position += Int64(read)
     }
 
-    /// Events after `position` over which there is a conflict, and no decision that counts.
+    /// Events after `position` that have a conflict, and no decision in force.
     private func undecided(through last: Int64) throws(SQLiteError) -> Set<Int64> {
         try undecided.bind(position, at: 1)
         try undecided.bind(last, at: 2)

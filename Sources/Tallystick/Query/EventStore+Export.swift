@@ -2,12 +2,12 @@ public import TallystickCore
 import TallystickSQLite
 
 extension EventStore {
-    /// Hands over events as recorded, as CloudEvents (JSON): canonical content with its delivery attributes,
+    /// Passes on events as recorded, as CloudEvents (JSON): canonical content with its delivery attributes,
     /// `tallystream` and `tallyrevision`, so that a store that ingests them has the same streams.
     ///
-    /// Reads in short transactions: events appended meanwhile may or may not be part of it.
+    /// Reads in short transactions: events appended meanwhile may or may not be included.
     ///
-    /// - parameter onEvent: called for each event; false ends the export.
+    /// - parameter onEvent: called for each event; returns false to end the export.
     public func export(
         after position: Position = Position(0),
         onEvent: @escaping @Sendable ([UInt8]) throws -> Bool
@@ -45,7 +45,7 @@ struct Exporter {
         var isDone = false
         while next < head, !isDone {
             if stop.isSet { throw StoreError(.interrupted, during: "export", "it was stopped") }
-            // Handed on once the page's transaction is over: whoever takes them may be slow.
+            // Passed on after the page's transaction has ended: the receiver may be slow.
             var page: [[UInt8]] = []
             var bytes = 0
             source.beginTransaction()

@@ -3,31 +3,31 @@ import TallystickSQLite
 
 /// Limits of a query.
 public struct QueryLimits: Sendable {
-    /// How long it may run.
+    /// The maximum duration.
     public var duration: Duration = .seconds(60)
-    /// How many rows it may return; nil for any number.
+    /// The maximum number of rows; nil for any number.
     public var rows: Int?
-    /// Bytes of one value, and of the values of one row.
+    /// Maximum bytes of one value, and of the values of one row.
     public var valueBytes: Int32 = 64 << 20
-    /// Bytes of memory that SQLite may use while the query runs; nil for no limit. SQLite counts the whole
-    /// process, other connections included, so a program that does other work meanwhile has to allow for it.
+    /// Maximum bytes of memory that SQLite may use while the query runs; nil for no limit. SQLite counts the whole
+    /// process, including other connections, so a program that does other work meanwhile has to allow for it.
     public var memoryBytes: Int64?
 
-    /// The defaults: 60 seconds, any number of rows, 64 MiB a value.
+    /// The defaults: 60 seconds, any number of rows, 64 MiB per value.
     public init() {}
 }
 
 extension EventStore {
-    /// Runs one reading statement and hands over its rows as they come.
+    /// Runs one read-only statement and passes on its rows as they arrive.
     ///
-    /// The statement runs on a read-only connection, under an authorizer that denies everything but
-    /// reading: it cannot write, attach, load or change settings.
+    /// The statement runs on a read-only connection, under an authorizer that denies everything except reading: it
+    /// cannot write, attach, load or change settings.
     ///
-    /// - parameter parameters: values of `:name`, `@name` and `$name` by name, without the sign.
+    /// - parameter parameters: values of `:name`, `@name` and `$name` by name, without the prefix.
     /// - parameter onColumns: called once, with the names of the columns.
-    /// - parameter onRow: called for each row; false ends the query.
-    /// - throws: `StoreError`: `queryDenied`, `queryFailed`, `limitReached` (rows before it were handed
-    ///   over), `interrupted` when the task is cancelled.
+    /// - parameter onRow: called for each row; returns false to end the query.
+    /// - throws: `StoreError`: `queryDenied`, `queryFailed`, `limitReached` (earlier rows were passed on),
+    ///   `interrupted` if the task is cancelled.
     public func query(
         _ sql: String,
         parameters: [String: SQLValue] = [:],
@@ -50,7 +50,7 @@ extension EventStore {
     }
 }
 
-/// One statement of a person, on a connection of its own.
+/// One statement by a user, on its own connection.
 final class QuerySession {
     private let connection: Connection
     private let authorizer = Authorizer()
@@ -90,11 +90,11 @@ final class QuerySession {
         defer { if let before { SQLiteLibrary.limitMemory(bytes: before) } }
         let tables = tables
         do {
-            // The schema that was accepted is the one that the statement sees.
+            // The statement sees the schema that was accepted.
             try connection.read {
                 try authorizer.during(.query(reads: tables.mayRead)) {
                     let statement = try connection.prepareOnly(sql)
-                    // REINDEX of a table without indexes writes nothing, and is not a question either.
+                    // REINDEX of a table without indexes writes nothing, but is not a query either.
                     guard statement.isReadOnly, statement.columnCount > 0 else {
                         throw denied("a query only reads")
                     }
@@ -221,9 +221,9 @@ final class QuerySession {
     }
 }
 
-/// What a query may read.
+/// The objects that a query may read.
 private struct QueryTables {
-    /// What a query may use besides the store's own.
+    /// The objects that a query may use besides the store's own.
     private static let others: Set = ["json_each", "json_tree", "sqlite_schema", "sqlite_master"]
     private let known: KnownTables
 

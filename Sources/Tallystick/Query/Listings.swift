@@ -1,11 +1,12 @@
-/// Lists that commands print: reading statements over the views and tables.
+/// Lists that commands print: SELECT statements over the views and tables.
 public struct StoreListing: Sendable {
     let sql: String
     let parameters: [String: SQLValue]
 
-    /// What a conflict is about, in one row; none where there is no such conflict. For conflicts without candidates:
-    /// `since` says since when an origin is silent, `first`, `last` and `next_position` which numbers a source left
-    /// out and the event after them, `other_position` which event has the same number.
+    /// The subject of a conflict, in one row; no row if the conflict does not exist. For conflicts without
+    /// candidates: `since` is the time from which an origin has been silent, `first`, `last` and `next_position` are
+    /// the numbers that a source left out and the event after them, `other_position` is the event with the same
+    /// number.
     public static func conflict(_ conflictID: Int64) -> StoreListing {
         let details = ["since", "first", "last", "next_position", "other_position"].map {
             "CASE WHEN json_valid(c.detail) THEN c.detail ->> '\($0)' END AS \"\($0)\""
@@ -24,7 +25,8 @@ public struct StoreListing: Sendable {
         )
     }
 
-    /// The candidates of a conflict: who delivered what. `missing_origin` is the origin that lacks the event.
+    /// The candidates of a conflict, and the origins that delivered them. `missing_origin` is the origin that lacks
+    /// the event.
     public static func candidates(of conflictID: Int64) -> StoreListing {
         StoreListing(
             sql: """
@@ -57,7 +59,7 @@ public struct StoreListing: Sendable {
         parameters: [:]
     )
 
-    /// One input in quarantine, by its id, with its bytes as text; no row where the id is unknown.
+    /// One input in quarantine, by its id, with its bytes as text; no row if the id is unknown.
     public static func quarantined(_ id: Int64) -> StoreListing {
         StoreListing(
             sql: """
@@ -71,13 +73,13 @@ public struct StoreListing: Sendable {
         )
     }
 
-    /// Where each replay stands, in order of their names.
+    /// The progress of each replay, sorted by name.
     public static let replays = StoreListing(
         sql: "SELECT * FROM replay_status ORDER BY replay",
         parameters: [:]
     )
 
-    /// Where one replay stands, by its name; no row where the name is unknown.
+    /// The progress of one replay, by its name; no row if the name is unknown.
     public static func replay(_ name: String) -> StoreListing {
         StoreListing(
             sql: "SELECT * FROM replay_status WHERE replay = :replay",
@@ -85,7 +87,7 @@ public struct StoreListing: Sendable {
         )
     }
 
-    /// The versions of the settings, the oldest first.
+    /// The versions of the settings, oldest first.
     public static let configurations = StoreListing(
         sql: """
             SELECT c.version,
@@ -101,7 +103,7 @@ public struct StoreListing: Sendable {
 }
 
 extension EventStore {
-    /// Hands over the rows of a list.
+    /// Passes on the rows of a list.
     public func list(
         _ listing: StoreListing,
         onColumns: @escaping @Sendable ([String]) throws -> Void = { _ in },

@@ -1,21 +1,21 @@
 import TallystickCore
 import TallystickSQLite
 
-/// How many mismatches there are of one sort.
+/// The number of mismatches of one kind.
 public struct MismatchCount: Sendable, Equatable {
     /// `transit`, `copy`, `at_rest` or `replay`.
     public var kind: String
-    /// The severity that the category had.
+    /// The severity of the category at the time.
     public var severity: String
-    /// The event's category; nil where none is known.
+    /// The event's category; nil if none is known.
     public var category: String?
-    /// The delivery path; nil where none is known.
+    /// The delivery path; nil if none is known.
     public var origin: String?
-    /// How many there are.
+    /// The number of mismatches.
     public var count: Int64
 }
 
-/// How often what an origin delivered of a category did not agree, over a window of time.
+/// The rate at which an origin's deliveries of a category disagreed, over a window of time.
 public struct MismatchRate: Sendable, Equatable {
     /// The delivery path.
     public var origin: String
@@ -25,7 +25,7 @@ public struct MismatchRate: Sendable, Equatable {
     public var deliveries: Int64
     /// Of these, those that disagreed with the event as appended, or with the checksum that their sender declared.
     public var mismatches: Int64
-    /// The share above which the origin is suspicious: the origin's own, else the category's.
+    /// The share above which the origin is suspicious: the origin's own threshold, else the category's.
     public var threshold: Double
 
     /// From 0 to 1.
@@ -37,7 +37,7 @@ public struct MismatchRate: Sendable, Equatable {
 /// Reads rates of mismatches.
 struct MismatchRateRows {
     private let connection: Connection
-    /// Microseconds since 1970; what was recorded before does not count.
+    /// Microseconds since 1970; earlier records do not count.
     private let start: Int64
 
     init(_ connection: Connection, since start: Int64) {
@@ -56,7 +56,7 @@ struct MismatchRateRows {
         let audited = try first("audit_sequence", of: "audit_trail")
         for (kind, isDelivery) in [(MismatchKind.copy, false), (.transit, true)] {
             try forEach(Self.mismatches(kind), from: audited) { pair, count in
-                // What was refused in transit has no row among the deliveries.
+                // Inputs refused in transit have no row among the deliveries.
                 if isDelivery { rates[pair, default: (0, 0)].deliveries += count }
                 rates[pair, default: (0, 0)].mismatches += count
             }
@@ -76,7 +76,7 @@ struct MismatchRateRows {
         .sorted { ($0.origin, $0.category) < ($1.origin, $1.category) }
     }
 
-    /// Of categories that the settings do not know any more.
+    /// For categories that the settings no longer contain.
     private static let standardThreshold = 0.02
 
     private struct Pair: Hashable {
@@ -133,8 +133,8 @@ struct MismatchRateRows {
         }
     }
 
-    /// The first row that the window may hold. Rows are in order of their time, as far as the clock was: a
-    /// bisection spares reading all that is older.
+    /// The first row that the window may contain. Rows are in order of time, as far as the clock was: a bisection
+    /// avoids reading all older ones.
     private func first(_ key: String, of table: String) throws -> Int64 {
         let last = try connection.prepare("SELECT coalesce(max(\(key)), 0) FROM \(table)")
         let time = try connection.prepare(

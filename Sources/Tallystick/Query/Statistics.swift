@@ -1,33 +1,33 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Counts of what a store holds.
+/// Counts of a store's contents.
 public struct StoreStatistics: Sendable {
     /// Counts that belong together.
     public struct Group: Sendable {
-        /// What is counted.
+        /// The subject of the counts.
         public var name: String
         /// The counts, in the order in which they are printed.
         public var counts: [(name: String, count: Int64)]
     }
 
-    /// All counts, by what they are about.
+    /// All counts, by subject.
     public var groups: [Group]
     /// Mismatches of the whole store, by kind, severity, category and origin.
     public var mismatches: [MismatchCount]
-    /// Over the window that was asked for.
+    /// Over the requested window.
     public var rates: [MismatchRate]
     /// The same as OpenMetrics, for a scrape by Prometheus.
     public var openMetrics: String
 
-    /// A count by the names of its group and itself; 0 when there is none.
+    /// A count by the names of its group and itself; 0 if there is none.
     public subscript(group: String, name: String) -> Int64 {
         groups.first { $0.name == group }?.counts.first { $0.name == name }?.count ?? 0
     }
 }
 
 extension EventStore {
-    /// The window of ``statistics(window:)``: a day.
+    /// The default window of ``statistics(window:)``: a day.
     public static let statisticsWindow = Duration.seconds(86_400)
 
     /// Counts events, copies, outcomes, conflicts, mismatches and more.

@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// What a store holds, as OpenMetrics. Names and labels are contract.
+/// A store's contents, as OpenMetrics. Names and labels are contract.
 struct StoreMetricsText {
     private(set) var text = OpenMetricsText()
     private let connection: Connection
@@ -45,7 +45,7 @@ struct StoreMetricsText {
             Self.samples(mismatches, ["kind", "severity", "category", "origin"])
         )
         add(rates)
-        // A store of an older schema is read too.
+        // A store of an older schema can be read too.
         if try StoreSchema.version(of: connection) >= Self.breakers.schema {
             try add(Self.breakers.family)
         }

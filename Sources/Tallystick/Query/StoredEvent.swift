@@ -1,18 +1,18 @@
 public import TallystickCore
 import TallystickSQLite
 
-/// An event as the store serves it, after its content was compared with its checksum, its proof, and the
-/// decision over it.
+/// An event as served by the store, after its content was verified against its checksum, its proof, and the decision
+/// on it.
 public struct StoredEvent: Sendable, Equatable {
-    /// What stands behind the content.
+    /// The origin of the content.
     public enum State: String, Sendable {
-        /// The event as appended; nobody disagrees.
+        /// The event as appended; there is no disagreement.
         case recorded
-        /// The event as appended, while a conflict over it is open.
+        /// The event as appended, while a conflict on it is open.
         case disputed
-        /// What one origin delivered, by a resolution.
+        /// The content that one origin delivered, chosen by a resolution.
         case resolved
-        /// What a resolution put together.
+        /// Content composed by a resolution.
         case merged
     }
 
@@ -28,27 +28,27 @@ public struct StoredEvent: Sendable, Equatable {
     public var origin: String
     /// When the first copy was recorded: microseconds since 1970-01-01T00:00:00Z.
     public var recordedAt: Int64
-    /// The id that its producer gave it; unique within its source.
+    /// The id given by its producer; unique within its source.
     public var id: String
     /// Its producer (CloudEvents `source`).
     public var source: String
     /// Its type (CloudEvents `type`).
     public var type: String
-    /// What it is about (CloudEvents `subject`); nil when none was given.
+    /// Its subject (CloudEvents `subject`); nil if none was given.
     public var subject: String?
-    /// RFC 3339, as it was given.
+    /// RFC 3339, as given.
     public var time: String?
-    /// The media type of the data (CloudEvents `datacontenttype`); nil when none was given.
+    /// The media type of the data (CloudEvents `datacontenttype`); nil if none was given.
     public var dataContentType: String?
-    /// All other context attributes as a canonical JSON object; nil when there are none.
+    /// All other context attributes as a canonical JSON object; nil if there are none.
     public var attributes: String?
-    /// The event's payload; nil when it has none.
+    /// The event's payload; nil if it has none.
     public var data: EventData?
     /// The event in canonical form: a CloudEvent (JSON) without delivery attributes.
     public var content: [UInt8]
-    /// Whether the content is the event as appended, and if not, where it comes from.
+    /// Whether the content is the event as appended, and otherwise, where it comes from.
     public var state: State
-    /// The resolution that says what the content is; nil for the event as appended.
+    /// The resolution that determines the content; nil for the event as appended.
     public var resolutionID: Int64?
     /// `crc32`, `sha256` or `hmac-sha256`.
     public var checksumAlgorithm: String
@@ -56,15 +56,15 @@ public struct StoredEvent: Sendable, Equatable {
     public var checksumKeyID: String?
     /// Of the content, in lower-case hexadecimal.
     public var checksum: String
-    /// How many deliveries of the event are kept, the first included; nil in a replay, where it would
+    /// The number of deliveries of the event that are kept, including the first; nil in a replay, where it would
     /// depend on the moment.
     public var copies: Int64?
-    /// The newest conflict over the event; nil for none, and in a replay.
+    /// The newest conflict on the event; nil for none, and in a replay.
     public var conflictID: Int64?
 }
 
 extension StoredEvent {
-    /// The data as a value of SQL: JSON as text, binary data as a blob, NULL for none.
+    /// The data as an SQL value: JSON as text, binary data as a blob, NULL for none.
     public var sqlData: SQLValue {
         switch data {
         case .json(let bytes): .text(String(decoding: bytes, as: UTF8.self))

@@ -1,36 +1,36 @@
 public import TallystickCore
 import TallystickSQLite
 
-/// Settings as they were recorded.
+/// A recorded version of the settings.
 public struct SettingsVersion: Sendable, Equatable {
     /// 1-based, contiguous.
     public var version: Int64
-    /// The settings, whole.
+    /// The complete settings.
     public var settings: StoreSettings
     /// Microseconds since 1970-01-01T00:00:00Z.
     public var recordedAt: Int64
-    /// Who recorded them; `environment` for a version that holds a process's overrides.
+    /// The actor who recorded them; `environment` for a version that holds a process's overrides.
     public var actor: String
-    /// Why they were recorded; nil where no reason was given.
+    /// Why they were recorded; nil if no reason was given.
     public var reason: String?
 }
 
-/// What came of settings that were applied.
+/// The result of applying settings.
 public struct AppliedSettings: Sendable, Equatable {
     /// The version that holds them.
     public var version: Int64
-    /// What they changed; empty where nothing changed and no version was added.
+    /// The changes; empty if nothing changed and no version was added.
     public var changes: [StoreSettings.Change]
 }
 
 extension EventStore {
-    /// The settings that count for this handle, with its overrides, as last seen. Each write looks for newer ones.
+    /// The settings that apply to this handle, with its overrides, as last read. Each write checks for newer ones.
     public var settingsInForce: StoreSettings { settings.inForce.settings }
 
-    /// Names of the overrides that count for this handle, as last seen.
+    /// Names of the overrides that apply to this handle, as last read.
     public var settingsOverrides: [String] { settings.inForce.overrides }
 
-    /// The store's own settings, without anybody's overrides.
+    /// The store's own settings, without any overrides.
     ///
     /// - parameter version: an older version, or one with overrides; nil for the newest of the store's own.
     /// - throws: `StoreError`: `notFound`.
@@ -53,13 +53,14 @@ extension EventStore {
 
     /// Applies a settings file as a new version, with an actor and a reason.
     ///
-    /// A file says only what changes, unless it replaces everything. Settings that are equal to those in
-    /// force add no version.
+    /// A file contains only changes, unless it replaces everything. Settings that equal those in force add no
+    /// version.
     ///
     /// - parameter file: the settings file (JSON).
-    /// - parameter replaces: whether the file is all there is; otherwise it is merged into the store's own settings.
-    /// - throws: `StoreError`: `badInput`, with line and column; `invalidArgument` for an actor or a reason
-    ///   that cannot be recorded.
+    /// - parameter replaces: whether the file is the complete configuration; otherwise it is merged into the store's
+    ///   own settings.
+    /// - throws: `StoreError`: `badInput`, with line and column; `invalidArgument` for an actor or a reason that
+    ///   cannot be recorded.
     @discardableResult
     public func apply(
         settings file: [UInt8],
@@ -70,9 +71,9 @@ extension EventStore {
         try await owner.apply(settings: file, replacing: replaces, actor: actor, reason: reason)
     }
 
-    /// What applying a settings file would change.
+    /// The changes that applying a settings file would make.
     ///
-    /// - throws: `StoreError` as ``apply(settings:replacing:actor:reason:)``.
+    /// - throws: `StoreError` like ``apply(settings:replacing:actor:reason:)``.
     public func changes(
         applying file: [UInt8],
         replacing replaces: Bool = false
@@ -81,9 +82,8 @@ extension EventStore {
         return own.changes(to: try SettingsWriter.read(file, onto: replaces ? nil : own))
     }
 
-    /// The versions of the settings as they are recorded, by whichever process: first the newest one, then
-    /// each that follows, about a second after it was recorded at the latest. Ends when the store is closed
-    /// or the task is cancelled.
+    /// The versions of the settings as they are recorded, by any process: first the newest one, then each new one, at
+    /// most about a second after it was recorded. Ends when the store is closed or the task is cancelled.
     public var settingsChanges: SettingsChanges {
         SettingsChanges(store: self)
     }

@@ -11,7 +11,7 @@ public struct SettingsChanges: AsyncSequence, Sendable {
     public typealias Element = SettingsVersion
     public typealias Failure = StoreError
 
-    /// How long a version may go unnoticed.
+    /// The maximum delay before a version is noticed.
     static let interval = Duration.seconds(1)
 
     let store: EventStore

@@ -9,12 +9,12 @@ import TallystickSQLite
 /// await store.close()
 /// ```
 ///
-/// A handle may be used from many tasks at once. Its work runs on threads of its own and never blocks
-/// Swift's cooperative threads. Several processes may have the same store open.
+/// A handle may be used from many tasks at once. Its work runs on dedicated threads and never blocks Swift's
+/// cooperative threads. Several processes may have the same store open.
 public final class EventStore: Sendable {
     /// The file.
     public let path: String
-    /// 32 hexadecimal digits, the same for the store's life.
+    /// 32 hexadecimal digits that stay the same for the store's life.
     public let storeID: String
     let options: StoreOptions
     let owner: StoreOwner
@@ -39,8 +39,8 @@ public final class EventStore: Sendable {
 
     /// Creates an empty store and opens it.
     ///
-    /// - throws: `StoreError`: `storeExists`, `cannotCreate`, `badInput` for a bad settings file. Nothing
-    ///   is left behind then.
+    /// - throws: `StoreError`: `storeExists`, `cannotCreate`, `badInput` for an invalid settings file. Nothing is
+    ///   left behind then.
     public static func create(
         at path: String,
         _ creation: StoreCreation = StoreCreation(),
@@ -95,7 +95,7 @@ public final class EventStore: Sendable {
         await owner.close()
     }
 
-    /// Reads in one transaction, on a thread of its own.
+    /// Reads in one transaction, on its own thread.
     func reading<Result: Sendable>(
         _ operation: String,
         _ body: @escaping @Sendable (Connection) throws -> Result

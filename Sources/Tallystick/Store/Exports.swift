@@ -1,2 +1,2 @@
-// What a store is opened with, and the errors and values it gives, are declared below this module.
+// The options with which a store is opened, and the errors and values it returns, are declared below this module.
 @_exported public import TallystickStorage

@@ -1,9 +1,9 @@
 import TallystickSQLite
 import TallystickStorage
 
-/// A few open connections for short readings, so that not each of them opens the store anew.
+/// A few open connections for short reads, so that not every read opens the store again.
 final class ReadingConnections: Sendable {
-    /// Connections that are kept open while nothing is read.
+    /// Maximum number of idle connections that stay open.
     private static let most = 2
 
     private let path: String
@@ -11,7 +11,7 @@ final class ReadingConnections: Sendable {
     /// nil once they are closed.
     private let idle = POSIXMutex<[Idle]?>([])
 
-    /// Unchecked Sendable: a connection is used by the thread that took it out, and by no other.
+    /// Unchecked Sendable: only the thread that took out a connection uses it.
     private struct Idle: @unchecked Sendable {
         let connection: Connection
     }
@@ -24,13 +24,13 @@ final class ReadingConnections: Sendable {
     /// Runs `body` in one read transaction.
     func read<Result>(_ body: (Connection) throws -> Result) throws -> Result {
         let connection = try take() ?? StoreFile.openForReading(path, options)
-        // One that has failed is not used again.
+        // A connection that has failed is not used again.
         let result = try connection.read { try body(connection) }
         giveBack(connection)
         return result
     }
 
-    /// Closes them; those that are taken out are closed when their readings end.
+    /// Closes the connections; those in use are closed when their reads end.
     func close() {
         idle.withLock { $0 = nil }
     }

@@ -1,7 +1,7 @@
 import TallystickCore
 import TallystickSQLite
 
-/// Owns the connections that write, on a thread of its own.
+/// Owns the connections that write, on its own thread.
 actor StoreOwner {
     private let executor: ThreadExecutor
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -12,7 +12,7 @@ actor StoreOwner {
     private var lastKept = 0
     private var only: [ObjectIdentifier: AnyObject] = [:]
 
-    /// - throws: `StoreError` where the operating system refuses another thread.
+    /// - throws: `StoreError` if the operating system refuses another thread.
     init() throws(StoreError) {
         executor = try ThreadExecutor()
         helper = try HelperThread()
@@ -54,7 +54,7 @@ actor StoreOwner {
         }
     }
 
-    /// Lets others see the settings that count, from now on.
+    /// Publishes the settings that apply from now on.
     func publishSettings(to box: CurrentSettings) {
         writer?.onSettings = { box.set($0, $1) }
     }
@@ -86,7 +86,7 @@ actor StoreOwner {
 
     func end<Value>(_ key: Kept<Value>) { kept[key.number] = nil }
 
-    /// The one object of its type, made when it is first needed.
+    /// The only object of its type, created on first use.
     func only<Value: AnyObject>(
         _ operation: String,
         _ make: (StoreWriter, HelperThread) throws -> Value
@@ -109,7 +109,7 @@ actor StoreOwner {
     }
 }
 
-/// Refers to an object that a `StoreOwner` keeps.
+/// Refers to an object kept by a `StoreOwner`.
 struct Kept<Value: AnyObject>: Sendable {
     fileprivate let number: Int
 }

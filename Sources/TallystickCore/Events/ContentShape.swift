@@ -4,8 +4,7 @@
 /// end of `data` does not change the digest. Together with a matching digest, these checks leave only one possible
 /// division. They rely on attribute values being scalars.
 package enum ContentShape {
-    /// Whether `data` ends where the value ends that begins it: an object with its own bracket, an array with its
-    /// own.
+    /// Whether `data`, if it is an object or an array, ends with its own kind of bracket.
     package static func isOneValue(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let first = bytes.first, let last = bytes.last else { return false }
         switch first {
