@@ -223,7 +223,7 @@ public final class Connection {
         guard let prepared else {
             throw SQLiteError(
                 code: .error,
-                message: "there is no statement",
+                message: "the text contains no statement",
                 operation: "count",
                 sql: sql
             )
@@ -232,7 +232,7 @@ public final class Connection {
         if let rest, try holdsStatement(rest) {
             throw SQLiteError(
                 code: .error,
-                message: "there is more than one statement",
+                message: "the text contains more than one statement",
                 operation: "count",
                 sql: sql
             )

@@ -35,7 +35,7 @@ final class HeldFiles {
         SQLiteError(
             code: .databaseMoved,
             message:
-                "the file at \(path) is not the one that was opened: it was deleted or replaced",
+                "the file at \(path) is no longer the one that was opened: it was deleted or replaced",
             operation: "hold the files"
         )
     }

@@ -28,7 +28,7 @@ struct CanaryDeclarationTests {
         return try JSONDecoder().decode([Canary].self, from: Data(contentsOf: file))
     }
 
-    @Test("What a canary build replaces occurs once in its file")
+    @Test("The text that a canary build replaces occurs once in its file")
     func replacements() throws {
         for canary in try Self.declared() {
             #expect(!canary.edits.isEmpty, "\(canary.name) removes nothing")
@@ -49,7 +49,7 @@ struct CanaryDeclarationTests {
         }
     }
 
-    @Test("Every campaign has a canary, which names a suite and says what the campaign prints")
+    @Test("Every campaign has a canary, which names a suite and the campaign's output")
     func campaigns() throws {
         let canaries = try Self.declared()
         #expect(Set(canaries.map(\.name)).count == canaries.count, "names are taken once")

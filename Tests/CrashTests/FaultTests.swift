@@ -290,7 +290,7 @@ struct FaultTests {
         }
     }
 
-    @Test("An empty file, a text and another program's database are no store")
+    @Test("An empty file, a text and another program's database are not stores")
     func noStore() throws {
         let scene = try scene()
         for (name, text) in [

@@ -59,7 +59,7 @@ struct ReconcileKillTests {
         WHERE b.supersedes IS NULL OR a.candidates_digest = b.candidates_digest
         """
 
-    @Test("Killed and run again, it decides what an uninterrupted run decides")
+    @Test("A killed run makes the decisions of an uninterrupted one when it is run again")
     func killed() throws {
         let seed = UInt64.random(in: .min ... .max)
         var random = SeededGenerator(seed: seed)

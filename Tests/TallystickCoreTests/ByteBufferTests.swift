@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Byte buffers")
 struct ByteBufferTests {
-    @Test("Bytes grow at their end, whenever memory grows, and go when they are removed")
+    @Test("Bytes can be appended while memory grows, and removed")
     func growth() {
         var buffer = ByteBuffer(capacity: 1)
         var expected: [UInt8] = []

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Checksums")
 struct ChecksumTests {
-    @Test("SHA-256 gives the digests of FIPS 180-4's examples")
+    @Test("SHA-256 yields the digests of FIPS 180-4's examples")
     func sha256Examples() {
         let examples = [
             ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
@@ -63,7 +63,7 @@ struct ChecksumTests {
         #expect(bytes.withUnsafeBytes { SHA256Digest(bytes: $0) }?.bytes == bytes)
     }
 
-    @Test("Digests are ordered as their bytes are")
+    @Test("Digests are ordered by their bytes")
     func digestOrder() {
         let digests = (0..<200).map { SHA256Digest(hashing: [UInt8($0)]) }
         let byBytes = digests.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
@@ -72,7 +72,7 @@ struct ChecksumTests {
         #expect(!(digests[0] < digests[0]))
     }
 
-    @Test("CRC-32 gives the check value of the IEEE polynomial")
+    @Test("CRC-32 yields the check value of the IEEE polynomial")
     func crcCheckValue() {
         #expect(CRC32.checksum(Array("123456789".utf8)) == 0xCBF4_3926)
         #expect(CRC32.checksum([]) == 0)
@@ -119,7 +119,7 @@ struct ChecksumTests {
         #expect(Checksum(algorithm: .crc32, bytes: full) == nil)
     }
 
-    @Test("Stored names give their algorithms back, and nothing else does")
+    @Test("Stored names map to their algorithms, and no other names do")
     func storedNames() {
         func algorithm(_ name: String) -> ChecksumAlgorithm? {
             Array(name.utf8).withUnsafeBytes { ChecksumAlgorithm(name: $0) }
@@ -130,7 +130,7 @@ struct ChecksumTests {
         }
     }
 
-    @Test("A checksum holds for its content and no other, and an HMAC needs its key")
+    @Test("A checksum matches its own content and no other, and an HMAC needs its key")
     func verdicts() throws {
         var ring = KeyRing()
         let secret = [UInt8](repeating: 5, count: 32)
@@ -216,7 +216,7 @@ struct HMACTests {
         #expect(tag.hex == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
     }
 
-    @Test("A change of any single bit of a tag is found, and a tag of another length refused")
+    @Test("A change of any single bit of a tag is detected, and a tag of another length is refused")
     func everyBit() {
         let hmac = HMACSHA256(key: [1, 2, 3])
         let message = Array("message".utf8)

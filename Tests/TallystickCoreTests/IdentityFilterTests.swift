@@ -16,7 +16,7 @@ struct IdentityFilterTests {
         #expect(Self.hash("123456789", 7) == 0xCDAD_8BA2_70BE_1F17)
     }
 
-    @Test("What was added is found; of other identities few are, when the filter is full")
+    @Test("Added identities are found; few others are when the filter is full")
     func rates() {
         var filter = IdentityFilter()
         for number in 0..<IdentityFilter.capacity {
@@ -36,7 +36,7 @@ struct IdentityFilterTests {
         }
     }
 
-    @Test("An empty filter has nothing; bytes that are none rule nothing out")
+    @Test("An empty filter contains nothing; bytes that are not a filter rule nothing out")
     func edges() {
         let empty = IdentityFilter()
         #expect(empty.bytes.count == IdentityFilter.byteCount)

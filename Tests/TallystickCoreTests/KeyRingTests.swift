@@ -23,7 +23,7 @@ struct KeyRingTests {
         """
     }
 
-    @Test("A file gives its keys, and writing them gives a file with the same keys")
+    @Test("A file yields its keys, and writing them yields a file with the same keys")
     func roundTrip() throws {
         let ring = try KeyRing(
             json: file(key("k1") + "," + key("k2", Self.other, state: "retired"))
@@ -51,7 +51,7 @@ struct KeyRingTests {
         #expect(throws: KeyRingError.self) { try KeyRing(json: Array(text.utf8)) }
     }
 
-    @Test("Bad keys are refused with their place, and the message does not tell the secret")
+    @Test("Bad keys are refused with their place, and the message does not reveal the secret")
     func badKeys() {
         let short = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=="
         let bad = [
@@ -74,7 +74,7 @@ struct KeyRingTests {
         }
     }
 
-    @Test("Neither printing nor dumping a ring tells a key")
+    @Test("Neither printing nor dumping a ring reveals a key")
     func redaction() throws {
         let marker = Array("a secret that nobody may ever see".utf8)
         var ring = KeyRing()
@@ -89,7 +89,7 @@ struct KeyRingTests {
         #expect(!dumped.contains("97, 32, 115"))
     }
 
-    @Test("A fingerprint is the same for the same key, and another for another")
+    @Test("Equal keys have equal fingerprints, and different keys different ones")
     func fingerprints() throws {
         let a = try KeyRing.Key(id: "a", activatedAt: 0, secret: [UInt8](repeating: 1, count: 32))
         let b = try KeyRing.Key(id: "b", activatedAt: 9, secret: [UInt8](repeating: 1, count: 32))

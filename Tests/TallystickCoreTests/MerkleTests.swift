@@ -122,7 +122,7 @@ struct MerkleTests {
         #expect(tree.leafHash(at: 66_500) == nil)
     }
 
-    @Test("A frontier that is told what another one hashed is the same at every size")
+    @Test("A frontier that is given another one's hashes is the same at every size")
     func told() {
         var hashing = MerkleFrontier()
         var told = MerkleFrontier()
@@ -134,7 +134,7 @@ struct MerkleTests {
         }
     }
 
-    @Test("A frontier takes whole tiles as it takes their leaves")
+    @Test("A frontier that takes whole tiles equals one that takes their leaves")
     func subtrees() {
         let leaves = leaves(1000)
         var frontier = MerkleFrontier()
@@ -147,7 +147,7 @@ struct MerkleTests {
         #expect(frontier.root == definition(leaves[...]))
     }
 
-    @Test("A log read back from its tiles and tail goes on as if it had never stopped")
+    @Test("A log read back from its tiles and tail continues as if it had never stopped")
     func resume() {
         let leaves = leaves(1200)
         for size in [0, 1, 255, 256, 257, 512, 1000] {
@@ -170,7 +170,9 @@ struct MerkleTests {
         #expect(MerkleFrontier(size: .min, subtrees: [leaves[0]]) == nil)
     }
 
-    @Test("Inclusion proofs of every leaf in every tree hold, and for no other leaf, place or size")
+    @Test(
+        "Inclusion proofs verify for every leaf in every tree, and for no other leaf, place or size"
+    )
     func inclusion() throws {
         let leaves = leaves(70)
         var stored = MemoryLog()
@@ -202,7 +204,7 @@ struct MerkleTests {
         #expect(tree.inclusionProof(of: 0, in: 0) == nil)
     }
 
-    @Test("Consistency proofs hold between every two trees, and with no other roots")
+    @Test("Consistency proofs verify between every two trees, and with no other roots")
     func consistency() throws {
         let leaves = leaves(70)
         let roots = (0...70).map { definition(leaves[..<$0]) }
@@ -224,7 +226,7 @@ struct MerkleTests {
         #expect(tree.consistencyProof(from: 3, to: 71) == nil)
     }
 
-    @Test("Proofs hold across tiles of several levels")
+    @Test("Proofs verify across tiles of several levels")
     func largeProofs() throws {
         let leaves = leaves(66_000)
         var stored = MemoryLog()

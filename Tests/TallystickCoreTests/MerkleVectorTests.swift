@@ -67,7 +67,7 @@ struct MerkleVectorTests {
         )
     }
 
-    @Test("98 inclusion proofs are judged as the vectors say")
+    @Test("98 inclusion proofs get the verdicts of the vectors")
     func inclusion() throws {
         let vectors = try vectors("merkle/inclusion", Inclusion.self)
         for (path, vector) in vectors { #expect(isValid(vector) != vector.wantErr, "\(path)") }
@@ -75,7 +75,7 @@ struct MerkleVectorTests {
         #expect(vectors.contains { !$0.vector.wantErr })
     }
 
-    @Test("98 consistency proofs are judged as the vectors say")
+    @Test("98 consistency proofs get the verdicts of the vectors")
     func consistency() throws {
         let vectors = try vectors("merkle/consistency", Consistency.self)
         for (path, vector) in vectors { #expect(isValid(vector) != vector.wantErr, "\(path)") }

@@ -3,7 +3,7 @@ import TallystickCore
 import TallystickTestKit
 import Testing
 
-@Suite("Bytes of strangers")
+@Suite("Bytes from untrusted sources")
 struct MutationTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().appending(path: "fixtures")
@@ -30,7 +30,7 @@ struct MutationTests {
         return seeds
     }
 
-    @Test("What is read traps on nothing, and is the same when it is written and read again")
+    @Test("Reading never traps, and settings are the same after writing and reading")
     func mutations() throws {
         let environment = ProcessInfo.processInfo.environment
         let asked = environment["TALLY_MUTATIONS"].flatMap { Int($0) }

@@ -18,7 +18,7 @@ struct NoteTests {
     private static let signature =
         "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
 
-    @Test("Keys and notes are those of the format's first implementation")
+    @Test("Keys and notes equal those of the format's first implementation")
     func interoperability() throws {
         let signer = try NoteSigner(file: Array(Self.privateKey.utf8))
         #expect(signer.verifier.description == Self.publicKey)
@@ -32,7 +32,7 @@ struct NoteTests {
         #expect(try SignedNote(parsing: note.bytes).verify(with: [verifier]) == [verifier])
     }
 
-    @Test("A flip of any bit of a note is found, and nothing but a note of the key is taken")
+    @Test("A flip of any bit of a note is detected, and only a note by the key is accepted")
     func everyBit() throws {
         let verifier = try NoteVerifier(Self.publicKey)
         let bytes = Array("\(Self.text)\n\(Self.signature)".utf8)
@@ -134,7 +134,7 @@ struct NoteTests {
         }
     }
 
-    @Test("Neither printing nor dumping a signer tells its key")
+    @Test("Neither printing nor dumping a signer reveals its key")
     func redaction() throws {
         let signer = try NoteSigner(file: Array(Self.privateKey.utf8))
         var text = "\(signer) \(String(reflecting: signer))"

@@ -198,7 +198,7 @@ struct ProjectionFileTests {
         #expect(error?.column == 8)
     }
 
-    @Test("A file may have so many bytes and statements, and no more")
+    @Test("A file's bytes and statements are limited")
     func limits() throws {
         let most = ProjectionFile.maximumStatementCount
         let statements = String(repeating: "DELETE FROM p;\n", count: most)
@@ -214,7 +214,7 @@ struct ProjectionFileTests {
         let unknown = failure(Array((Self.on + "DELETE FROM p WHERE a = :foo;").utf8))
         #expect(
             unknown?.description
-                == "line 4, column 25: there is no parameter ':foo'; known ones are :position :source "
+                == "line 4, column 25: unknown parameter ':foo'; expected one of :position :source "
                 + ":id :type :stream :revision :category :origin :subject :time :recorded_at :data"
         )
         let question = failure(Array((Self.on + "DELETE FROM p WHERE a = ?;").utf8))
@@ -254,7 +254,7 @@ struct EventPatternTests {
         Array(type.utf8).withUnsafeBytes { EventPattern(pattern)?.matches($0) ?? false }
     }
 
-    @Test("A pattern takes a type, a prefix up to a dot, or everything")
+    @Test("A pattern matches a type, a prefix up to a dot, or everything")
     func matching() {
         #expect(matches("*", "anything"))
         #expect(matches("a.b", "a.b"))

@@ -94,7 +94,7 @@ struct ProofFileTests {
         }
     }
 
-    @Test("A head's text gives the head back, and is a C2SP checkpoint")
+    @Test("A head's text parses to the same head, and is a C2SP checkpoint")
     func headText() throws {
         let model = try Model(300)
         let head = model.head(300, copies: 7, audit: 20)
@@ -109,7 +109,7 @@ struct ProofFileTests {
         #expect(try TreeHead(noteText: head.noteText + "unknown extension\n") == head)
     }
 
-    @Test("Texts that are no tree head are refused")
+    @Test("Texts that are not tree heads are refused")
     func badHeads() throws {
         let text = try Model(3).head(3).noteText
         let lines = text.split(separator: "\n").map(String.init)
@@ -146,7 +146,7 @@ struct ProofFileTests {
         }
     }
 
-    @Test("A flip of any bit of a proof is found")
+    @Test("A flip of any bit of a proof is detected")
     func everyBitOfAProof() throws {
         let model = try Model(5)
         let bytes = try model.proof(of: 2, in: 5).bytes
@@ -166,7 +166,7 @@ struct ProofFileTests {
         }
     }
 
-    @Test("A proof of another leaf, position, content, path, log or key is none")
+    @Test("A proof with another leaf, position, content, path, log or key is refused")
     func falseProofs() throws {
         let model = try Model(9)
         let verifiers = [model.signer.verifier]
@@ -215,7 +215,7 @@ struct ProofFileTests {
         }
     }
 
-    @Test("A flip of any bit of a consistency proof is found")
+    @Test("A flip of any bit of a consistency proof is detected")
     func everyBitOfAConsistencyProof() throws {
         let model = try Model(20)
         let (earlier, proof) = try model.consistency([3, 0, 1], [20, 5, 1])
@@ -234,7 +234,7 @@ struct ProofFileTests {
         }
     }
 
-    @Test("A head that shrank, forked, or is of another store is not consistent")
+    @Test("A head that shrank, forked, or belongs to another store is not consistent")
     func inconsistent() throws {
         var model = try Model(20)
         let verifiers = [model.signer.verifier]

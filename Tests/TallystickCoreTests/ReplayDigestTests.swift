@@ -44,7 +44,7 @@ struct ReplayDigestTests {
         digests.consumed.addExcluded(position: position + 1, resolutionID: 3)
     }
 
-    @Test("A chained digest follows its definition, at every length and however it is cut")
+    @Test("A chained digest follows its definition, at every length and however the input is split")
     func chainedDefinition() {
         let seed = UInt64.random(in: 0 ... .max)
         var random = SeededGenerator(seed: seed)
@@ -66,7 +66,7 @@ struct ReplayDigestTests {
         }
     }
 
-    @Test("A chained digest goes on from its state")
+    @Test("A chained digest resumes from its state")
     func chainedResume() {
         let data = (0..<3000).map { UInt8(truncatingIfNeeded: $0 / 3) }
         for cut in stride(from: 0, through: 3000, by: 125) {

@@ -30,9 +30,9 @@ struct SettingsErrorTests {
             ("{\"tallystick_config\": \"1\"}", "must be 1", 1, 23),
             (
                 "{\"default_category\": \"x\"}",
-                "there is no category 'x'; there are critical, debug", 1, 22
+                "unknown category 'x'; expected one of critical, debug", 1, 22
             ),
-            ("{\"default_category\": \"\"}", "must be a text that is not empty", 1, 22),
+            ("{\"default_category\": \"\"}", "must be a non-empty string", 1, 22),
             ("{\"default_category\": null}", "must be a text", 1, 22),
             ("{\"compare\": {\"ignore_attributes\": \"a\"}}", "must be a list", 1, 35),
             (
@@ -87,7 +87,7 @@ struct SettingsErrorTests {
             ),
             (
                 "{\"categories\": {\"a\": {\"policy\": \"x\"}}}",
-                "categories.a.policy: there is no policy 'x'", 1, 33
+                "categories.a.policy: unknown policy 'x'", 1, 33
             ),
             ("{\"categories\": {\"a\": {\"policy\": \"quorum\"}}}", "needs parameters", 1, 33),
             (
@@ -107,7 +107,7 @@ struct SettingsErrorTests {
             ("{\"policies\": {\"p\": {\"chain\": [{}]}}}", "must have 'use'", 1, 31),
             (
                 "{\"policies\": {\"p\": {\"chain\": [{\"use\": \"q\"}]}}}",
-                "there is no policy 'q'", 1, 39
+                "unknown policy 'q'", 1, 39
             ),
             ("{\"policies\": {\"p\": {\"chain\": [{\"use\": \"p\"}]}}}", "circle: p → p", 1, 39),
             (
@@ -167,14 +167,14 @@ struct SettingsErrorTests {
                 "one of next", 1, 92
             ),
             (
-                "{\"classification\": {\"types\": {\"a\": \"x\"}}}", "there is no category 'x'", 1,
+                "{\"classification\": {\"types\": {\"a\": \"x\"}}}", "unknown category 'x'", 1,
                 36
             ),
-            ("{\"classification\": {\"types\": {\"\": \"debug\"}}}", "not empty", 1, 31),
+            ("{\"classification\": {\"types\": {\"\": \"debug\"}}}", "non-empty", 1, 31),
             ("{\"classification\": {\"type_keywords\": [[\"a\"]]}}", "must be a pair", 1, 39),
             (
                 "{\"classification\": {\"type_keywords\": [[\"a\", \"x\"]]}}",
-                "there is no category 'x'", 1, 45
+                "unknown category 'x'", 1, 45
             ),
             ("{\"classification\": {\"data_keys\": {\"a\": \"debug\"}}}", "must be a list", 1, 34),
             ("{\"breakers\": {\"default\": {\"failure_rate\": 0}}}", "more than 0", 1, 43),

@@ -22,7 +22,7 @@ struct SettingsOverrideTests {
         )
     }
 
-    @Test("Every kind of setting can be overridden, and the names of those that were are told")
+    @Test("Every kind of setting can be overridden, and the names of the overrides are reported")
     func kinds() throws {
         let (changed, names) = try overrides([
             "default_category": "debug",
@@ -58,7 +58,7 @@ struct SettingsOverrideTests {
         #expect(changed.breakers.first?.minimumCalls == 10)
     }
 
-    @Test("What is not looked up changes nothing; an empty origin ends an override")
+    @Test("Values that are not looked up change nothing; an empty origin ends an override")
     func nothing() throws {
         let base = try settings()
         let (same, names) = try overrides(["key_file": "/k", "categories.none.enabled": "false"])

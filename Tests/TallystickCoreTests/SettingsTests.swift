@@ -91,12 +91,12 @@ struct SettingsTests {
         #expect(failover == 0)
     }
 
-    @Test("A file that says nothing gives the standard settings; alone it is not enough")
+    @Test("An empty file yields the standard settings; on its own it is not enough")
     func empty() throws {
         #expect(try settings("{}") == .standard)
         #expect(try settings(#"{"tallystick_config": 1}"#) == .standard)
         let error = failure("{}", onto: nil)
-        #expect(error?.message == "default_category: there is no category 'system'")
+        #expect(error?.message == "default_category: unknown category 'system'")
     }
 
     @Test("A partial file changes what it names, member by member, and nothing else")
@@ -131,7 +131,7 @@ struct SettingsTests {
         )
     }
 
-    @Test("A file that replaces is all there is: classification uses its categories only")
+    @Test("A file that replaces the settings is complete: classification uses only its categories")
     func replace() throws {
         let alone = try settings(
             #"{"default_category": "all", "categories": {"all": {"percentage": 1}}}"#,
@@ -147,7 +147,7 @@ struct SettingsTests {
         #expect(alone.classification.category { _ in true } == 0)
     }
 
-    @Test("Classification counts categories as the settings do")
+    @Test("Classification numbers categories as the settings do")
     func indices() throws {
         let settings = try settings(
             #"{"categories": {"zoo": {}, "ant": {}}, "default_category": "zoo"}"#
@@ -188,7 +188,7 @@ struct SettingsTests {
         )
     }
 
-    @Test("Changes name each place, with what was and what is")
+    @Test("Changes name each place, with the old and the new value")
     func changes() throws {
         let new = try settings(
             #"""

@@ -89,7 +89,7 @@ struct ConnectionTests {
         #expect(error?.code != .constraint)
     }
 
-    @Test("The authorizer judges nested actions by what they touch")
+    @Test("The authorizer checks nested actions against the tables that they touch")
     func authorizer() throws {
         let connection = try open()
         try connection.execute(
@@ -122,7 +122,7 @@ struct ConnectionTests {
         #expect(refused("PRAGMA user_version"))
         #expect(refused("SAVEPOINT s"))
     }
-    @Test("A schema that changes after a statement was prepared is judged again when it steps")
+    @Test("A schema that changes after a statement was prepared is checked again when it steps")
     func authorizerAfterSchemaChange() throws {
         let connection = try open()
         try connection.execute(

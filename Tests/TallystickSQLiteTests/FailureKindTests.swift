@@ -27,12 +27,12 @@ struct FailureKindTests {
         SQLITE_CANTOPEN | 4 << 8: .inputOutput,
     ]
 
-    @Test("Every primary result code of sqlite3.h has a kind that was decided", arguments: primary)
+    @Test("Every primary result code of sqlite3.h is classified", arguments: primary)
     func primaryCodes(_ code: Int32, _ kind: FailureKind) {
         #expect(ResultCode(rawValue: code).kind == kind)
     }
 
-    @Test("There are no primary codes but those that are decided, as SQLite names them")
+    @Test("There are no primary codes except the classified ones, by SQLite's names")
     func complete() {
         let known = Set(Self.primary.map(\.0))
         let unknown = ResultCode(rawValue: 99).text
@@ -44,7 +44,9 @@ struct FailureKindTests {
         }
     }
 
-    @Test("An extended result code is its primary one, or one of those that say another thing")
+    @Test(
+        "An extended result code means the same as its primary one, unless it is listed as different"
+    )
     func extendedCodes() {
         for (primary, kind) in Self.primary where primary < SQLITE_NOTICE {
             for extension_ in Int32(1)...64 {
@@ -57,6 +59,6 @@ struct FailureKindTests {
         }
     }
 
-    @Test("A code of a later SQLite is a bug until it was looked at")
+    @Test("A code of a later SQLite is a bug until it has been classified")
     func unknown() { #expect(ResultCode(rawValue: 77).kind == .misuse) }
 }

@@ -40,7 +40,7 @@ private final class LogWrites {
     }
 }
 
-@Suite("What a writer vouches for when it commits on top of a log", .serialized)
+@Suite("Durability of log frames that a writer commits after", .serialized)
 struct WALDurabilityTests {
     private let folder: TemporaryFolder
     private let path: String
@@ -80,7 +80,7 @@ struct WALDurabilityTests {
         }
     }
 
-    @Test("It writes the frames of others again, and once, before its commit on top of them")
+    @Test("A writer rewrites the frames of other processes once, before its commit after them")
     func foreignFrames() throws {
         let (other, own) = (try open(by: otherProcess), try open(by: ownProcess))
         try insert(other, pages: 40)
@@ -110,7 +110,7 @@ struct WALDurabilityTests {
         try own.execute("ROLLBACK")
     }
 
-    @Test("All connections of a process to a database know the same of its log")
+    @Test("Connections of one owner share their knowledge of the log")
     func sharedKnowledge() throws {
         func connect() throws -> Connection {
             let connection = try Connection(path: path, mode: .readWrite)
@@ -131,7 +131,7 @@ struct WALDurabilityTests {
         try own.execute("ROLLBACK")
     }
 
-    @Test("Frames that are synced in the database are left alone")
+    @Test("Frames that are already synced in the database are not rewritten")
     func backfilledFrames() throws {
         let other = try open(by: otherProcess)
         try insert(other)
@@ -144,7 +144,7 @@ struct WALDurabilityTests {
         try own.execute("ROLLBACK")
     }
 
-    @Test("A checkpoint writes the frames of others again before it syncs the log")
+    @Test("A checkpoint rewrites the frames of other processes before it syncs the log")
     func checkpoint() throws {
         let other = try open(by: otherProcess)
         try insert(other)
@@ -156,7 +156,7 @@ struct WALDurabilityTests {
         #expect(progress?.isComplete == true)
     }
 
-    @Test("A frame that the disk has lost is named, and nothing is committed on top of it")
+    @Test("A frame that the disk has lost is named, and nothing is committed after it")
     func lostFrame() throws {
         let (other, own) = (try open(by: otherProcess), try open(by: ownProcess))
         try insert(other)
@@ -170,7 +170,7 @@ struct WALDurabilityTests {
         #expect(own.isAutocommit)
     }
 
-    @Test("A log that was deleted or replaced is found before a transaction, and after its commit")
+    @Test("A deleted or replaced log is detected before a transaction, and after its commit")
     func replacedLog() throws {
         let own = try open(by: ownProcess)
         try insert(own)
@@ -189,7 +189,7 @@ struct WALDurabilityTests {
         try insert(own)
     }
 
-    @Test("A database that was replaced is found")
+    @Test("A replaced database is detected")
     func replacedDatabase() throws {
         let own = try open(by: ownProcess)
         try insert(own)

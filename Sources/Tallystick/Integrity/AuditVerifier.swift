@@ -32,7 +32,7 @@ final class AuditVerifier {
                     position: decision.position,
                     finding: "content",
                     expected: "the row of the decision that it records",
-                    actual: "none, or one over another event or conflict"
+                    actual: "none, or one for another event or conflict"
                 )
             )
         }

@@ -362,7 +362,7 @@ final class Verification: Sendable {
                 report.notChecked.append(.init(what: what, records: records, reason: reason))
             }
         }
-        let reason = stop.isSet ? "it was stopped" : "the time was used up"
+        let reason = stop.isSet ? "it was stopped" : "the time limit was reached"
         for rest in lanes.rest { leave(rest.name, rest.records, reason) }
         for (what, records) in damage.left { leave(what, records, VerifyDamage.reason) }
         if damage.pages != nil {
@@ -378,7 +378,7 @@ final class Verification: Sendable {
         leave("checksums", report.checksumsWithoutKey, "they are HMACs whose keys were not given")
         if options.scope == .audit {
             for log in [MerkleLogName.events, .copies] {
-                leave(log.rawValue, heads.size(log), "only the audit trail was asked for")
+                leave(log.rawValue, heads.size(log), "only the audit trail was requested")
             }
             return
         }
@@ -393,7 +393,7 @@ final class Verification: Sendable {
                 leave(name, heads.size(log) - count - (rest[name] ?? 0), earlier)
             }
             let names = lastName.values.reduce(0, +)
-            leave("names", names, "only a run in one piece finds names that nothing uses")
+            leave("names", names, "only an uninterrupted run finds unused names")
         }
         // A run that continues from here would treat unreadable parts as checked.
         guard damage.pages == nil else { return }

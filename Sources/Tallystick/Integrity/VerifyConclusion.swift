@@ -37,7 +37,7 @@ final class VerifyConclusion {
                 record: table.rawValue,
                 finding: "index",
                 expected: "one row for each event",
-                actual: "other rows; the time was used up before they were named"
+                actual: "other rows; the time limit was reached before they were named"
             )
         )
     }
@@ -62,7 +62,7 @@ final class VerifyConclusion {
         }
         if next != nil {
             report.notChecked.append(
-                .init(what: dictionary.table, records: last, reason: "the time was used up")
+                .init(what: dictionary.table, records: last, reason: "the time limit was reached")
             )
         }
     }

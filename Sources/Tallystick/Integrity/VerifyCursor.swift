@@ -165,7 +165,7 @@ struct VerifyCursor {
         guard let id = document["store_id"]?.string, let places = document["keys"]?.object else {
             throw Self.malformed
         }
-        guard id == storeID else { throw Self.refused("it was made by another store (\(id))") }
+        guard id == storeID else { throw Self.refused("it was created by another store (\(id))") }
         self.storeID = id
         seed = try word("seed")
         findings = Int(clamping: try number("findings"))

@@ -3,7 +3,7 @@ import TallystickSQLite
 
 /// The parts that a verification skips because pages of the file are damaged.
 struct VerifyDamage: Sendable {
-    static let reason = "SQLite cannot read their pages, or others that belong to them"
+    static let reason = "SQLite cannot read their pages, or pages that belong to them"
     static let whole = "only a run that reads every row can compare them"
 
     /// The parts that cannot be read; nil until damage is found.
@@ -126,7 +126,7 @@ struct UnreadableStore {
         guard !pages.places.isEmpty else { throw error }
         return report(
             pages.places,
-            "how many there are stands in pages that SQLite cannot read"
+            "their number is stored in pages that SQLite cannot read"
         )
     }
 

@@ -185,7 +185,7 @@ private struct Doctor {
             return Diagnosis(
                 subject: "readers",
                 level: .note,
-                finding: "not looked at: another process is writing"
+                finding: "not checked: another process is writing"
             )
         }
         guard let progress, !progress.isComplete else {

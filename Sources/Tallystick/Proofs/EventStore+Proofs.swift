@@ -122,7 +122,7 @@ extension StoreOwner {
             .historyDiffers,
             during: operation,
             on: finding.record,
-            "the store is not what was sealed before: expected \(finding.expected), found \(finding.actual)",
+            "the store does not match what was sealed before: expected \(finding.expected), found \(finding.actual)",
             hint: "Nothing was signed. Run 'tally verify'"
         )
     }
@@ -197,7 +197,7 @@ private struct Prover {
             return try reader.leaf(row, content: reader.contentDigest)
         }
         guard let leaf = leaf ?? nil else {
-            throw damaged(position, "the event, or a name that it uses, is missing")
+            throw damaged(position, "the event, or one of its names, is missing")
         }
         guard let path = try tree.inclusionProof(of: position - 1, in: head.events.size) else {
             throw damaged(position, "tiles of the tree are missing")
@@ -261,7 +261,7 @@ private struct Prover {
                 .historyDiffers,
                 during: operation,
                 on: finding.record,
-                "the store is not what the note says: expected \(finding.expected), found \(finding.actual)",
+                "the store does not match the note: expected \(finding.expected), found \(finding.actual)",
                 hint: "Use a note of this store; if it is one, run 'tally verify --against'"
             )
         }

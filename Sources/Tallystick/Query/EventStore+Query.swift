@@ -188,7 +188,7 @@ final class QuerySession {
                 ? StoreError(
                     .limitReached,
                     during: "query",
-                    "the time for a query is used up",
+                    "the query reached its time limit",
                     hint: "Search by event_id, stream or position, or raise --max-time"
                 )
                 : StoreError(.interrupted, during: "query", "it was stopped")
@@ -202,7 +202,7 @@ final class QuerySession {
             return StoreError(
                 .limitReached,
                 during: "query",
-                "the memory for a query is used up",
+                "the query reached its memory limit",
                 hint: "Sort, group or join less at a time, or raise --max-memory"
             )
         case .busy, .outOfMemory, .inputOutput, .diskFull, .cannotOpen, .notPermitted, .moved,

@@ -57,7 +57,7 @@ struct StoreMetricsText {
         family: Family(
             name: "tallystick_breaker",
             type: .gauge,
-            help: "Circuit breakers: 1 for the state that each is in.",
+            help: "Circuit breakers: 1 for the current state of each.",
             labels: ["kind", "name", "state"],
             sql: "SELECT kind, name, state, 1 FROM breakers ORDER BY kind, name"
         )
@@ -163,7 +163,7 @@ struct StoreMetricsText {
         Family(
             name: "tallystick_duplicates",
             type: .counter,
-            help: "Deliveries that were stored already.",
+            help: "Deliveries that were already stored.",
             labels: ["origin"],
             sql: """
                 SELECT origin, value

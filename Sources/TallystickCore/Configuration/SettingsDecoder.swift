@@ -35,7 +35,7 @@ struct SettingsDecoder {
 
     private func checkVersion(_ reader: SettingsReader) throws(SettingsError) {
         guard case .number("1") = reader.value.content else {
-            throw reader.fail("tallystick_config must be 1, the only version that there is")
+            throw reader.fail("tallystick_config must be 1, the only version")
         }
     }
 
@@ -192,7 +192,7 @@ struct SettingsDecoder {
             let pair = try element.elements()
             guard pair.count == 2 else {
                 throw element.fail(
-                    "\(element.path) must be a pair: what to look for, and a category"
+                    "\(element.path) must be a pair of a search text and a category"
                 )
             }
             rules.append(.init(match: try pair[0].text(), category: try category(pair[1])))
@@ -294,11 +294,11 @@ struct SettingsDecoder {
         let known = settings.categories.map(\.name)
         for (name, place) in categoryReferences where !known.contains(name) {
             throw place.fail(
-                "\(place.path): there is no category '\(name)'; there are \(known.sorted().joined(separator: ", "))"
+                "\(place.path): unknown category '\(name)'; expected one of \(known.sorted().joined(separator: ", "))"
             )
         }
         guard known.contains(settings.defaultCategory) else {
-            throw root.fail("default_category: there is no category '\(settings.defaultCategory)'")
+            throw root.fail("default_category: unknown category '\(settings.defaultCategory)'")
         }
     }
 
@@ -306,8 +306,8 @@ struct SettingsDecoder {
         for (name, place) in policyReferences where settings.policy(named: name) == nil {
             throw place.fail(
                 PolicyRule.builtInNames.contains(name)
-                    ? "\(place.path): '\(name)' needs parameters; make a policy of your own that uses it"
-                    : "\(place.path): there is no policy '\(name)'"
+                    ? "\(place.path): '\(name)' needs parameters; define a policy that uses it"
+                    : "\(place.path): unknown policy '\(name)'"
             )
         }
         for policy in settings.policies {

@@ -96,7 +96,7 @@ struct SettingsReader {
     /// A text that is not empty.
     func text() throws(SettingsError) -> String {
         guard let text = value.string, !text.isEmpty else {
-            throw mustBe("a text that is not empty")
+            throw mustBe("a non-empty string")
         }
         return text
     }

@@ -142,7 +142,7 @@ extension Event {
             return .failure(
                 EventRejection(
                     "not_an_object",
-                    "an event is a JSON object; this is another JSON value"
+                    "an event must be a JSON object; this is another JSON value"
                 )
             )
         }

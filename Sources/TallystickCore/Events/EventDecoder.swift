@@ -158,7 +158,7 @@ package struct EventDecoder: Sendable {
         guard tape.nodes[0].kind == .object else {
             throw EventRejection(
                 "not_an_object",
-                "an event is a JSON object; this is another JSON value"
+                "an event must be a JSON object; this is another JSON value"
             )
         }
         try members.collect(tape, bytes, delivery: delivery)

@@ -120,7 +120,7 @@ extension EventMapping {
         guard tape.nodes[0].kind == .object else {
             throw EventRejection(
                 "not_an_object",
-                "a record is a JSON object; this is another JSON value"
+                "a record must be a JSON object; this is another JSON value"
             )
         }
         let source = MappedObject(tape: tape, bytes: record)

@@ -29,7 +29,7 @@ struct EventMembers: Sendable {
                 throw EventRejection(
                     "attribute_name",
                     at: Int(tape.nodes[name].start),
-                    "an attribute's name has other characters than lower-case letters and digits"
+                    "an attribute's name has characters other than lower-case letters and digits"
                 )
             }
             // In the JSON format, null is a way to write an attribute that is not set.

@@ -38,7 +38,7 @@ public struct KeyRing: Sendable {
         ) throws(KeyRingError) {
             guard KeyRing.isKeyID(id) else {
                 throw KeyRingError(
-                    "a key's id has 1 to 64 letters, digits, points, hyphens and underscores"
+                    "a key's id consists of 1 to 64 letters, digits, points, hyphens and underscores"
                 )
             }
             guard secret.count >= KeyRing.minimumSecretBytes else {

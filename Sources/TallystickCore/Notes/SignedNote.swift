@@ -119,14 +119,14 @@ public struct SignedNote: Sendable, Hashable {
                 guard verifier.isValid(signature.bytes, for: Array(text.utf8)) else {
                     throw NoteError(
                         .badSignature,
-                        "the signature by '\(verifier.name)' is not that key's over this text"
+                        "the signature by '\(verifier.name)' is not valid for this text"
                     )
                 }
                 if !signed.contains(verifier) { signed.append(verifier) }
             }
         }
         guard !signed.isEmpty else {
-            throw NoteError(.unknownKey, "no signature is by a key that was named")
+            throw NoteError(.unknownKey, "no signature is by one of the given keys")
         }
         return signed
     }

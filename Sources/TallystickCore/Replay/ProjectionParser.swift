@@ -146,7 +146,7 @@ struct ProjectionParser {
                 at: range.lowerBound - 1,
                 isOfCorrections
                     ? "only 'correct' sections have the parameter ':\(name)'"
-                    : "there is no parameter ':\(name)'; known ones are \(Self.list(known))"
+                    : "unknown parameter ':\(name)'; expected one of \(Self.list(known))"
             )
         }
         guard var statement, !statement.parameters.contains(parameter) else { return }

@@ -56,7 +56,7 @@ extension StoreError {
         )
         static let diskFull = Meaning(
             code: .diskFull,
-            hint: "Free some space and run the command again: what is stored is kept",
+            hint: "Free some space and run the command again: stored data is kept",
             isRetryable: true
         )
 
@@ -83,7 +83,7 @@ extension StoreError {
                     code: .outcomeUnknown,
                     hint:
                         "Let no program open and close the store's files but through Tallystick or the "
-                        + "same SQLite; open the store again and repeat the call: what was stored is recognised",
+                        + "same SQLite; open the store again and repeat the call: stored events are recognised",
                     isRetryable: true
                 )
             case .corrupt:

@@ -81,7 +81,7 @@ package final class EventSource {
         consumed = try leaves.frontier(size: min(checkpoint.position, head))
         let reason: String
         if checkpoint.storeID != storeID {
-            reason = "the checkpoint was made by another store (\(checkpoint.storeID))"
+            reason = "the checkpoint was created by another store (\(checkpoint.storeID))"
         } else if checkpoint.position > head {
             reason =
                 "the checkpoint is at position \(checkpoint.position); the store ends at \(head)"

@@ -25,7 +25,7 @@ package enum HotJournal {
                 .notPermitted,
                 during: "open the file",
                 on: path,
-                "a change to it was cut short, and has to be taken back first: its journal is beside it",
+                "an interrupted change to it has to be rolled back first: its journal is next to it",
                 hint: "Run the command as a user who may write to the file and its folder"
             )
         }

@@ -75,7 +75,7 @@ package enum NewFile {
                 code,
                 during: operation,
                 on: path + ending,
-                "this is what an earlier database of that name has left, and it would change the new one",
+                "it is left over from an earlier database of that name, and would change the new one",
                 hint: "Move it to where that database is now, or remove it; or choose another path"
             )
         }
@@ -93,7 +93,7 @@ package enum NewFile {
         switch number {
         case ENOSPC, EDQUOT: "Free some space, and try again"
         case ENOENT: "Create the folder first, or choose another path"
-        case EROFS: "Choose a path on a file system that can be written to"
+        case EROFS: "Choose a path on a writable file system"
         default: "Check the folder and its permissions"
         }
     }

@@ -96,7 +96,7 @@ package final class PendingFile {
                 .cannotCreate,
                 during: operation,
                 on: temporary,
-                "something is there already that is not a file",
+                "the path exists, but is not a regular file",
                 hint: "Remove it, or choose another path"
             )
         }

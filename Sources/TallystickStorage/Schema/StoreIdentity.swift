@@ -18,7 +18,7 @@ package struct StoreIdentity: Sendable {
         .corrupt,
         during: "open the store",
         on: "audit row 1",
-        "SQLite cannot read what the store is"
+        "SQLite cannot read the record of the store's identity"
     )
 
     /// Reads the first audit row.
@@ -39,7 +39,7 @@ package struct StoreIdentity: Sendable {
                 .integrity,
                 during: "open the store",
                 on: "audit row 1",
-                "it does not say what the store is",
+                "it does not record the store's identity",
                 hint: "Restore a backup"
             )
         }

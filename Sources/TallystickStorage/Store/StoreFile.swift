@@ -101,7 +101,7 @@ package enum StoreFile {
             during: "open the store",
             on: path,
             "there is no room for its write-ahead log",
-            hint: "Free some space and run the command again; reading works without",
+            hint: "Free some space and run the command again; reading still works",
             isRetryable: true
         )
     }

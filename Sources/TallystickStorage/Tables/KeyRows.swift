@@ -74,10 +74,10 @@ package struct RegisteredKeys: Sendable {
                 reason = "it demands an HMAC by key '\(active.id)', which was not given"
                 hint += ". Name the key ring with --key-file, --key-fd or TALLY_KEY_FILE"
             case .some(let key) where key.fingerprint != active.fingerprint:
-                reason = "the ring has another key under the id '\(active.id)'"
+                reason = "the ring has a different key under the id '\(active.id)'"
                 hint += ". Use the ring with which the key was registered"
             case .some:
-                reason = "the ring says that key '\(active.id)' is retired, and makes no new HMACs"
+                reason = "key '\(active.id)' is retired in the ring, and makes no new HMACs"
                 hint += ". Run 'tally keys rotate', which finishes what was begun"
             }
         } else {

@@ -43,7 +43,7 @@ package func startThread(_ body: @escaping @Sendable () -> Void) throws(StoreErr
         throw StoreError(
             .inputOutput,
             during: "start a thread",
-            "the operating system refuses another thread: \(String(cString: strerror(result)))",
+            "the operating system refused another thread: \(String(cString: strerror(result)))",
             hint:
                 "Let the process have more threads ('ulimit -u') and memory, or run fewer processes; "
                 + "then run the command again",

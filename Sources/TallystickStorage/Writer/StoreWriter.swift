@@ -194,7 +194,7 @@ package final class StoreWriter {
                 .outcomeUnknown,
                 during: operation,
                 on: path,
-                "the transaction could not be taken back: \(rollback.message)",
+                "the transaction could not be rolled back: \(rollback.message)",
                 hint: "Open the store again and repeat the call",
                 isRetryable: true
             )
@@ -214,7 +214,7 @@ package final class StoreWriter {
             during: operation,
             on: path,
             "the transaction failed while it was committed (\(failure.message))",
-            hint: "Open the store again and repeat the call: what was stored is recognised",
+            hint: "Open the store again and repeat the call: stored events are recognised",
             isRetryable: true
         )
         poison = unknown

@@ -62,7 +62,7 @@ struct ConcurrencyTests {
         #expect(record.acknowledged.count > 10 && record.kills > 5, "\(summary)")
     }
 
-    @Test("A process that acknowledges an event before it is stored is found out by counting")
+    @Test("A process that acknowledges an event before storing it is detected by counting")
     func earlyAcknowledgement() throws {
         let store = try BusyStore(seed: 1)
         // A kill may come when nothing is claimed: so many are tried.

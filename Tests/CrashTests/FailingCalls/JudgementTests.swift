@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The rules by which failing calls are judged: each of them finds its breach.
-@Suite("Judging a command that met a failing call")
+@Suite("Verdicts on commands that met a failing call")
 struct JudgementTests {
     /// A way in which a command breaks its promises.
     struct Breach: CustomTestStringConvertible, Sendable {
@@ -57,7 +57,7 @@ struct JudgementTests {
         return Judgement(workload: workload, reference: reference).complaints(seen, fault)
     }
 
-    @Test("A command that does its work, or says that it could not, breaks none")
+    @Test("A command that does its work, or reports that it could not, violates no rule")
     func good() throws {
         #expect(try Self.complaints(Self.success, "export/write/12/ENOSPC").isEmpty)
         #expect(try Self.complaints(Self.success, "export/read/1/short").isEmpty)
@@ -122,12 +122,12 @@ struct JudgementTests {
         ) { _ in },
     ]
 
-    @Test("A breach of each rule is found", arguments: afterSuccess)
+    @Test("A violation of each rule is detected", arguments: afterSuccess)
     func successes(_ breach: Breach) throws {
         try expect(breach, of: Self.success)
     }
 
-    @Test("A breach of each rule for refusals is found", arguments: afterRefusal)
+    @Test("A violation of each rule for refusals is detected", arguments: afterRefusal)
     func refusals(_ breach: Breach) throws {
         try expect(breach, of: Self.refusal)
     }
@@ -151,7 +151,7 @@ struct JudgementTests {
         }
     }
 
-    @Test("A disk that says it synced and forgets is found out: what was acknowledged is not there")
+    @Test("A disk that reports a sync and loses the data is detected: acknowledged data is missing")
     func lyingDisk() throws {
         let workload = try #require(Workload.all.first { $0.name == "append" })
         let campaign = try FailingCallCampaign([workload], program: nil)

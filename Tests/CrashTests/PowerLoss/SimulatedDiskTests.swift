@@ -48,7 +48,7 @@ struct SimulatedDiskTests {
         #expect(Set(both) == [["f": [1, 2]]])
     }
 
-    @Test("A rename lasts, or does not, whatever became of the contents; it is never half done")
+    @Test("A rename persists or not, independently of the contents; it is never partial")
     func rename() throws {
         let disk = try Self.disk(
             [
@@ -61,7 +61,7 @@ struct SimulatedDiskTests {
         #expect(states == [["f": [1]], ["f": [1], "new": [2]], ["f": [2]]])
     }
 
-    @Test("A write is torn at 512 or 4,096 bytes, and what was there before stays elsewhere")
+    @Test("A write is torn at 512 or 4,096 bytes, and the old bytes stay elsewhere")
     func torn() throws {
         let disk = try Self.disk(
             [

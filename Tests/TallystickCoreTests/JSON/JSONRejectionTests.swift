@@ -108,7 +108,7 @@ struct JSONRejectionTests {
         #expect(found?.code == .duplicateMember)
     }
 
-    @Test("Damaged documents give an error or a document, never a trap")
+    @Test("Damaged documents yield an error or a document, never a trap")
     func damage() {
         let seed = UInt64.random(in: .min ... .max)
         var random = SeededGenerator(seed: seed)

@@ -209,7 +209,7 @@ struct BreakerTests {
         #expect(reopened.calls(".", at: at(240)) == [.halfOpen, .closed])
     }
 
-    @Test("A stored window of another kind, or damaged, is an empty one")
+    @Test("A stored window that is damaged or of another kind is read as empty")
     func storedWindow() throws {
         let counting = try settings(#""window":{"count":3},"minimum_calls":1"#)
         let timing = try settings(#""window":{"time":"3s"},"minimum_calls":1"#)

@@ -68,7 +68,7 @@ struct ComparisonFormTests {
         #expect(written == "{\"data\":\(expected),\"id\":\"1\"}", "\(pointers) in \(data)")
     }
 
-    @Test("All data, and attributes, are left out whole; data is no attribute")
+    @Test("All data, and whole attributes, can be ignored; data is not an attribute")
     func members() throws {
         let json = #"{"a":"x","data":{"a":1},"id":"1"}"#
         let binary = #"{"a":"x","data_base64":"AQ==","id":"1"}"#
@@ -126,7 +126,7 @@ struct ComparisonFormTests {
         #expect(!(try agree(data, #"{"time":6}"#, rules([""]))))
     }
 
-    @Test("Forms are equal exactly where contents agree, and are canonical JSON")
+    @Test("Forms are equal exactly if contents agree, and are canonical JSON")
     func property() throws {
         let seed = UInt64.random(in: 0 ... .max)
         var random = RandomContents(seed: seed)

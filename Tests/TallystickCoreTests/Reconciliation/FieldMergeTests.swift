@@ -49,7 +49,7 @@ struct FieldMergeTests {
         #expect(sources["/data/same"] == nil)
     }
 
-    @Test("Other differences make the next rule decide")
+    @Test("With other differences the next rule decides")
     func otherwise() throws {
         let both = [
             try candidate(1, ["a"], data: #"{"count":1,"x":1}"#),
@@ -62,7 +62,7 @@ struct FieldMergeTests {
         #expect(decision(next.decide(conflict(both)))?.rule == "last_write_wins")
     }
 
-    @Test("What settings ignore is no difference; the newest candidate's counts")
+    @Test("Ignored places do not count as differences; the newest candidate's values are kept")
     func ignored() throws {
         let rule = try engine(
             #"{"use":"field_merge","fields":{"/count":"max"}}"#,
@@ -127,7 +127,7 @@ struct FieldMergeTests {
         #expect(decision(rule.decide(conflict(both)))?.data == #"{"a/b":{"~":[1,9]},"é":1}"#)
     }
 
-    @Test("A field within another one is merged into what became of that one")
+    @Test("A field within another one is merged into that one's result")
     func nested() throws {
         let both = [
             try candidate(
@@ -156,7 +156,7 @@ struct FieldMergeTests {
         #expect(try merging().decide(conflict(both)) == .open(policy: "p"))
     }
 
-    @Test("The whole data can be taken from an origin, binary data makes the next rule decide")
+    @Test("The whole data can be taken from an origin; with binary data the next rule decides")
     func whole() throws {
         let both = [
             try candidate(1, ["a"], data: "1"), try candidate(2, ["websocket"], data: "[2]"),
@@ -235,7 +235,7 @@ struct FieldMergeTests {
         #expect(first?.contentDigest == SHA256Digest(hashing: content), "seed \(seed)")
     }
 
-    @Test("Merging the result with any of the contents gives the result again", arguments: 0..<200)
+    @Test("Merging the result with any of the contents yields the result again", arguments: 0..<200)
     func idempotent(_ seed: Int) throws {
         let candidates = try random(UInt64(seed))
         let rule = try propertyEngine()

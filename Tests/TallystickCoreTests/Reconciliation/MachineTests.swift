@@ -35,7 +35,7 @@ struct MachineTests {
         #expect((machine.pausedIn != nil) == (machine.state == .paused))
     }
 
-    @Test("A paused run goes on where it was", arguments: Machine.State.allCases)
+    @Test("A paused run resumes where it was", arguments: Machine.State.allCases)
     func resume(_ state: Machine.State) throws {
         guard state.isWorking else {
             #expect(Machine(state: .paused, pausedIn: state) == nil)
@@ -69,7 +69,9 @@ struct MachineTests {
         #expect(Sampling.number(source: "", id: "é") == 0.4827175197114927)
     }
 
-    @Test("A share of the events is in the sample; a higher percentage keeps what a lower one has")
+    @Test(
+        "A share of the events is in the sample; a higher percentage keeps the sample of a lower one"
+    )
     func sample() throws {
         let (ten, half) = (try category("10"), try category("50"))
         var counts = (ten: 0, half: 0)
@@ -92,7 +94,7 @@ struct MachineTests {
 
     // MARK: Presence
 
-    @Test("An origin's copy is judged by what the origin delivered around the window")
+    @Test("The presence of a copy follows from the origin's deliveries around the window")
     func presence() {
         func evaluate(
             _ first: Int64?,
@@ -134,7 +136,7 @@ struct MachineTests {
 
     // MARK: Sequences
 
-    @Test("Numbers that come in any order leave exactly the gaps that are there", arguments: 0..<50)
+    @Test("Numbers that arrive in any order leave exactly the real gaps", arguments: 0..<50)
     func gaps(_ seed: Int) {
         let numbers = (0..<30).filter { (seed * 31 + $0 * 17) % 5 != 0 }.map(Int64.init)
         var order = numbers
@@ -168,7 +170,7 @@ struct MachineTests {
         #expect(missing == (lowest...highest).filter { !known.contains($0) }, "seed \(seed)")
     }
 
-    @Test("A number that is known collides; what is no whole number says nothing")
+    @Test("A number that is already known collides; text that is not a whole number is ignored")
     func collisions() {
         #expect(SequenceRules.place(3, isKnown: true, previous: 2, next: 4) == .collision)
         #expect(SequenceRules.number("0012") == 12)
@@ -182,7 +184,7 @@ struct MachineTests {
         )
     }
 
-    @Test("What the bytes of a stored event are worth")
+    @Test("The trustworthiness of a stored event's bytes")
     func atRest() {
         #expect(AtRest.conflict(leafAgrees: true, checksumAgrees: true) == nil)
         #expect(AtRest.conflict(leafAgrees: true, checksumAgrees: nil) == .unverifiable)

@@ -6,7 +6,7 @@ struct PolicyTests {
     private let early = "2026-03-01T10:00:00Z"
     private let late = "2026-03-01T12:00:00+01:00"  // an hour later
 
-    @Test("first_write_wins takes what arrived first")
+    @Test("first_write_wins takes the copy that arrived first")
     func first() throws {
         let both = [
             try candidate(1, ["poll"], data: "{\"v\":1}"),
@@ -48,7 +48,7 @@ struct PolicyTests {
         #expect(expected == made)
     }
 
-    @Test("A rule that looks into contents gets them, also behind another policy")
+    @Test("A rule that reads contents gets them, even through another policy")
     func withContent() throws {
         for rule in [
             #"{"use":"highest","pointer":"/v"}"#, #"{"use":"lowest","pointer":"/v"}"#,
@@ -82,7 +82,7 @@ struct PolicyTests {
         #expect(broken?.tieBreak == "first_write_wins")
     }
 
-    @Test("origin_priority asks whoever vouches, and passes where no origin has a priority")
+    @Test("origin_priority considers all supporters, and passes if no origin has a priority")
     func priority() throws {
         let rule = try engine(#"{"use":"origin_priority"}"#)
         let backed = [
@@ -96,7 +96,7 @@ struct PolicyTests {
         #expect(rule.decide(conflict(unknown)) == .open(policy: "p"))
     }
 
-    @Test("origin_priority tells two contents of one origin apart without regard to arrival")
+    @Test("origin_priority distinguishes two contents of one origin regardless of arrival")
     func equivocation() throws {
         let rule = try engine(#"{"use":"origin_priority"}"#)
         let one = [
@@ -130,7 +130,7 @@ struct PolicyTests {
         #expect(decision(low)?.winner?.number == lowest)
     }
 
-    @Test("highest leaves out what has no number there, and passes where nothing has")
+    @Test("highest ignores candidates without a number there, and passes if there is no number")
     func highestWithoutNumbers() throws {
         let rule = try engine(#"{"use":"highest","pointer":"/n"}"#)
         let some = [
@@ -142,7 +142,7 @@ struct PolicyTests {
         #expect(rule.decide(conflict([some[0], some[2]])) == .open(policy: "p"))
     }
 
-    @Test("majority needs more than half of the origins; an origin that says both has no vote")
+    @Test("majority needs more than half of the origins; an origin that delivered both has no vote")
     func majority() throws {
         let rule = try engine(#"{"use":"majority"}"#)
         let two = [
@@ -157,7 +157,7 @@ struct PolicyTests {
         #expect(rule.decide(conflict(both)) == .open(policy: "p"))
     }
 
-    @Test("A missing copy counts against a majority, and a decision over it accepts it")
+    @Test("A missing copy counts against a majority, and a decision on it accepts it")
     func missing() throws {
         let rule = try engine(#"{"use":"majority"},{"use":"origin_priority"}"#)
         let present = [try candidate(1, ["websocket"], data: "1")]
@@ -173,7 +173,7 @@ struct PolicyTests {
         #expect(voted?.rule == "majority")
     }
 
-    @Test("quorum needs so many origins; more votes win over fewer")
+    @Test("quorum needs k origins; more votes win over fewer")
     func quorum() throws {
         let rule = try engine(#"{"use":"quorum","k":2}"#)
         let votes = [
@@ -184,7 +184,7 @@ struct PolicyTests {
         #expect(rule.decide(conflict(few)) == .open(policy: "p"))
     }
 
-    @Test("quarantine excludes, manual waits, halt stops; what comes before them may decide")
+    @Test("quarantine excludes, manual waits, halt stops; earlier rules may decide")
     func ends() throws {
         let split = conflict([
             try candidate(1, ["a"], data: "1"), try candidate(2, ["b"], data: "2"),
@@ -221,7 +221,7 @@ struct PolicyTests {
         #expect(first?.policyVersion != last?.policyVersion)
     }
 
-    @Test("override_origin takes what that origin delivered, whatever the policy")
+    @Test("override_origin takes that origin's content, whatever the policy")
     func override() throws {
         let rule = try engine(
             #"{"use":"first_write_wins"}"#,
@@ -237,7 +237,7 @@ struct PolicyTests {
         #expect(other?.policy == "p")
     }
 
-    @Test("A program's policy can take, merge, exclude or pass; what it gives is judged")
+    @Test("A program's policy can take, merge, exclude or pass; its answer is validated")
     func program() throws {
         let rule = try engine(#"{"use":"swift","type":"Mine"},{"use":"first_write_wins"}"#)
         let both = conflict([
