@@ -3,7 +3,7 @@ import TallystickSQLite
 import TallystickTestKit
 import Testing
 
-/// Runs a system's program; its exit code.
+/// Runs a system program; returns its exit code.
 func system(_ words: String...) -> Int32 {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
@@ -21,7 +21,7 @@ func system(_ words: String...) -> Int32 {
 
 @Suite("Disks that fail and files that are not ours", .serialized)
 struct FaultTests {
-    /// The superuser's files are open to it whatever their mode: such tests run as nobody.
+    /// File modes do not restrict the superuser, so such tests run as nobody.
     private static let isRoot = geteuid() == 0
     private static let asNobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
@@ -59,7 +59,7 @@ struct FaultTests {
         let disk = scene.folder.file("disk")
         try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: false)
         guard system("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk) == 0 else {
-            // A container may forbid it; the test above needs no disk.
+            // A container may forbid it; the test above does not need a disk.
             return
         }
         defer { #expect(system("umount", "-l", disk) == 0) }
@@ -84,8 +84,8 @@ struct FaultTests {
 
     // MARK: Failed syncs
 
-    /// What goes before a command whose sync of a write-ahead log fails. Later syncs succeed, as they do on Linux,
-    /// where the kernel has dropped the pages meanwhile.
+    /// A prefix for a command whose sync of a write-ahead log fails. Later syncs succeed, as they do on Linux, where
+    /// the kernel has dropped the pages meanwhile.
     private func failingSync(_ number: Int, _ scene: CrashScene) throws -> [String] {
         let library = try InterposedLibrary.build("failing-calls.c", in: scene.folder.path)
         let fault = ["FAIL_CLASS=sync", "FAIL_PATH=-wal", "FAIL_AT=\(number)", "FAIL_ERRNO=\(EIO)"]
@@ -125,8 +125,8 @@ struct FaultTests {
         )
         let failed = failing.run(["ingest", "killed.db"] + files + ["--origin", "a"])
         if number > 1, failed.code == 0 {
-            // Batches share a commit where the disk is slow. What failed then is the sync of a checkpoint after the
-            // last one.
+            // Batches share a commit if the disk is slow. In that case the failed sync is that of a checkpoint after
+            // the last one.
             scene.expectNoGaps("killed.db", events: 600, "success, and every event is stored")
         } else {
             #expect(failed.code == 74, "\(failed.errors)")
@@ -227,7 +227,7 @@ struct FaultTests {
         )
         chmod(event, 0o644)
         func run(_ arguments: String...) -> TallyCommand.Result {
-            // Nobody may write nothing here: what is printed goes where root lets it.
+            // The user nobody cannot write here: output goes to a place where root permits it.
             nobody.run(arguments)
         }
         for command in ["stats", "verify", "read", "doctor"] {
@@ -283,7 +283,7 @@ struct FaultTests {
                 result.code == 2 || (length < 100 && result.code == 66),
                 "\(arguments): \(result.code)"
             )
-            // `verify` reports what it could not read, and the others say what to do.
+            // `verify` reports the parts that it could not read, and the others say what to do.
             let isExplained =
                 result.errors.contains("hint: ") || result.output.contains(#""finding":"page""#)
             #expect(isExplained, "\(arguments): \(result.output) \(result.errors)")

@@ -6,7 +6,7 @@ import Testing
 private final class SmallDisk {
     let path: String
 
-    /// Nil where nothing can be mounted.
+    /// Nil if nothing can be mounted.
     init?(in folder: TemporaryFolder) throws {
         path = folder.file("disk")
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
@@ -19,7 +19,7 @@ private final class SmallDisk {
 
     private var filler: String { path + "/filler" }
 
-    /// Fills the disk but for some bytes.
+    /// Fills the disk except for some bytes.
     func fill(leaving free: Int) throws {
         let descriptor = open(filler, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         try #require(descriptor >= 0)
@@ -55,7 +55,7 @@ struct FullDiskTests {
         try Data(text.utf8).write(to: URL(filePath: folder.file(name)))
     }
 
-    /// A store with something of everything that a command can change, as a backup: without a write-ahead log.
+    /// A store with one of everything that a command can change, as a backup: without a write-ahead log.
     private func makeBackup() throws {
         try write(Self.event(3), to: "event.json")
         try write("{}", to: "settings.json")

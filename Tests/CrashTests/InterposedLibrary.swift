@@ -3,7 +3,7 @@ import TallystickTestKit
 
 /// A library that commands load before the C library (`LD_PRELOAD`), built from a source file of these tests.
 enum InterposedLibrary {
-    /// There is nothing to build it with, or its source has an error.
+    /// There is no compiler, or the source has an error.
     struct NotBuilt: Error, CustomStringConvertible {
         var source: String
         var description: String { "\(source) was not built: a C compiler is needed" }

@@ -11,7 +11,7 @@ enum Interruption: String, CaseIterable {
     /// SIGSTOP, SIGCONT after a while, then SIGKILL.
     case stopped
 
-    /// How often a test does it: a few times, unless the full run asks for more.
+    /// The number of interruptions per test: a few, unless the full run sets more.
     var rounds: Int {
         let asked = ProcessInfo.processInfo.environment["TALLY_KILLS"].flatMap { Int($0) } ?? 5
         return self == .killed ? asked : max(2, asked / 5)
@@ -31,7 +31,7 @@ enum Interruption: String, CaseIterable {
     }
 }
 
-/// A store that is interrupted, beside one that is not.
+/// A store that is interrupted, next to one that is not.
 struct CrashScene {
     let folder: TemporaryFolder
     let tally: TallyCommand
@@ -58,7 +58,7 @@ struct CrashScene {
         return result.output
     }
 
-    /// Nothing is there twice, and nothing is missing between the first and the last.
+    /// Nothing is duplicated, and nothing is missing between the first and the last.
     func expectNoGaps(_ store: String, events: Int, _ comment: Comment) {
         let sql = """
             SELECT count(*) AS events, max(position) AS head, count(DISTINCT source || ' ' || event_id) AS ids,
@@ -97,7 +97,7 @@ struct KillTests {
         var random = SeededGenerator(seed: seed)
         #expect(tally.run("init", "whole.db").code == 0)
         var (interrupted, round) = (0, 0)
-        // Where runs end too soon to be interrupted, the next ones are interrupted earlier, down to at once.
+        // If runs end too soon to be interrupted, the next ones are interrupted earlier, down to immediately.
         var longest: UInt64 = 220_000
         while round < interruption.rounds || interrupted == 0 && round < 100 {
             defer { round += 1 }
@@ -149,7 +149,7 @@ struct KillTests {
             atomically: true,
             encoding: .utf8
         )
-        // More events than the interrupted runs can reach, so that every one of them has work.
+        // More events than the interrupted runs can reach, so that every run has work.
         let events = max(4000, interruption.rounds * 400)
         let file = try scene.writeFiles(1, events: events, seed: 1)[0]
         #expect(tally.run("ingest", "killed.db", file, "--origin", "a").code == 0)

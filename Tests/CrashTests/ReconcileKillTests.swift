@@ -2,7 +2,7 @@ import Foundation
 import TallystickTestKit
 import Testing
 
-/// How often each test kills; the full run sets 200.
+/// The number of kills per test; the full run sets 200.
 private let kills = Int(ProcessInfo.processInfo.environment["TALLY_KILLS"] ?? "") ?? 6
 
 private let settings = """
@@ -74,7 +74,7 @@ struct ReconcileKillTests {
             kill(child, SIGKILL)
             tally.wait(for: child)
             guard round % 20 == 19 else { continue }
-            // A run that is done has nothing left to kill: begin anew.
+            // A finished run leaves nothing to kill: start over.
             #expect(tally.run("verify", "killed.db").code == 0, "seed \(seed)")
             #expect(tally.run("reconcile", "killed.db").code == 0, "seed \(seed)")
             #expect(query("killed.db", content) == query("whole.db", content), "seed \(seed)")
@@ -97,7 +97,7 @@ struct ReconcileKillTests {
         let first = tally.start("reconcile", "s.db")
         usleep(60_000)
         let second = tally.start("reconcile", "s.db")
-        // 75: the other one took the run over.
+        // 75: the other process took over the run.
         let codes = [tally.wait(for: first), tally.wait(for: second)]
         #expect(codes.allSatisfy { $0 == 0 || $0 == 75 }, "\(codes)")
         #expect(tally.run("reconcile", "s.db").code == 0)
@@ -137,7 +137,7 @@ struct ReconcileKillTests {
         for child in children { #expect(tally.wait(for: child) == 0) }
         #expect(tally.run("reconcile", "s.db").code == 0)
         #expect(query("s.db", doubled).contains("\"n\":0"))
-        // Every decision that counts was made from the candidates that there are.
+        // Every decision in force was made from the current candidates.
         let replayed = tally.run("audit", "replay", "s.db")
         #expect(replayed.code == 0, "\(replayed.output)")
         let again = tally.run("reconcile", "s.db", "--json")

@@ -2,7 +2,7 @@ import Foundation
 import TallystickTestKit
 import Testing
 
-/// How often each test kills; the full run sets 200.
+/// The number of kills per test; the full run sets 200.
 private let kills = Int(ProcessInfo.processInfo.environment["TALLY_KILLS"] ?? "") ?? 6
 
 @Suite("Replays killed at random moments, with decisions in between", .serialized)
@@ -61,7 +61,7 @@ struct ReplayKillTests {
         var next = 1
         for round in 1...kills {
             ingest(next..<next + 150, sign: "", origin: "a")
-            // The second origin disagrees over one event of this round.
+            // The second origin disagrees on one event of this round.
             let disputed = next + Int(random.next() % 150)
             ingest(disputed..<disputed + 1, sign: "-", origin: "b")
             next += 150

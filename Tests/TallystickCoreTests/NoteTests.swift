@@ -24,7 +24,7 @@ struct NoteTests {
         #expect(signer.verifier.description == Self.publicKey)
         #expect(signer.file() == Array("\(Self.privateKey)\n".utf8))
         let note = try SignedNote(Self.text, signedBy: [signer])
-        // Another signature each time would be as good, but must then verify.
+        // A different signature each time would be fine, but would have to verify.
         let known = try SignedNote(parsing: Array("\(Self.text)\n\(Self.signature)".utf8))
         let verifier = try NoteVerifier(Self.publicKey)
         #expect(known.text == Self.text)

@@ -249,7 +249,7 @@ struct ProofFileTests {
             note: earlier
         )
         #expect(code { try shrunk.verify(from: later, with: verifiers) } == .notProved)
-        // One leaf in the past is another.
+        // One leaf in the past differs.
         model.leaves[1] = Array("{}".utf8)
         let (_, forked) = try model.consistency([10, 2, 3], [20, 5, 6])
         #expect(code { try forked.verify(from: earlier, with: verifiers) } == .notProved)

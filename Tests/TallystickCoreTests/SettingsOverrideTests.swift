@@ -1,7 +1,7 @@
 import TallystickCore
 import Testing
 
-/// Settings from a program's surroundings, looked up by name.
+/// Settings from a program's environment, looked up by name.
 @Suite("Settings overrides")
 struct SettingsOverrideTests {
     private func overrides(_ values: [String: String]) -> SettingsOverrides {

@@ -147,7 +147,7 @@ struct ConnectionTests {
         }
         #expect(error?.isDenied == true)
         #expect(authorizer.denial?.contains("yours") == true)
-        // The store's own phase allows it: what is judged is the phase of the step.
+        // The store's own phase allows it: the phase of the step is the one that counts.
         _ = try statement.step()
     }
 

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Result codes")
 struct FailureKindTests {
-    /// Every primary code of sqlite3.h, and what it is.
+    /// Every primary code of sqlite3.h, with its kind.
     private static let primary: [(Int32, FailureKind)] = [
         (SQLITE_OK, .none), (SQLITE_ERROR, .statement), (SQLITE_INTERNAL, .misuse),
         (SQLITE_PERM, .notPermitted), (SQLITE_ABORT, .misuse), (SQLITE_BUSY, .busy),
@@ -19,7 +19,7 @@ struct FailureKindTests {
         (SQLITE_ROW, .none), (SQLITE_DONE, .none),
     ]
 
-    /// The extended codes, by the numbers that they add to their primary code, as far as they say another thing.
+    /// The extended codes whose meaning differs, by the numbers that they add to their primary code.
     private static let others: [Int32: FailureKind] = [
         SQLITE_IOERR | 12 << 8: .outOfMemory, SQLITE_IOERR | 11 << 8: .busy,
         SQLITE_READONLY | 4 << 8: .moved, SQLITE_ABORT | 2 << 8: .inputOutput,

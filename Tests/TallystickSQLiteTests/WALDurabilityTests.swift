@@ -5,7 +5,7 @@ import Testing
 
 @testable import TallystickSQLite
 
-/// Counts what one connection writes to its log.
+/// Counts the bytes that one connection writes to its log.
 private final class LogWrites {
     // The callbacks of SQLite have no context: one value for the suite, whose tests run one after the other.
     nonisolated(unsafe) static var original: UnsafePointer<sqlite3_io_methods>?

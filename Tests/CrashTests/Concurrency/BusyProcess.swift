@@ -1,14 +1,14 @@
 import Foundation
 import TallystickTestKit
 
-/// One of the processes that work on a busy store, one command after the other.
+/// One of the processes that work on a busy store; runs one command after another.
 struct BusyProcess {
-    /// What it does.
+    /// The kind of its work.
     enum Role: CaseIterable {
         case worker, appender, firstIngester, secondIngester, projector, rebuilder, decider, reader
     }
 
-    /// A command, and how it may end.
+    /// A command, and its permitted exit codes.
     struct Step {
         var words: [String]
         var codes: Set<Int32> = [0, 75]
@@ -31,9 +31,9 @@ struct BusyProcess {
     private let seed: UInt64
     private var random: SeededGenerator
     private var number = 0
-    /// The last revisions that were seen of shared streams.
+    /// The last revisions seen in shared streams.
     private var revisions: [String: Int] = [:]
-    /// Whether the worker says so before the event is stored: the rule whose absence must be noticed.
+    /// Whether the worker reports an event before it is stored: a violation that the test must detect.
     private let claimsEarly: Bool
 
     init(_ role: Role, _ store: BusyStore, seed: UInt64, claimsEarly: Bool = false) {
@@ -45,7 +45,7 @@ struct BusyProcess {
     }
 
     private static let shared = 3
-    /// Milliseconds after which a command is taken to hang.
+    /// Milliseconds after which a command is considered hung.
     private static let patience = 300_000
 
     private mutating func below(_ bound: Int) -> Int { Int(random.next() % UInt64(bound)) }
@@ -79,7 +79,7 @@ struct BusyProcess {
 
     private mutating func appendStep() -> Step {
         let stream = "shared-\(below(Self.shared))"
-        // Other processes write to the stream: the expectation fails now and then.
+        // Other processes write to the stream: the expectation fails occasionally.
         let expected = below(3) == 0 ? "any" : revisions[stream].map(String.init) ?? "none"
         let id = "appended-\(seed)-\(number)"
         let text =
@@ -164,7 +164,7 @@ struct BusyProcess {
 
     // MARK: Running
 
-    /// What befalls a command.
+    /// The disturbance of a command.
     private enum Fate {
         case none, killed, stopped, stoppedAndKilled
     }
@@ -178,7 +178,7 @@ struct BusyProcess {
         }
     }
 
-    /// Runs the next command to whatever end.
+    /// Runs the next command to its end.
     mutating func step() {
         let step = next()
         let place = store.folder.file("process-\(role)")
@@ -193,7 +193,7 @@ struct BusyProcess {
         store.note { record in
             record.ends["\(name) \(code)", default: 0] += 1
             let mayBe = step.codes.contains(code) || isKilled && code == -SIGKILL
-            // An interruption may come before the process is set up to take it.
+            // An interruption may arrive before the process is ready for it.
             guard !mayBe && !(isInterrupted && [0, -SIGINT].contains(code)) else { return }
             record.complaints.append(
                 "\(step.words.joined(separator: " ")): exit \(code): \(TallyCommand.text(place + ".err"))"
@@ -215,7 +215,7 @@ struct BusyProcess {
     /// - returns: whether it was killed, and whether it was interrupted.
     private mutating func befall(_ child: pid_t, _ step: Step) -> (Bool, Bool) {
         let fate = step.program == .worker ? Fate.killed : fate()
-        // The worker goes on until it is killed, and gets time for some appends.
+        // The worker continues until it is killed, with time for some appends.
         let moment = UInt32(step.program == .worker ? 50_000 + below(600_000) : below(200_000))
         guard fate != .none || step.isEndless else { return (false, false) }
         usleep(moment)
@@ -238,7 +238,7 @@ struct BusyProcess {
         return (isKilled, step.isEndless)
     }
 
-    /// - returns: nil for a process that did not end and was killed for it.
+    /// - returns: nil for a process that did not end, and was killed for that.
     private func wait(for child: pid_t) -> Int32? {
         var status: Int32 = 0
         for _ in 0..<Self.patience {
@@ -308,7 +308,7 @@ struct BusyProcess {
         return (position, revision)
     }
 
-    /// A copy that was reported is a store by itself; one that was not is complete or absent.
+    /// A reported copy is a complete store; an unreported one is complete or absent.
     private func judgeCopy(_ name: String, isComplete: Bool) {
         let exists = access(store.folder.file(name), F_OK) == 0
         if isComplete && !exists { store.note { $0.complaints.append("\(name) is missing") } }

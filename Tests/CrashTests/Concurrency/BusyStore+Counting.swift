@@ -2,9 +2,9 @@ import Foundation
 import TallystickTestKit
 
 extension BusyStore {
-    /// Completes all work with nothing that disturbs it, and counts.
+    /// Completes all work without disturbances, and counts.
     ///
-    /// - returns: what is wrong.
+    /// - returns: the complaints.
     func count() -> [String] {
         var found: [String] = []
         func run(_ words: String, _ codes: Set<Int32> = [0]) {
@@ -33,7 +33,7 @@ extension BusyStore {
         return result.code == 0 ? result.output : "exit \(result.code): \(result.errors)"
     }
 
-    /// Appends that were acknowledged and are not there, once, where they were said to be.
+    /// Acknowledged appends that are not there exactly once, at their reported places.
     private func missing() -> [String] {
         let rows = query(Self.store, "SELECT event_id, stream, revision, position FROM event_log")
         var places: [String: [Acknowledgement]] = [:]
@@ -54,13 +54,13 @@ extension BusyStore {
             guard stored.count == 1, let place = stored.first else {
                 return "\(said.id) was acknowledged and is stored \(stored.count) times"
             }
-            // A worker that claims an event before it is stored knows no place.
+            // A worker that reports an event before it is stored knows no position.
             return said.revision == "-" || place == said
                 ? nil : "\(said.id) was acknowledged at \(said), and is at \(place)"
         }
     }
 
-    /// Positions or revisions with gaps, and events that are there twice or not at all.
+    /// Positions or revisions with gaps, and events that are duplicated or missing.
     private func disorder() -> [String] {
         let sql = """
             SELECT count(*) - max(position), count(*) - count(DISTINCT source || ' ' || event_id),
@@ -85,7 +85,7 @@ extension BusyStore {
             + (doubled == "0" ? [] : ["\(doubled) conflicts were decided twice"])
     }
 
-    /// Projections that are not what a fresh rebuild makes.
+    /// Projections that differ from a fresh rebuild.
     private func projections() -> [String] {
         let rows = "SELECT stream, revision, type, data FROM totals ORDER BY stream, revision"
         let mine = query(Self.store, rows)
@@ -117,7 +117,7 @@ extension BusyStore {
         return result.code == 0 ? result.output : "exit \(result.code): \(result.errors)"
     }
 
-    /// Files that stay for ever.
+    /// Files that would never be removed.
     private func leftovers() -> [String] {
         let known = ["busy.db", "beside.db", "fresh.db", "ring.json", "signer.key", "append.json"]
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
@@ -129,7 +129,7 @@ extension BusyStore {
             return !isOurs
         }
         note { $0.ends["files left by killed processes", default: 0] = strange.count }
-        // What a killed backup had not published makes way for the next one of that name.
+        // The next backup of the same name replaces the unpublished file of a killed one.
         let blocking = strange.filter { !$0.contains(".db.tally-new") }
         // So does a scratch file with its journal; a journal alone would stay for ever.
         let ending = "-journal"

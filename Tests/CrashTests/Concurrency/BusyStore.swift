@@ -3,7 +3,7 @@ import Synchronization
 import TallystickTestKit
 import Testing
 
-/// One store, and what processes that work on it at once were told.
+/// One store, and the results reported by processes that work on it at once.
 final class BusyStore: Sendable {
     /// An append that was acknowledged.
     struct Acknowledgement: Hashable {
@@ -13,9 +13,9 @@ final class BusyStore: Sendable {
         let position: String
     }
 
-    /// What happened so far.
+    /// The events so far.
     struct Record {
-        /// How often commands ended in which way: `ingest 0`.
+        /// The number of commands by exit code: `ingest 0`.
         var ends: [String: Int] = [:]
         var kills = 0
         var stops = 0
@@ -35,7 +35,7 @@ final class BusyStore: Sendable {
     static let store = "busy.db"
 
     init(seed: UInt64) throws {
-        // Locks, syncs and logs as they are: on a disk.
+        // Locks, syncs and logs are real, on a disk.
         folder = try TemporaryFolder(named: "tallystick-busy")
         tally = TallyCommand(in: folder.path)
         worker = TallyCommand(in: folder.path, program: "TallystickCrashWorker")
@@ -69,7 +69,7 @@ final class BusyStore: Sendable {
         part * eventsPerFile / 2..<part * eventsPerFile / 2 + eventsPerFile
     }
 
-    /// How many different events the files hold.
+    /// The number of different events in the files.
     static let events = ids(files - 1).upperBound
 
     private func writeFiles() throws {

@@ -2,7 +2,7 @@ import Foundation
 import TallystickTestKit
 import Testing
 
-/// `TALLY_BUSY_SECONDS` runs for so long instead of a counted amount of work; `TALLY_BUSY_SEED` draws the same
+/// `TALLY_BUSY_SECONDS` runs for that long instead of a fixed number of commands; `TALLY_BUSY_SEED` repeats the same
 /// commands.
 @Suite("Many processes on one store", .serialized)
 struct ConcurrencyTests {
@@ -12,11 +12,11 @@ struct ConcurrencyTests {
 
     /// Each process runs commands at the same time as the others.
     ///
-    /// - parameter steps: how many commands each of them runs; nil for as long as asked.
+    /// - parameter steps: the number of commands that each of them runs; nil to run for the requested time.
     private func run(_ processes: [BusyProcess], steps: Int?) {
         let started = ContinuousClock.now
         let seconds = Self.variable("TALLY_BUSY_SECONDS").map { Int64($0) } ?? 0
-        // Each process has a thread: Dispatch would start as many as there are processors.
+        // Each process has a thread: Dispatch would start only as many as there are processors.
         let threads = processes.map { process in
             let done = DispatchSemaphore(value: 0)
             Thread.detachNewThread {
@@ -65,7 +65,7 @@ struct ConcurrencyTests {
     @Test("A process that acknowledges an event before storing it is detected by counting")
     func earlyAcknowledgement() throws {
         let store = try BusyStore(seed: 1)
-        // A kill may come when nothing is claimed: so many are tried.
+        // A kill may come when nothing is reported yet, so several are tried.
         for attempt in 0..<10 {
             var process = BusyProcess(.worker, store, seed: UInt64(attempt), claimsEarly: true)
             for _ in 0..<10 { process.step() }

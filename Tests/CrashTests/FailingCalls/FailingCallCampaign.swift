@@ -4,14 +4,14 @@ import TallystickTestKit
 
 /// Many runs of workloads, in each of which one call fails.
 struct FailingCallCampaign {
-    /// What a campaign found.
+    /// The result of a campaign.
     struct Result: Sendable {
-        /// How often a call did fail, and how often a command ended before it came to that call.
+        /// How often a call failed, and how often a command ended before reaching that call.
         var failed = 0
         var unreached = 0
         /// The same by class.
         var byClass: [String: Int] = [:]
-        /// How often commands ended with each code.
+        /// The number of commands by exit code.
         var codes: [Int32: Int] = [:]
         /// `FAULT (CALL): COMPLAINT`.
         var complaints: [String] = []
@@ -42,7 +42,7 @@ struct FailingCallCampaign {
 
     // MARK: Plans
 
-    /// Some faults, the same for the same seed and the same counts of calls: of every class about as many.
+    /// A sample of faults, the same for the same seed and the same numbers of calls: about as many of every class.
     func sample(_ count: Int, of workload: Workload, seed: UInt64) -> [Fault] {
         var random = SeededGenerator(
             seed: seed &+ UInt64(truncatingIfNeeded: Self.hash(workload.name))
@@ -64,10 +64,11 @@ struct FailingCallCampaign {
         }
     }
 
-    /// Every call of the workloads with every answer; of allocations, of which there are tens of thousands in each
-    /// workload, one from each stack, in the first workload that makes it.
+    /// Every call of the workloads with every result; of the allocations, of which there are tens of thousands in
+    /// each workload, one from each stack, in the first workload that makes it.
     ///
-    /// - parameter isDistinct: whether of the other calls, too, one from each stack of each workload is enough.
+    /// - parameter isDistinct: whether one call from each stack of each workload is enough for the other classes,
+    ///   too.
     func all(isDistinct: Bool = false) -> [Fault] {
         var allocated: Set<UInt64> = []
         return workloads.flatMap { workload -> [Fault] in
@@ -104,7 +105,7 @@ struct FailingCallCampaign {
         text.utf8.reduce(5381) { ($0 << 5) &+ $0 &+ Int($1) }
     }
 
-    /// How many faults of each workload and class are to be tried, in a few words.
+    /// The number of faults to try for each workload and class, as a short text.
     func plan(of faults: [Fault]) -> String {
         let counts = Dictionary(grouping: faults) { $0.workload }.sorted { $0.key < $1.key }
         let lines = counts.map { workload, faults in
@@ -117,7 +118,7 @@ struct FailingCallCampaign {
 
     // MARK: Runs
 
-    /// - parameter report: told of each complaint as soon as it is known, and of the counts every 5,000 faults.
+    /// - parameter report: called with each complaint as soon as it is known, and with the counts every 5,000 faults.
     func run(_ faults: [Fault], report: @Sendable (String) -> Void = { _ in }) -> Result {
         let result = Mutex(Result())
         let byName = Dictionary(uniqueKeysWithValues: workloads.map { ($0.name, $0) })
@@ -176,7 +177,7 @@ extension FailingCallCampaign.Result {
         codes[seen.code, default: 0] += 1
     }
 
-    /// The counts in a few words.
+    /// The counts as a short text.
     var summary: String {
         let classes = byClass.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
         let codes = codes.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }

@@ -5,16 +5,16 @@ import Foundation
 /// As text, in messages and in `TALLY_FAILING_CALL`: `WORKLOAD/CLASS/NUMBER/ERROR`, for example
 /// `ingest/write/12/ENOSPC`.
 struct Fault: CustomStringConvertible {
-    /// What the failing call answers.
+    /// The result of the failing call.
     struct Answer: Hashable {
         let name: String
         /// 0 for a read or a write of half of its bytes.
         let error: Int32
         /// Whether every later call of the class fails too.
         var isSticky = false
-        /// Whether the disk forgets what was to be synced.
+        /// Whether the disk loses the data that was to be synced.
         var drops = false
-        /// Whether a failed sync is reported as done: a disk that no program can survive.
+        /// Whether a failed sync is reported as successful: no program can survive such a disk.
         var lies = false
     }
 
@@ -32,7 +32,7 @@ struct Fault: CustomStringConvertible {
         self.answer = answer
     }
 
-    /// Reads what ``description`` writes.
+    /// Parses ``description``.
     init?(_ text: String) {
         let parts = text.split(separator: "/").map(String.init)
         guard parts.count == 4, let number = Int(parts[2]),
@@ -41,7 +41,7 @@ struct Fault: CustomStringConvertible {
         self.init(workload: parts[0], callClass: parts[1], number: number, answer: answer)
     }
 
-    /// What the library that makes calls fail is told.
+    /// The setting for the library that makes calls fail.
     func environment(report: String) -> [String] {
         var words = [
             "FAIL_REPORT=\(report)", "FAIL_CLASS=\(callClass)", "FAIL_AT=\(number)",
@@ -53,7 +53,7 @@ struct Fault: CustomStringConvertible {
         return words
     }
 
-    /// Seconds after which a command is taken to hang. The commands take a fraction of one.
+    /// Seconds after which a command is considered hung. Commands take a fraction of a second.
     static let patience = 240
 
     /// The classes in the order of failing-calls.c.
@@ -101,7 +101,7 @@ struct Fault: CustomStringConvertible {
         }
     }
 
-    /// Whether a program is expected to go on as if nothing had happened.
+    /// Whether a program is expected to continue as if nothing had happened.
     var isHarmless: Bool {
         (answer.name == "EINTR" && ["read", "write", "wait", "random"].contains(callClass))
             || answer.name == "short"

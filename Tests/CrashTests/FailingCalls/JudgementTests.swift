@@ -1,13 +1,13 @@
 import Foundation
 import Testing
 
-/// The rules by which failing calls are judged: each of them finds its breach.
+/// The rules for commands that met a failing call: each of them detects a violation.
 @Suite("Verdicts on commands that met a failing call")
 struct JudgementTests {
-    /// A way in which a command breaks its promises.
+    /// A way in which a command violates a rule.
     struct Breach: CustomTestStringConvertible, Sendable {
         let testDescription: String
-        /// What the judgement says.
+        /// The expected complaint.
         let complaint: String
         var fault = "export/write/12/ENOSPC"
         let change: @Sendable (inout Observation) -> Void

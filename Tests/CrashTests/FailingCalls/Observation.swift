@@ -1,44 +1,44 @@
 import Foundation
 
-/// What a command left behind.
+/// The state that a command left behind.
 struct Traces: Equatable {
-    /// The store's contents; what went wrong where it cannot be read, nil where there is none.
+    /// The store's contents; the error if it cannot be read, nil if there is none.
     var store: String?
-    /// The same, without what a repetition adds to.
+    /// The same, without the rows that a repetition adds.
     var lasting: String?
-    /// The files that the command makes, by name, without what differs from run to run.
+    /// The files that the command makes, by name, without the parts that vary between runs.
     var outputs: [String: String] = [:]
-    /// The names in the folder, without those of logs and their indexes.
+    /// The names in the folder, except those of logs and their indexes.
     var names: Set<String> = []
 }
 
-/// How a command ends and what it leaves when nothing disturbs it.
+/// The result of a command without disturbances.
 struct Reference {
     var code: Int32
     var output: String
-    /// What was there before.
+    /// The state before it.
     var untouched = Traces()
     var traces: Traces
     /// The same after it was run again.
     var repeated: Traces
-    /// How many calls of each class it made.
+    /// The number of calls of each class.
     var counts: [String: Int] = [:]
-    /// Of each class the first call from each stack, in order.
+    /// For each class, the first call from each stack, in order.
     var distinct: [String: [TracedCall]] = [:]
 }
 
-/// The number of a call among those of its class, and what stands for the stack that it was made from.
+/// The number of a call within its class, and an identifier of the stack from which it was made.
 struct TracedCall {
     let number: Int
     let stack: UInt64
 }
 
-/// What was seen of a command one of whose calls failed, and of the same command afterwards.
+/// The observations of a command with a failing call, and of the same command afterwards.
 struct Observation {
     var code: Int32
     var output: String
     var errors: String
-    /// The call that failed, and on what file; empty where the command ended before.
+    /// The call that failed, and its file; empty if the command ended before.
     var fired: String
     var traces: Traces
     var verified: Int32
@@ -52,12 +52,12 @@ struct Judgement {
     let workload: Workload
     let reference: Reference
 
-    /// The codes of DESIGN's table; 70, a bug, is none that may be seen.
+    /// The codes of DESIGN's table, except 70, a bug, which must never be seen.
     static let documented: Set<Int32> = [0, 1, 2, 3, 4, 64, 65, 66, 73, 74, 75, 77, 78]
-    /// The codes that tell of what the operating system refused.
+    /// The codes for failures of the operating system.
     static let refusals: Set<Int32> = [3, 73, 74, 75]
 
-    /// What is wrong; nothing where all is well.
+    /// The complaints; empty if all is well.
     func complaints(_ seen: Observation, _ fault: Fault) -> [String] {
         if seen.code < 0 { return [ended(by: -seen.code)] }
         var found: [String] = []
@@ -105,12 +105,12 @@ struct Judgement {
         if !Self.refusals.contains(seen.code) && !isForgotten(seen, fault) {
             found.append("exit \(seen.code) for \(fault.answer.name): \(seen.errors.prefix(300))")
         }
-        // Only another process can be waited for.
+        // Only another process can make a command wait.
         if fault.callClass == "thread" && seen.code == 75 {
             found.append("a limit of the system is told as a busy store")
         }
         if fault.isHarmless { found.append("\(fault.answer.name) ended it, exit \(seen.code)") }
-        // Where messages cannot be written, there are none; a halted replay has said how it goes on.
+        // If messages cannot be written, there are none; a halted replay has said how to continue.
         let isSilent = seen.fired.contains(".err") || fault.answer.isSticky
         let helps = seen.errors.contains("hint: ") || seen.code == 3
         if !isSilent && !(seen.errors.contains("tally") && helps) {
@@ -118,14 +118,14 @@ struct Judgement {
         }
         for (name, text) in reference.traces.outputs {
             guard let made = seen.traces.outputs[name], made != text else { continue }
-            // A replay in batches has done what it has done.
+            // A replay in batches keeps the batches that it has completed.
             if name != "out.db" { found.append("failure, and \(name) is there, incomplete") }
         }
         return found
     }
 
-    /// Whether SQLite forgot why: what it cannot open for writing it opens for reading: a write
-    /// is refused later, or the second attempt finds no file.
+    /// Whether SQLite lost the reason: a file that it cannot open for writing it opens for reading, so a later write
+    /// is refused, or the second attempt finds no file.
     private func isForgotten(_ seen: Observation, _ fault: Fault) -> Bool {
         seen.code == 77 && fault.callClass == "open"
             && ["readonly database", "No such file"].contains { seen.errors.contains($0) }
@@ -144,7 +144,7 @@ struct Judgement {
         }
         for (name, text) in reference.traces.outputs {
             let made = seen.final.outputs[name]
-            // What was done before and is refused now makes no report.
+            // Work that was already done, and is now refused, produces no report.
             if made == nil && seen.repetition != reference.code { continue }
             if made != text && made != reference.repeated.outputs[name] && !workload.accumulates {
                 found.append("repeated, \(name) differs: \(difference(made, text))")
@@ -159,7 +159,7 @@ struct Judgement {
         return found
     }
 
-    /// Where two texts part.
+    /// The place where two texts differ.
     private func difference(_ seen: String?, _ expected: String?) -> String {
         guard let seen else { return "there is none" }
         guard let expected else { return "there is one" }

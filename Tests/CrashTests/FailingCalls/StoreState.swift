@@ -1,9 +1,9 @@
 import Foundation
 import TallystickSQLite
 
-/// What a database holds, as text that two runs of the same work have in common: no times, no random ids.
+/// The contents of a database, as text that is the same for two runs of the same work: no times, no random ids.
 enum StoreState {
-    /// What a repetition of a command does not change.
+    /// Everything that a repetition of a command does not change.
     private static let lasting = [
         "SELECT position, source, event_id, stream, revision, type, category, origin, data FROM event_log ORDER BY 1",
         "SELECT position, state, data, type FROM effective_events ORDER BY position",
@@ -20,15 +20,15 @@ enum StoreState {
         "SELECT name, replay, type FROM projection_objects ORDER BY 1",
         "SELECT number, name, sha256 FROM schema_migrations ORDER BY 1",
     ]
-    /// What each success may add to.
+    /// Everything to which each success may add.
     private static let growing = [
         "SELECT kind, count(*) FROM audit_trail GROUP BY 1 ORDER BY 1",
-        // The head that a holder of the key stores on closing is one more, where it can: its failure loses nothing.
+        // The head that a holder of the key stores on closing may be one more: if that fails, nothing is lost.
         "SELECT count(*) FROM tree_heads WHERE note IS NOT NULL",
     ]
 
-    /// - parameter isLasting: whether what a repetition adds to is left out.
-    /// - throws: `SQLiteError` where the file cannot be read as a store.
+    /// - parameter isLasting: whether to leave out everything that a repetition adds to.
+    /// - throws: `SQLiteError` if the file cannot be read as a store.
     static func of(store path: String, isLasting: Bool) throws -> String {
         let connection = try Connection(path: path, mode: .readOnly)
         var text = ""
@@ -42,7 +42,7 @@ enum StoreState {
         return text
     }
 
-    /// Every row of every table but the checkpoint's: of files that are no stores.
+    /// Every row of every table except the checkpoint's: for files that are not stores.
     static func of(projection path: String) throws -> String {
         let connection = try Connection(path: path, mode: .readOnly)
         let tables = "SELECT name FROM sqlite_schema WHERE name IN ('totals', 'sums') ORDER BY 1"

@@ -6,7 +6,7 @@ import Testing
 struct Trial {
     let scenes: PreparedScenes
     let library: String
-    /// A folder for what belongs to no run.
+    /// A folder for files that belong to no run.
     let scratch: String
 
     init(_ scenes: PreparedScenes) throws {
@@ -43,7 +43,7 @@ struct Trial {
         return folder
     }
 
-    /// Text without times, durations, random ids and what is derived from them.
+    /// Text without times, durations, random ids and values derived from them.
     static func lasting(_ text: String) -> String {
         text.replacing(#/"cursor":"[^"]*"/#, with: "cursor")
             .replacing(#/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/#, with: "time")
@@ -89,7 +89,7 @@ struct Trial {
 
     // MARK: References
 
-    /// Runs a workload with nothing that fails, counts its calls, and runs it once more.
+    /// Runs a workload without faults, counts its calls, and runs it again.
     func reference(_ workload: Workload) throws -> Reference {
         let folder = try copy(workload)
         defer { remove(folder) }
@@ -115,9 +115,9 @@ struct Trial {
         )
     }
 
-    /// Runs a workload with a call that fails, then with none that fails.
+    /// Runs a workload with a failing call, then without faults.
     ///
-    /// - parameter reference: what it does undisturbed; nil to look at everything.
+    /// - parameter reference: its undisturbed result; nil to check everything.
     func observe(
         _ workload: Workload,
         _ fault: Fault,
@@ -133,8 +133,7 @@ struct Trial {
             under: ["env", "LD_PRELOAD=\(library)"] + fault.environment(report: report)
         )
         let fired = FailingCallReport.fired(report: report)
-        // Where no byte was changed, what follows is what follows without the fault. Now and then it is looked at
-        // anyway.
+        // If no byte was changed, the repetition behaves as without the fault. It is checked occasionally anyway.
         if let reference, fault.number % 8 != 0, isUntouched(workload, in: folder) {
             return Observation(
                 code: disturbed.code,
@@ -164,7 +163,7 @@ struct Trial {
         )
     }
 
-    /// Whether a folder holds what was prepared, but for the index of the log, which readers write to.
+    /// Whether a folder contains the prepared files unchanged, except the index of the log, to which readers write.
     private func isUntouched(_ workload: Workload, in folder: String) -> Bool {
         let (before, after) = (scenes.path(workload.scene), folder)
         func names(_ path: String) -> Set<String> {
@@ -187,12 +186,12 @@ struct Trial {
     }
 }
 
-/// What the library of failing-calls.c tells of a run.
+/// The report of failing-calls.c on a run.
 enum FailingCallReport {
     private static let traceOffset = 4096
     private static let lineOffset = 1024
 
-    /// The counts of calls, and of each class the first call from each stack.
+    /// The counts of calls, and for each class the first call from each stack.
     static func read(report: String) throws -> ([String: Int], [String: [TracedCall]]) {
         let bytes = try Data(contentsOf: URL(filePath: report), options: .alwaysMapped)
         func number(_ offset: Int) -> UInt64 {
@@ -216,7 +215,7 @@ enum FailingCallReport {
         return (counts, distinct)
     }
 
-    /// What the library wrote of the call that it made to fail.
+    /// The library's record of the call that it made fail.
     static func fired(report: String) -> String {
         guard let bytes = FileManager.default.contents(atPath: report), bytes.count > lineOffset
         else { return "" }

@@ -17,13 +17,13 @@ struct Workload {
     let name: String
     let scene: Scene
     let words: [String]
-    /// Files that it makes, besides the store's: complete where it succeeds, absent or complete where it does not.
+    /// Files that it makes, besides the store's: complete if it succeeds, absent or complete if it does not.
     var outputs: [String] = []
-    /// Exit codes of a repetition after the work was done: it says so.
+    /// Exit codes of a repetition that reports that the work was already done.
     var repeats: [Int32] = []
-    /// Exit codes by which a command that looks for trouble tells of the failing call in its report.
+    /// Exit codes with which a diagnostic command reports the failing call.
     var answers: [Int32] = []
-    /// Whether each success adds something, such as one more seal.
+    /// Whether each success adds something, such as another seal.
     var accumulates = false
 
     var store: String { scene == .old ? "old.db" : "s.db" }

@@ -8,7 +8,7 @@ extension PowerLossCampaign: CustomTestStringConvertible {
 
     var testDescription: String { canary.map { "\(workload), \($0)" } ?? workload }
 
-    /// Runs it in a process of its own, of which there is one for each processor.
+    /// Runs it in its own process; there is one for each processor.
     func runInChild() async throws -> Report {
         await Self.processors.take()
         defer { Self.processors.give() }

@@ -1,23 +1,23 @@
 import Foundation
 import TallystickTestKit
 
-/// Runs commands whose work on the files below one folder is recorded.
+/// Runs commands and records their operations on the files below one folder.
 struct DiskRecorder {
     let folder: String
     let file: String
     private let library: String
 
-    /// - parameter scratch: the folder for the library that records.
+    /// - parameter scratch: the folder for the recording library.
     init(folder: String, file: String, scratch: String) throws {
         self.folder = folder
         self.file = file
         library = try InterposedLibrary.build("PowerLoss/disk-trace.c", in: scratch)
     }
 
-    /// Runs programs in that folder, all at once. What they print goes elsewhere.
+    /// Runs programs in that folder, all at once. Their output goes elsewhere.
     ///
     /// - parameter failing: further variables of the recorder.
-    /// - returns: the first exit code other than 0, and what they printed.
+    /// - returns: the first exit code other than 0, and their output.
     func run(
         _ commands: [[String]],
         of program: String = "tally",

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What processes did to the files below one folder, in one order: the records of `disk-trace.c`.
+/// The operations of processes on the files below one folder, in a single order: the records of `disk-trace.c`.
 struct DiskTrace {
     /// One call that succeeded, or a sync that failed. Paths are relative to the folder.
     enum Operation: Equatable {
@@ -14,21 +14,21 @@ struct DiskTrace {
         case renamed(from: String, to: String)
         case linked(inode: UInt64, to: String)
         case unlinked(path: String)
-        /// Making and removing folders, which the model leaves out: a state has the folders that its files need.
+        /// Creating and removing folders, which the model omits: a state has the folders that its files need.
         case foldersChanged
-        /// To standard output.
+        /// A write to standard output.
         case printed(String)
     }
 
-    /// A record that is not what the recorder writes, or a call that the model does not know.
+    /// A record that the recorder does not write, or a call that the model does not know.
     struct Failure: Error {
         var message: String
     }
 
     private(set) var operations: [Operation] = []
-    /// Bytes of records before each operation, to find what was done when a step ended.
+    /// Bytes of records before each operation, used to find the operations before a step ended.
     private(set) var offsets: [Int] = []
-    /// The processes that did it.
+    /// The process that performed each operation.
     private(set) var processes: Set<UInt32> = []
 
     init() {}
@@ -47,7 +47,7 @@ struct DiskTrace {
         }
     }
 
-    /// How many operations the first bytes of the records hold.
+    /// The number of operations in the first bytes of the records.
     func count(inBytes bytes: Int) -> Int { offsets.partitioningIndex { $0 >= bytes } }
 }
 

@@ -5,19 +5,19 @@ import Tallystick
 @testable import TallystickCLI
 @testable import TallystickCrashWorker
 
-/// Runs commands of `tally` in this process, in its current folder. What they print goes to a file.
+/// Runs commands of `tally` in this process, in its current folder. Their output goes to a file.
 ///
-/// For a process of its own: descriptors 1 and 2 and the current folder belong to all of it.
+/// Needs a process of its own, because it takes over descriptors 1 and 2 and the current folder.
 final class InProcessCommand {
     private let output: Int32
 
-    /// - parameter file: where standard output and standard error go from now on.
+    /// - parameter file: the new destination of standard output and standard error.
     init?(printingTo file: String) {
         output = open(file, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o600)
         guard output >= 0, dup2(output, 1) == 1, dup2(output, 2) == 2 else { return nil }
     }
 
-    /// What the last command printed.
+    /// The output of the last command.
     var printed: String {
         var bytes = [UInt8](repeating: 0, count: 1 << 16)
         let count = pread(output, &bytes, bytes.count, 0)
@@ -43,13 +43,13 @@ final class InProcessCommand {
         }
     }
 
-    /// Appends as the crash worker does; see there.
+    /// Appends like the crash worker; see there.
     func commit(_ store: String, _ writer: String, count: Int, frames: Int32) async -> Int32 {
         ftruncate(output, 0)
         return await CrashWorker.commit(store, writer, count: count, frames: frames)
     }
 
-    /// The digest of what a store says.
+    /// The content digest of a store.
     static func contentDigest(of store: String) async throws -> String {
         let opened = try await EventStore.open(at: store, options: .readOnly)
         let digest = try await opened.contentDigest()

@@ -1,39 +1,39 @@
 import TallystickTestKit
 
-/// What survives of what was not synced.
+/// The part of the unsynced changes that survives.
 enum Survival: Int, CaseIterable {
     case nothing
     case everything
-    /// Names last, contents do not.
+    /// Names survive, contents do not.
     case namesOnly
-    /// Contents last, names do not.
+    /// Contents survive, names do not.
     case contentOnly
-    /// Names and sizes last; where data should be there are zeros.
+    /// Names and sizes survive; the data is zeros.
     case sizesOnly
-    /// All up to some moment, whose write is torn at 512 or 4,096 bytes.
+    /// Everything up to some moment, whose write is torn at 512 or 4,096 bytes.
     case prefix
     /// Any of the writes, and names up to some moment.
     case anyWrites
     /// Any of the writes, each of them torn, and any of the names.
     case anyTorn
-    /// All but one change.
+    /// All changes except one.
     case allButOne
-    /// One change alone.
+    /// Only one change.
     case onlyOne
 }
 
 /// The power is cut after some operation.
 struct PowerCut: Equatable {
-    /// How many operations were done.
+    /// The number of completed operations.
     var operation: Int
     var survival: Survival
-    /// Draws what survives.
+    /// Draws the surviving changes.
     var seed: UInt64
 
-    /// The cut of a number: first each kind of survival after each operation, in a scattered order that begins at a
-    /// place given by the seed, then drawn ones.
+    /// The cut with a number: first each kind of survival after each operation, in a scattered order that starts at a
+    /// place given by the seed, then random ones.
     ///
-    /// - parameter cuts: the numbers of operations after which something may have changed on the disk.
+    /// - parameter cuts: the numbers of operations after which the disk may have changed.
     init(number: Int, seed: UInt64, cuts: [Int]) {
         var random = SeededGenerator(seed: seed ^ UInt64(number) &* 0xD1B5_4A32_D192_ED03)
         self.seed = random.next()
@@ -50,7 +50,7 @@ struct PowerCut: Equatable {
         survival = kinds[index % kinds.count]
     }
 
-    /// A step that meets every index once, and scatters the first ones: about the golden section of all.
+    /// A step that visits every index once, and scatters the first ones: about the golden section of all.
     private static func stride(for count: Int) -> UInt64 {
         var step = max(1, Int(Double(count) * 0.618))
         while !areCoprime(step, count) { step += 1 }
@@ -65,7 +65,7 @@ struct PowerCut: Equatable {
 }
 
 extension SimulatedDisk {
-    /// The files that the disk holds after the power was cut, by their paths.
+    /// The files on the disk after the power cut, by path.
     func state(after cut: PowerCut) -> [String: [UInt8]] {
         var random = SeededGenerator(seed: cut.seed)
         let orders = (files.flatMap(\.pending).map(\.order) + pendingNames.map(\.order)).sorted()
@@ -101,8 +101,8 @@ extension SimulatedDisk {
 }
 
 extension SimulatedFile {
-    /// - parameter chosen: the change that `prefix`, `allButOne` and `onlyOne` speak of.
-    /// - parameter keepsDoubtful: 0: all pages of a failed sync are there; 1: some; else none.
+    /// - parameter chosen: the change to which `prefix`, `allButOne` and `onlyOne` refer.
+    /// - parameter keepsDoubtful: 0: all pages of a failed sync survive; 1: some; else none.
     fileprivate func content(
         _ survival: Survival,
         _ chosen: Int,

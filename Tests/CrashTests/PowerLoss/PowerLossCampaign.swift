@@ -1,20 +1,20 @@
 import Foundation
 import TallystickTestKit
 
-/// Cuts the power of one workload at many moments, and checks what the disk may hold then.
+/// Cuts the power of one workload at many moments, and checks the possible states of the disk.
 struct PowerLossCampaign: Codable, Sendable {
     var workload: String
     var states: Int
     var seed: UInt64
-    /// This state alone.
+    /// Only this state.
     var only: Int?
     var canary: SimulatedDisk.Canary?
-    /// Of states whose contents are known, one of so many is repeated from all the same.
+    /// One in this many states with known contents is repeated from anyway.
     var repeatsEvery = 20
-    /// Where a state that is looked at alone is kept.
+    /// Where to keep a state that is checked alone.
     var keeps: String?
 
-    /// What a campaign found.
+    /// The result of a campaign.
     struct Report: Codable, Sendable {
         struct Example: Codable, Sendable {
             var number: Int
@@ -28,7 +28,7 @@ struct PowerLossCampaign: Codable, Sendable {
         var states = 0
         var distinct = 0
         var repetitions = 0
-        /// States in which something is wrong.
+        /// Faulty states.
         var faulty = 0
         var byKind: [String: Int] = [:]
         /// The first state with each kind of finding.
@@ -36,7 +36,7 @@ struct PowerLossCampaign: Codable, Sendable {
         var seconds = 0.0
     }
 
-    /// Runs it in this process, whose current folder it changes, and whose output goes to a file.
+    /// Runs it in this process, changing its current folder, and sending its output to a file.
     func run(printingTo file: String) async throws -> Report {
         let clock = ContinuousClock()
         let started = clock.now

@@ -1,9 +1,9 @@
 import Foundation
 import TallystickTestKit
 
-/// A workload as it ran: what it did to the disk, and what it acknowledged when.
+/// A recorded run of a workload: its operations on the disk, and its acknowledgements.
 struct PowerLossRecording {
-    /// What was true of the files once a step had been acknowledged.
+    /// The state of the files once a step had been acknowledged.
     struct Acknowledgement {
         /// The operations before it.
         var operations: Int
@@ -15,15 +15,15 @@ struct PowerLossRecording {
     let trace: DiskTrace
     /// Of the preparation, and of each step that exited 0.
     private(set) var acknowledgements: [Acknowledgement] = []
-    /// How many events were acknowledged by printed lines, after so many operations.
+    /// The number of events acknowledged by printed lines, after each number of operations.
     private(set) var printed: [(operations: Int, events: Int)] = []
-    /// The contents that files took by being renamed, each with the operations before it.
+    /// The contents that files got by being renamed, each with the operations before it.
     let versions: [String: [(operations: Int, content: [UInt8])]]
-    /// What the files held when the last step had ended.
+    /// The contents of the files when the last step had ended.
     let end: StateFacts
-    /// What the store says once every step was done.
+    /// The content digest of the store once every step was done.
     let contentDigest: String
-    /// The rows of the workload's queries then.
+    /// The rows of the workload's queries at that time.
     let rows: [[[String]]]
     let cuts: [Int]
 
@@ -66,7 +66,7 @@ struct PowerLossRecording {
             if code == 0 { acknowledged.append((recorder.bytes, StateFacts(folder: disk))) }
         }
         let trace = try DiskTrace(file: recorder.file)
-        // It holds what was written to files of keys, and the folder is searched for that.
+        // It contains the bytes written to key files, and the folder is searched for those.
         try FileManager.default.removeItem(atPath: recorder.file)
         self.trace = trace
         acknowledgements = acknowledged.map {
@@ -79,7 +79,7 @@ struct PowerLossRecording {
         self.versions = versions
         try Self.compare(model, Self.files(in: disk))
         if workload.steps.contains(where: { !$0.failing.isEmpty }) {
-            // What failed is done once more, by healthy processes.
+            // Failed steps are repeated by healthy processes.
             for step in workload.steps { _ = try Self.run(step.healthy, recorder) }
             try FileManager.default.removeItem(atPath: recorder.file)
         }
@@ -155,7 +155,7 @@ struct PowerLossRecording {
         return (disk, versions)
     }
 
-    /// Makes sure that the recorder missed nothing.
+    /// Checks that the recorder missed nothing.
     private static func compare(_ disk: SimulatedDisk, _ files: [String: [UInt8]]) throws {
         let modelled = disk.cached
         for name in Set(modelled.keys).union(files.keys) where modelled[name] != files[name] {
@@ -166,7 +166,7 @@ struct PowerLossRecording {
         }
     }
 
-    /// The files of a folder, but for shared memory.
+    /// The files of a folder, except shared memory.
     static func files(in folder: String) -> [String: [UInt8]] {
         Dictionary(
             uniqueKeysWithValues: StateFacts.names(in: folder).filter { !$0.hasSuffix("-shm") }
@@ -177,12 +177,12 @@ struct PowerLossRecording {
         )
     }
 
-    /// What was acknowledged before a cut: the newest acknowledgement's index.
+    /// The index of the newest acknowledgement before a cut.
     func acknowledgement(before operations: Int) -> Int {
         (acknowledgements.lastIndex { $0.operations <= operations }) ?? 0
     }
 
-    /// The contents that a file may have after a cut: the one that was acknowledged, and those that it took since.
+    /// The contents that a file may have after a cut: the acknowledged one, and all later ones.
     func contents(of name: String, since acknowledgement: Int, before operations: Int) -> [[UInt8]]
     {
         let acknowledged = acknowledgements[acknowledgement]
@@ -193,7 +193,7 @@ struct PowerLossRecording {
         return contents
     }
 
-    /// How many events printed lines acknowledged before a cut.
+    /// The number of events acknowledged by printed lines before a cut.
     func printedEvents(before operations: Int) -> Int {
         printed.last { $0.operations <= operations }?.events ?? 0
     }

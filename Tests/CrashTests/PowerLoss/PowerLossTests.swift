@@ -1,10 +1,9 @@
 import Foundation
 import Testing
 
-/// `TALLY_POWER_LOSS_STATES`: how many states of all workloads together.
-/// `TALLY_POWER_LOSS_SEED`: draws them.
-/// `TALLY_POWER_LOSS_WORKLOADS=NAME,NAME`: these alone, instead of all.
-/// `TALLY_POWER_LOSS_CASE=WORKLOAD:SEED:NUMBER`: one state alone; with `TALLY_POWER_LOSS_KEEP=FOLDER` it is kept there.
+/// `TALLY_POWER_LOSS_STATES`: the number of states of all workloads together. `TALLY_POWER_LOSS_SEED`: the seed for
+/// them. `TALLY_POWER_LOSS_WORKLOADS=NAME,NAME`: only these workloads. `TALLY_POWER_LOSS_CASE=WORKLOAD:SEED:NUMBER`:
+/// only one state; with `TALLY_POWER_LOSS_KEEP=FOLDER` it is kept there.
 private enum Request {
     private static let environment = ProcessInfo.processInfo.environment
     static let states = environment["TALLY_POWER_LOSS_STATES"].flatMap { Int($0) } ?? 2000

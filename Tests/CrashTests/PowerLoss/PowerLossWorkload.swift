@@ -1,32 +1,32 @@
-/// What is recorded, cut short at every operation, and repeated from each state. The disk has a folder `other`.
+/// A workload to record, interrupt at every operation, and repeat from each state. The disk has a folder `other`.
 struct PowerLossWorkload {
     /// A command.
     struct Step {
         enum Work {
             case tally([String])
-            /// The crash worker appends a number of events, each acknowledged, with a log that is written back after so
-            /// many frames.
+            /// The crash worker appends a number of events, each acknowledged, with a log that is written back after
+            /// a number of frames.
             case commit(writer: String, count: Int, frames: Int32)
             /// Two of these at once.
             case commitTogether(writers: [String], count: Int, frames: Int32)
         }
 
         var work: Work
-        /// Exit codes when it is repeated; without a power loss it exits 0, unless it fails.
+        /// Exit codes when it is repeated; without a power loss it exits 0, unless it is meant to fail.
         var repeats: Set<Int32> = [0]
         /// Variables of the recorder.
         var failing: [String] = []
     }
 
     var name: String
-    /// Files to read, beside the disk: `../in/NAME`.
+    /// Files to read, outside the disk: `../in/NAME`.
     var inputs: [String: String] = [:]
     /// Whether the disk begins with a store of schema 1.
     var beginsWithSchema1 = false
-    /// Commands before the recording begins; what they did is on the disk.
+    /// Commands before the recording begins; their effects are on disk.
     var preparation: [[String]] = []
     var steps: [Step]
-    /// Queries of a database at the end: their rows are those of an undisturbed run.
+    /// Final queries of a database: their rows must be those of an undisturbed run.
     var queries: [(database: String, sql: String)] = []
 }
 
@@ -51,7 +51,7 @@ extension PowerLossWorkload.Step {
 extension PowerLossWorkload {
     static func named(_ name: String) -> Self? { all.first { $0.name == name } }
 
-    /// Exit code 4: it was done already. 64: the store has an active key.
+    /// Exit code 4: it was already done. 64: the store has an active key.
     private static let done: Set<Int32> = [0, 4, 64]
 
     static let all: [Self] = [

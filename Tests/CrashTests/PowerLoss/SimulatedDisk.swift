@@ -1,7 +1,8 @@
-/// A disk under a file system that promises no more than POSIX does: a file's sync makes its content last, a folder's
-/// sync the names in it, and everything else may be there, or not, or in part, when the power is cut.
+/// A disk under a file system that promises no more than POSIX: syncing a file makes its content durable, syncing a
+/// folder makes the names in it durable, and everything else may survive a power cut completely, partly, or not at
+/// all.
 struct SimulatedDisk {
-    /// A rule of the model that is taken away: the campaign must notice.
+    /// A rule of the model that is removed: the campaign must detect that.
     enum Canary: String, CaseIterable, Codable, Sendable {
         /// Syncs of write-ahead logs do nothing.
         case logSync
@@ -36,17 +37,17 @@ struct SimulatedDisk {
     private(set) var files: [SimulatedFile] = []
     /// The names that processes see.
     private(set) var names: [String: Int] = [:]
-    /// The names that every state after a power cut has.
+    /// The names in every state after a power cut.
     private(set) var durableNames: [String: Int] = [:]
     private(set) var pendingNames: [PendingName] = []
     /// How many operations were done.
     private(set) var order = 0
     private var numbers: [UInt64: Int] = [:]
-    /// The first name of each file, by which canaries know it.
+    /// The first name of each file, by which canaries refer to it.
     private var firstNames: [String] = []
     let canary: Canary?
 
-    /// - parameter base: files that are on the disk already.
+    /// - parameter base: files that are already on the disk.
     init(base: [String: [UInt8]], canary: Canary? = nil) {
         self.canary = canary
         for (path, content) in base {
@@ -59,7 +60,7 @@ struct SimulatedDisk {
         durableNames = names
     }
 
-    /// What processes see.
+    /// The files as processes see them.
     var cached: [String: [UInt8]] { names.mapValues { files[$0].cached } }
 
     func cached(_ path: String) -> [UInt8]? { names[path].map { files[$0].cached } }

@@ -1,14 +1,14 @@
-/// One file of a simulated disk: what was synced, what was written since, and what a failed sync left in doubt.
+/// One file of a simulated disk: its synced content, later writes, and pages that a failed sync left in doubt.
 ///
-/// After a failed sync Linux has the written pages in its cache, clean: later syncs do not write them, and they are
-/// gone when the power is cut. A write to such a page makes it dirty again, all of it.
+/// After a failed sync Linux keeps the written pages in its cache, marked clean: later syncs do not write them, and
+/// they are lost when the power is cut. A write to such a page makes the whole page dirty again.
 struct SimulatedFile {
     enum Change {
         case write(offset: Int, bytes: [UInt8])
         case resize(to: Int)
     }
 
-    /// A change and its place in the order of all.
+    /// A change and its place in the global order.
     struct Pending {
         var order: Int
         var change: Change
@@ -16,13 +16,13 @@ struct SimulatedFile {
 
     static let pageBytes = 4096
 
-    /// What every state after a power cut holds.
+    /// The content in every state after a power cut.
     private(set) var durable: [UInt8]
-    /// What processes read.
+    /// The content as processes read it.
     private(set) var cached: [UInt8]
-    /// What came since the last sync.
+    /// The changes since the last sync.
     private(set) var pending: [Pending] = []
-    /// Pages that a failed sync may or may not have written, by their number.
+    /// Pages that a failed sync may or may not have written, by number.
     private(set) var doubtful: [Int: [UInt8]] = [:]
 
     /// Whether pages in doubt stay so when they are written again: a canary.
@@ -63,7 +63,7 @@ struct SimulatedFile {
     mutating func sync() {
         for change in pending { Self.apply(change.change, to: &durable) }
         pending = []
-        // The size is metadata, and no page of data.
+        // The size is metadata, not a page of data.
         Self.apply(.resize(to: cached.count), to: &durable)
     }
 

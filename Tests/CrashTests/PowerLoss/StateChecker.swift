@@ -1,19 +1,19 @@
 import Foundation
 
-/// What is wrong with a state after a power cut.
+/// The kind of fault in a state after a power cut.
 struct StateFinding: Codable, Hashable {
     enum Kind: String, Codable, Sendable {
         /// Acknowledged events, decisions or checkpoints are missing.
         case lost
-        /// A file that a command acknowledged is missing, or not what it was.
+        /// A file that a command acknowledged is missing, or has changed.
         case fileLost
-        /// A store that was acknowledged cannot be verified by a command that only reads.
+        /// An acknowledged store cannot be verified by a read-only command.
         case unreadable
         /// A command of the workload fails when it is repeated.
         case blocked
         /// The store is not intact after the workload was repeated.
         case damaged
-        /// The repeated workload ends with something else than an undisturbed run.
+        /// The repeated workload ends with a different result from that of an undisturbed run.
         case differs
     }
 
@@ -27,19 +27,19 @@ final class StateChecker {
     private let folder: String
     private let disk: String
     private let command: InProcessCommand
-    /// What was found in states with the same files and acknowledgements.
+    /// The results for states with the same files and acknowledgements.
     private var known: [Int: [StateFinding]] = [:]
-    /// What was found by reading and repeating from the same contents.
+    /// The results of reading and repeating from the same contents.
     private var repeated: [Int: [StateFinding]] = [:]
 
-    /// States whose files were looked at, because no earlier one had the same.
+    /// States whose files were checked, because no earlier one had the same.
     private(set) var distinct = 0
     /// States from which the workload was repeated.
     private(set) var repetitions = 0
-    /// Of distinct states, each one of so many is repeated from though its contents are known.
+    /// Of distinct states with known contents, one in this many is repeated from.
     private let repeatsEvery: Int
 
-    /// - parameter folder: has the folder `in`, and gets `disk`, which becomes the current folder.
+    /// - parameter folder: contains the folder `in`, and gets `disk`, which becomes the current folder.
     init(
         _ recording: PowerLossRecording,
         in folder: String,
@@ -60,7 +60,7 @@ final class StateChecker {
         }
     }
 
-    /// - parameter operations: how many of the recorded ones came before the cut.
+    /// - parameter operations: the number of recorded operations before the cut.
     func check(
         _ files: [String: [UInt8]],
         after operations: Int
@@ -86,7 +86,7 @@ final class StateChecker {
         return findings
     }
 
-    /// Removes the last state, in which a file of keys may be torn.
+    /// Removes the last state, in which a key file may be torn.
     func removeState() throws { try FileManager.default.removeItem(atPath: disk) }
 
     private static func hash(_ files: [String: [UInt8]], _ numbers: Int...) -> Int {
@@ -104,7 +104,7 @@ final class StateChecker {
         var hasher = Hasher()
         for (name, file) in facts.files.sorted(by: { $0.key < $1.key }) {
             hasher.combine(name)
-            // Files on the way to their names differ after each of their writes, which says nothing new.
+            // Files that do not have their final name yet differ after each write, which tells nothing new.
             let isNamed = recording.end.files[name] != nil
             hasher.combine(isNamed ? file : .plain(file == .plain([]) ? [] : [0]))
         }
@@ -143,7 +143,7 @@ final class StateChecker {
 
     // MARK: Readers
 
-    /// Reads the state, before anything has written to it. Where SQLite alone cannot, a command that reads goes first.
+    /// Reads the state before anything has written to it. If SQLite alone cannot, a read-only command goes first.
     private func facts(
         _ acknowledgement: PowerLossRecording.Acknowledgement,
         _ findings: inout [StateFinding]
@@ -152,7 +152,7 @@ final class StateChecker {
         for name in facts.unreadable.keys.sorted() {
             guard case .database(let said)? = acknowledgement.facts.files[name] else { continue }
             if said.leaves.isEmpty {
-                // A projection's file is for its replay, which may write, and takes back what was not committed.
+                // A projection's file is for its replay, which may write, and rolls back uncommitted changes.
                 facts.recover(name, in: disk)
             } else {
                 let code = await command.tally(["verify", name])
@@ -171,7 +171,7 @@ final class StateChecker {
         String(command.printed.prefix(300)).replacing("\n", with: " ")
     }
 
-    /// What was acknowledged and is missing.
+    /// Acknowledged data that is missing.
     private func missing(
         _ facts: StateFacts,
         _ acknowledgement: Int,
@@ -182,7 +182,7 @@ final class StateChecker {
         let acknowledged = recording.acknowledgements[acknowledgement].facts
         return acknowledged.files.keys.sorted().compactMap { name -> StateFinding? in
             if let reason = facts.unreadable[name] {
-                // Of a store a command said why.
+                // A command explained why the store is missing.
                 return findings.isEmpty
                     ? StateFinding(kind: .unreadable, message: "\(name): \(reason)") : nil
             }
@@ -229,7 +229,7 @@ final class StateChecker {
             let message = "\(step.work) exits \(code): \(printed)"
             findings.append(StateFinding(kind: .blocked, message: message))
         }
-        // What could not be repeated cannot end as it should.
+        // If the repetition failed, the result cannot match.
         return findings.isEmpty ? await differences() : findings
     }
 

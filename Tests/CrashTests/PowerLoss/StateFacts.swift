@@ -3,9 +3,9 @@ import Foundation
 
 @testable import TallystickSQLite
 
-/// What the files of a folder say, read without the code under test.
+/// The contents of the files of a folder, read without the code under test.
 struct StateFacts {
-    /// By their paths; those that SQLite keeps beside a database belong to it.
+    /// By path; files that SQLite keeps next to a database belong to it.
     var files: [String: FileFacts] = [:]
     /// The databases that SQLite could not read, and why.
     var unreadable: [String: String] = [:]
@@ -32,7 +32,7 @@ struct StateFacts {
         }
     }
 
-    /// Lets SQLite take back what a journal says was not committed, and reads a file again.
+    /// Makes SQLite roll back uncommitted changes in a journal, and reads a file again.
     mutating func recover(_ name: String, in folder: String) {
         do {
             let connection = try Connection(path: folder + "/" + name, mode: .readWrite)
@@ -67,7 +67,7 @@ enum FileFacts: Hashable {
     case database(DatabaseFacts)
 }
 
-/// What a database holds that acknowledgements speak of.
+/// The parts of a database that acknowledgements refer to.
 struct DatabaseFacts: Hashable {
     struct Checkpoint: Hashable {
         var position: Int64
@@ -149,9 +149,9 @@ struct DatabaseFacts: Hashable {
 
     func count(of log: String) -> Int { (leaves[log]?.count ?? 0) / Self.hashBytes }
 
-    /// Why this is less than was acknowledged; nil when everything is there.
+    /// Why this is less than was acknowledged; nil if everything is there.
     ///
-    /// - parameter end: what the database held when the workload had ended.
+    /// - parameter end: the contents of the database when the workload had ended.
     func lacks(of acknowledged: DatabaseFacts, end: DatabaseFacts) -> String? {
         for log in Self.logs {
             let (kept, said) = (leaves[log] ?? [], acknowledged.leaves[log] ?? [])

@@ -177,7 +177,7 @@ enum RandomJSON {
     }
 }
 
-/// Node.js, where it is installed.
+/// Node.js, if it is installed.
 enum Node {
     static let path = ["/usr/bin/node", "/usr/local/bin/node", "/opt/homebrew/bin/node"]
         .first { FileManager.default.isExecutableFile(atPath: $0) }

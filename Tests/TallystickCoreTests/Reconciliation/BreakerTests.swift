@@ -17,7 +17,7 @@ private func at(_ seconds: Double, boot: String = "a", wallShift: Int64 = 0) -> 
 }
 
 extension CircuitBreaker {
-    /// One call, as ingest makes it; what changed.
+    /// One call, as made by ingest; returns the change.
     fileprivate mutating func call(failed: Bool, at now: BreakerTime) -> [State] {
         let (isPermitted, changes) = permit(at: now)
         let last = isPermitted ? record(failed: failed, at: now) : nil
@@ -122,7 +122,7 @@ struct BreakerTests {
             rule: "half-open: does not stick when its calls never end",
             settings:
                 #""window":{"count":2},"minimum_calls":2,"half_open_calls":2,"wait_open":"60s""#,
-            // One call, then silence: after the wait it is open, waits twice as long, and asks again.
+            // One call, then silence: after the wait it is open, waits twice as long, and tries again.
             steps: [
                 (0, "xx", .open), (60, ".", .halfOpen), (120, ".", .open), (239, ".", .open),
                 (240, "..", .closed),
@@ -146,7 +146,7 @@ struct BreakerTests {
         for (seconds, outcomes, state) in row.steps {
             _ = breaker.calls(outcomes, at: at(seconds))
             #expect(breaker.state == state, "\(row.rule), second \(seconds)")
-            // What is stored is all there is.
+            // The stored text is the whole state.
             breaker = CircuitBreaker(breaker.settings, stored: breaker.stored)
         }
     }
@@ -181,9 +181,9 @@ struct BreakerTests {
         #expect(breaker.calls("x", at: at(1000)) == [.open])
         let second: Int64 = 1_000_000
         #expect(breaker.remaining(at: at(1010)) == 50 * second)
-        // The wall clock jumps, the machine goes on.
+        // The wall clock jumps; the machine continues.
         #expect(breaker.remaining(at: at(1010, wallShift: -86_400 * second)) == 50 * second)
-        // The machine was restarted: its clock begins again.
+        // The machine was restarted: its clock starts again.
         func restarted(wall: Int64) -> BreakerTime {
             BreakerTime(bootID: "b", boot: 5 * second, wall: at(1000).wall + wall)
         }

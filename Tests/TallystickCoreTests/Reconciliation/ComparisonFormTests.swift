@@ -55,7 +55,7 @@ struct ComparisonFormTests {
             (["/a\"b", "/\n"], #"{"\n":1,"a\"b":2,"c":3}"#, #"{"c":3}"#),
             (["/\u{e9}"], "{\"e\u{301}\":1,\"\u{e9}\":2}", "{\"e\u{301}\":1}"),
             (["/e\u{301}", "/\u{e9}"], "{\"e\u{301}\":1,\"\u{e9}\":2}", "{}"),
-            // What stays, stays as it is.
+            // Everything that is not ignored stays unchanged.
             (
                 ["/n"], #"{"a":9007199254740993,"b":1e400,"n":1}"#,
                 #"{"a":9007199254740993,"b":1e400}"#
@@ -109,7 +109,7 @@ struct ComparisonFormTests {
             ("9999-12-31T23:59:60Z", "9999-12-31T23:59:60Z"),
             ("9999-12-31T23:30:00-01:00", "9999-12-31T00:31:00-23:59"),
             ("9999-12-31T23:59:59.9-23:59", "9999-12-31T23:59:59.9-23:59"),
-            // No date-times: as they are.
+            // Not date-times: unchanged.
             ("2026-03-01", "2026-03-01"), ("-0001-12-31T23:30:00Z", "-0001-12-31T23:30:00Z"),
             ("2026-02-29T00:00:00Z", "2026-02-29T00:00:00Z"),
             ("2026-03-01T10:00:00", "2026-03-01T10:00:00"), ("", ""),
@@ -120,7 +120,7 @@ struct ComparisonFormTests {
         #expect(try form(content, rules([])) == "{\"id\":\"1\",\"time\":\"\(expected)\"}")
         #expect(try form(content, rules([], attributes: ["time"])) == #"{"id":"1"}"#)
         #expect(RFC3339Instant(expected) == RFC3339Instant(given))
-        // In data, and in values that are no strings, a time is what it is.
+        // In data, and in values that are not strings, a time stays unchanged.
         let data = "{\"data\":{\"time\":\"\(given)\"},\"time\":5}"
         #expect(try form(data, rules([])) == data)
         #expect(!(try agree(data, #"{"time":6}"#, rules([""]))))
@@ -228,7 +228,7 @@ private struct RandomContents {
         }
     }
 
-    /// The content with a few places changed; now and then another one.
+    /// The content with a few places changed; occasionally a different one.
     mutating func changed(_ content: JSONValue) -> JSONValue {
         if chance(5) { return self.content() }
         guard case .object(var members) = content.content else { return content }

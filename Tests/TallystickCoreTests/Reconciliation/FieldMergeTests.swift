@@ -226,7 +226,7 @@ struct FieldMergeTests {
         #expect(first?.content == other?.content, "seed \(seed)")
         #expect(first?.provenance == other?.provenance, "seed \(seed)")
         #expect(first != nil, "seed \(seed)")
-        // However it was put together, it is what ingest would make of it.
+        // However it was put together, it equals the result of ingest.
         let content = try #require(first?.content)
         #expect(
             try EventContent.validated(content, source: "/s", id: "1") == content,

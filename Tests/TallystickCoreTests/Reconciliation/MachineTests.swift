@@ -5,7 +5,7 @@ import Testing
 struct MachineTests {
     typealias Machine = ReconciliationMachine
 
-    /// Where each event leads from each state; everything that is not named is refused.
+    /// The state to which each event leads from each state; everything else is refused.
     private static func expected(_ state: Machine.State, _ event: Machine.Event) -> Machine.State? {
         switch (state, event) {
         case (.idle, .start): .collecting

@@ -46,13 +46,13 @@ func engine(_ chain: String, more: String = "") throws -> PolicyEngine {
     return PolicyEngine(try StoreSettings(json: Array(json.utf8)))
 }
 
-/// What was decided; nil where nothing was.
+/// The decision; nil if there is none.
 func decision(_ outcome: PolicyOutcome) -> PolicyDecision? {
     if case .decided(let decision) = outcome { decision } else { nil }
 }
 
 extension PolicyDecision {
-    /// The data that counts, as canonical JSON.
+    /// The effective data, as canonical JSON.
     var data: String? {
         guard let content = content ?? winner?.content,
             let data = try? JSONDocument(content).root["data"]
