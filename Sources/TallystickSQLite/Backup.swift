@@ -1,8 +1,7 @@
 import CTallystickSQLite
 
 extension Connection {
-    /// Copies the whole database, as of one moment, to an empty one, and leaves the copy without a write-ahead
-    /// log.
+    /// Copies the whole database, as of one moment, to an empty one, and leaves the copy without a write-ahead log.
     ///
     /// Other connections may keep reading and writing the source.
     ///

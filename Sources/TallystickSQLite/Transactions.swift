@@ -47,8 +47,7 @@ extension Connection {
         }
     }
 
-    /// Like `write`, but rolls back and returns nil if `body` returns nil. Its error says how the transaction
-    /// failed.
+    /// Like `write`, but rolls back and returns nil if `body` returns nil. Its error says how the transaction failed.
     public func attemptWrite<Result>(
         _ body: () throws -> Result?
     ) throws(TransactionFailure) -> Result? {

@@ -51,7 +51,7 @@ struct FaultTests {
     }
 
     @Test(
-        "On a full disk ingest, replay, backup and init exit 74 or 73, leave nothing half-written, and go on after room is made",
+        "On a full disk ingest, replay, backup and init exit 74 or 73, leave nothing half-written, and work once there is room",
         .enabled(if: isRoot, "mounting a small disk needs the superuser")
     )
     func fullDisk() throws {
@@ -93,7 +93,7 @@ struct FaultTests {
     }
 
     @Test(
-        "After a failed sync the outcome is unknown, and the handle writes no more, though the disk is well again"
+        "After a failed sync the outcome is unknown, and the handle stops writing, even if the disk recovers"
     )
     func failedSyncPoisons() throws {
         let scene = try scene()
@@ -113,7 +113,7 @@ struct FaultTests {
     }
 
     @Test(
-        "Ingest whose sync fails exits 74, and the same command resolves what is unknown",
+        "Ingest exits 74 if a sync fails, and the same command resolves the unknown outcome",
         arguments: 1...4
     )
     func failedSyncOfIngest(_ number: Int) throws {
@@ -140,7 +140,7 @@ struct FaultTests {
     // MARK: Readers and other writers
 
     @Test(
-        "A reader that holds its transaction stops no writer; doctor tells of it; afterwards the log is written back"
+        "A reader that holds its transaction does not block writers; doctor reports it; afterwards the log is written back"
     )
     func heldReader() throws {
         let scene = try scene()
@@ -182,7 +182,7 @@ struct FaultTests {
     }
 
     @Test(
-        "While another program writes, ours wait as long as they are told, then exit 75 with nothing written"
+        "While another program writes, commands wait for the busy timeout, then exit 75 without writing"
     )
     func lockedByAnother() throws {
         let scene = try scene()
@@ -212,7 +212,7 @@ struct FaultTests {
     // MARK: Files that are not ours
 
     @Test(
-        "A store that belongs to someone else is not read; one that is ours to read only is not written",
+        "Another user's unreadable store is not read; a readable one is not written",
         .enabled(if: isRoot, "becoming another user needs the superuser")
     )
     func otherUser() throws {
@@ -250,7 +250,7 @@ struct FaultTests {
     }
 
     @Test(
-        "A copy in a folder that cannot be written is read without a log, and not written",
+        "A copy in a read-only folder is read without a log, and not written",
         .enabled(if: isRoot, "becoming another user needs the superuser")
     )
     func readOnlyFolder() throws {
@@ -267,7 +267,7 @@ struct FaultTests {
     }
 
     @Test(
-        "A store cut short is refused as damaged, at every length",
+        "A truncated store is refused as damaged, at every length",
         arguments: [50, 1000, 4096, 100_000, 250_000]
     )
     func truncated(_ length: Int) throws {

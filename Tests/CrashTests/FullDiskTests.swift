@@ -114,7 +114,7 @@ struct FullDiskTests {
     }
 
     @Test(
-        "Where there is no room for a write-ahead log, a backup that is used as the store is left as it is, and can be read",
+        "Without room for a write-ahead log, a backup used as the store stays unchanged and readable",
         .enabled(if: isRoot, "mounting a small disk needs the superuser")
     )
     func backup() throws {
@@ -143,7 +143,7 @@ struct FullDiskTests {
     }
 
     @Test(
-        "However little room there is, a command on a file without a write-ahead log works or says that the disk is full",
+        "However little room there is, a command on a file without a write-ahead log works or reports a full disk",
         .enabled(if: isRoot, "mounting a small disk needs the superuser"),
         arguments: [4, 40, 260, 300, 400]
     )
@@ -173,7 +173,7 @@ struct FullDiskTests {
     }
 
     @Test(
-        "A log whose index finds no room is a full disk, not a broken one",
+        "A log without room for its index is reported as a full disk, not a broken one",
         .enabled(if: isRoot, "mounting a small disk needs the superuser")
     )
     func indexOfLog() throws {

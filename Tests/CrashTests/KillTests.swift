@@ -181,7 +181,7 @@ struct KillTests {
     }
 
     @Test(
-        "Four processes append to the same streams and are killed: what was acknowledged is there, once, where it was said"
+        "Four processes append to the same streams and are killed: each acknowledged event is there once, in its place"
     )
     func fourWriters() throws {
         let scene = try CrashScene()

@@ -107,7 +107,7 @@ struct ReconcileKillTests {
     }
 
     @Test(
-        "While processes ingest and a third origin brings evidence, no decision is lost, doubled or stale"
+        "While processes ingest and a third origin adds evidence, no decision is lost, duplicated or stale"
     )
     func whileIngesting() throws {
         #expect(tally.run("init", "s.db", "--config", "settings.json").code == 0)

@@ -49,7 +49,7 @@ struct ReplayKillTests {
     }
 
     @Test(
-        "Killed and resumed, it has the tables and digests of an uninterrupted run",
+        "A killed and resumed replay has the tables and digests of an uninterrupted run",
         arguments: ["apply", "rebuild"]
     )
     func decisions(_ onCorrection: String) throws {

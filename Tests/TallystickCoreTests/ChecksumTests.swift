@@ -21,7 +21,7 @@ struct ChecksumTests {
     }
 
     @Test(
-        "A digest is the same in pieces of any size, and the hasher can go on after one was taken"
+        "A digest is the same in pieces of any size, and the hasher can continue after one was taken"
     )
     func sha256Pieces() {
         var random = SeededGenerator(seed: 1)
@@ -256,7 +256,7 @@ struct HMACTests {
     }
 
     @Test(
-        "Wycheproof: full tags are judged as the vectors say, truncated ones refused",
+        "Wycheproof: full tags get the verdicts of the vectors, truncated ones are refused",
         .enabled(if: PublicVectors.arePresent, Comment(rawValue: PublicVectors.absence))
     )
     func wycheproof() throws {

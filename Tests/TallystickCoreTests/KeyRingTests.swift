@@ -38,7 +38,7 @@ struct KeyRingTests {
     }
 
     @Test(
-        "Anything that is not exactly right is refused, and the message does not tell the key",
+        "Anything that is not exactly right is refused, and the message does not reveal the key",
         arguments: [
             "", "[]", "{}", "null", "{\"tallystick_keys\": 1}",
             "{\"tallystick_keys\": 2, \"keys\": []}",

@@ -51,7 +51,7 @@ struct NoteTests {
     }
 
     @Test(
-        "Signatures of unknown keys are ignored; one by a known key that is wrong rejects the note"
+        "Signatures of unknown keys are ignored; a wrong one by a known key rejects the note"
     )
     func severalSignatures() throws {
         let (a, b) = (try NoteSigner(name: "a.example"), try NoteSigner(name: "b.example"))
@@ -83,7 +83,7 @@ struct NoteTests {
     }
 
     @Test(
-        "What is no note is refused",
+        "Text that is not a note is refused",
         arguments: [
             "", "\n", "\n\n", "text\n", "text\n\n", "\n— k AAAAAAA=\n", "text\n\n- k AAAAAAA=\n",
             "text\n\n— k AAAAAAA=", "text\n\n—  AAAAAAA=\n", "text\n\n— k+k AAAAAAA=\n",
@@ -171,7 +171,7 @@ struct NoteTests {
     }
 
     @Test(
-        "Wycheproof: Ed25519 signatures are judged as the vectors say",
+        "Wycheproof: Ed25519 signatures get the verdicts of the vectors",
         .enabled(if: PublicVectors.arePresent, Comment(rawValue: PublicVectors.absence))
     )
     func wycheproof() throws {

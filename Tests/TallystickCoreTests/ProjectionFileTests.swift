@@ -93,7 +93,7 @@ struct ProjectionFileTests {
     }
 
     @Test(
-        "What the grammar forbids is refused with its place",
+        "Text that the grammar forbids is refused with its place",
         arguments: [
             ("", "header", 1, 1),
             ("\n  SELECT 1;", "header", 2, 3),

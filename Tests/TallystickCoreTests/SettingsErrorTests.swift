@@ -14,7 +14,7 @@ struct SettingsErrorTests {
     }
 
     @Test(
-        "Each mistake is refused with its place and a message that says what is expected",
+        "Each mistake is refused with its place and a message that names the expected value",
         arguments: [
             ("", "ends", 1, 1),
             ("{", "ends", 1, 2),

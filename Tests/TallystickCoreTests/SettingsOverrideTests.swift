@@ -70,7 +70,7 @@ struct SettingsOverrideTests {
     }
 
     @Test(
-        "A value that is not right is refused by the name of its variable",
+        "An invalid value is refused with the name of its variable",
         arguments: [
             ("categories.debug.percentage", "101"), ("categories.debug.percentage", "half"),
             ("categories.debug.percentage", ""), ("categories.debug.percentage", "1 2"),

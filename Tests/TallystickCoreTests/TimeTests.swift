@@ -29,7 +29,7 @@ struct TimeTests {
     }
 
     @Test(
-        "What is no date-time is refused",
+        "Text that is not a date-time is refused",
         arguments: [
             "", "2026", "2026-03-01", "2026-03-01T10:00:00", "2026-03-01 10:00:00Z",
             "2026-3-01T10:00:00Z", "2026-13-01T10:00:00Z", "2026-00-01T10:00:00Z",

@@ -26,8 +26,7 @@ extension EventStore {
         }
     }
 
-    /// A failure to record is only logged: the finding matters more, and a damaged store may not accept rows any
-    /// more.
+    /// A failure to record is only logged: the finding matters more, and a damaged store may not accept rows any more.
     private func record(_ body: (StoreOwner) async throws(StoreError) -> Void) async {
         guard options.access == .readWrite else { return }
         do throws(StoreError) {

@@ -32,8 +32,7 @@ struct VerifyDamage: Sendable {
         }
         for keys in pages?.keys(of: table) ?? [] where keys.upperBound > first {
             guard keys.lowerBound <= chunk.last else { break }
-            // To find out that a row is the last of a range, SQLite reads the following page, so that row is
-            // excluded.
+            // To find out that a row is the last of a range, SQLite reads the following page, so that row is excluded.
             add(keys.lowerBound - 2)
             first = min(chunk.last, keys.upperBound)
         }

@@ -82,8 +82,7 @@ struct StoredHeads {
         }
     }
 
-    /// A sealed note covers the head with which it is stored. Whose signature it has can be checked only with the
-    /// key.
+    /// A sealed note covers the head with which it is stored. Whose signature it has can be checked only with the key.
     private func compareNote(of stored: StoredHead, _ record: String, _ result: inout Result) {
         guard let note = stored.note else { return }
         if let signed = try? SignedNote(parsing: Array(note.utf8)),

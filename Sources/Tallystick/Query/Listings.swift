@@ -3,10 +3,9 @@ public struct StoreListing: Sendable {
     let sql: String
     let parameters: [String: SQLValue]
 
-    /// The subject of a conflict, in one row; no row if the conflict does not exist. For conflicts without
-    /// candidates: `since` is the time from which an origin has been silent, `first`, `last` and `next_position` are
-    /// the numbers that a source left out and the event after them, `other_position` is the event with the same
-    /// number.
+    /// The subject of a conflict, in one row; no row if the conflict does not exist. For conflicts without candidates:
+    /// `since` is the time from which an origin has been silent, `first`, `last` and `next_position` are the numbers
+    /// that a source left out and the event after them, `other_position` is the event with the same number.
     public static func conflict(_ conflictID: Int64) -> StoreListing {
         let details = ["since", "first", "last", "next_position", "other_position"].map {
             "CASE WHEN json_valid(c.detail) THEN c.detail ->> '\($0)' END AS \"\($0)\""

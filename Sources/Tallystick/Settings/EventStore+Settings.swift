@@ -53,8 +53,7 @@ extension EventStore {
 
     /// Applies a settings file as a new version, with an actor and a reason.
     ///
-    /// A file contains only changes, unless it replaces everything. Settings that equal those in force add no
-    /// version.
+    /// A file contains only changes, unless it replaces everything. Settings that equal those in force add no version.
     ///
     /// - parameter file: the settings file (JSON).
     /// - parameter replaces: whether the file is the complete configuration; otherwise it is merged into the store's

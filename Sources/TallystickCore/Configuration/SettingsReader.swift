@@ -165,8 +165,7 @@ struct SettingsReader {
         return text
     }
 
-    /// Whether a text is a JSON Pointer: empty, or tokens that each begin with `/`, with `~0` and `~1`
-    /// for `~` and `/`.
+    /// Whether a text is a JSON Pointer: empty, or tokens that each begin with `/`, with `~0` and `~1` for `~` and `/`.
     static func isPointer(_ text: String) -> Bool {
         guard let first = text.utf8.first else { return true }
         var isEscaping = false

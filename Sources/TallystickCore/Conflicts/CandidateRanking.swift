@@ -23,8 +23,7 @@ struct CandidateRanking: Sendable {
         return candidate.supporters.first { priority(of: [$0]) == best } ?? candidate.origin
     }
 
-    /// Chooses one of one or more candidates, and names the tie-break that distinguished it; nil if there is only
-    /// one.
+    /// Chooses one of one or more candidates, and names the tie-break that distinguished it; nil if there is only one.
     ///
     /// Without a tie-break setting, the candidate with the smallest digest is chosen, among all contents that agree
     /// with a candidate's: which of them came first does not matter.

@@ -9,7 +9,7 @@
 /// The digest is the SHA-256 of `tallystick decisions 1` and a line feed, the number of records (8 bytes,
 /// big-endian), and the sum (32 bytes).
 ///
-/// It predicts and compares; it is no proof. What was decided is proved by the audit log.
+/// It serves predictions and comparisons, and is not a proof: the audit log proves the decisions.
 package struct DecisionsDigest: Sendable, Equatable {
     /// One decision: its subject and its outcome; nothing that depends on where it is stored.
     package struct Record: Sendable, Equatable {

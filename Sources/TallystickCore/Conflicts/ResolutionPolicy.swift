@@ -9,10 +9,9 @@
 /// }
 /// ```
 ///
-/// A policy must answer from the case alone, and give the same answer whenever it is asked: a run may be
-/// killed and asked again. It is never called inside a write transaction, and has a deadline. A policy that throws,
-/// is late, or gives content that is no event of the same identity decides nothing: the conflict stays open,
-/// with the reason.
+/// A policy must answer from the case alone, and give the same answer whenever it is asked: a run may be killed and
+/// asked again. It is never called inside a write transaction, and has a deadline. A policy that throws, is late, or
+/// gives content that is not an event of the same identity decides nothing: the conflict stays open, with the reason.
 public protocol ResolutionPolicy: Sendable {
     /// Stored with each decision. Change it when the policy would decide differently.
     var version: String { get }

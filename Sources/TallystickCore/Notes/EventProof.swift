@@ -1,5 +1,4 @@
-/// Proof that an event is in a store's sealed log: a C2SP tlog-proof, which anybody can check with only the public
-/// key.
+/// Proof that an event is in a store's sealed log: a C2SP tlog-proof, which anybody can check with only the public key.
 ///
 /// Its extra data is the event's leaf and, after a line feed, the event's content (File format, "Leaves", "The
 /// content of an event"). Neither is trusted: the leaf's hash must lead to the sealed root, and the content must have

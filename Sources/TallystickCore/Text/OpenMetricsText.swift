@@ -1,5 +1,4 @@
-/// Writes the OpenMetrics 1.0 text format (openmetrics.io, RFC-style draft, section 3), which Prometheus
-/// scrapes.
+/// Writes the OpenMetrics 1.0 text format (openmetrics.io, RFC-style draft, section 3), which Prometheus scrapes.
 package struct OpenMetricsText: Sendable {
     /// Types of metric families. The raw values are those of the format.
     package enum MetricType: String, Sendable {

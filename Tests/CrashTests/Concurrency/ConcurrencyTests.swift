@@ -34,7 +34,7 @@ struct ConcurrencyTests {
     }
 
     @Test(
-        "Eight processes of all kinds are stopped and killed: what was acknowledged is there once, and all of it fits"
+        "Eight processes of all kinds are stopped and killed: each acknowledged event is there once, and the store is consistent"
     )
     func allKinds() throws {
         let seed = Self.variable("TALLY_BUSY_SEED") ?? 1

@@ -63,7 +63,7 @@ struct FailingCallTests {
     }
 
     @Test(
-        "A thread that the system refuses is a limit of the system: exit 74, and nothing is changed"
+        "If the system refuses a thread, the command exits 74, and nothing is changed"
     )
     func threads() throws {
         let campaign = try Self.campaign(["ingest", "verify"])

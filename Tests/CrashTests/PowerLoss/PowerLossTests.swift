@@ -39,7 +39,7 @@ private enum Request {
 @Suite("Power loss at every operation")
 struct PowerLossTests {
     @Test(
-        "Whatever the disk holds when the power is cut: what was acknowledged is there, and repeating ends as it would have",
+        "After any power cut, acknowledged data is there, and repeating the work ends as if undisturbed",
         arguments: Request.campaigns
     )
     func survives(_ campaign: PowerLossCampaign) async throws {
@@ -52,7 +52,7 @@ struct PowerLossTests {
 @Suite("A power-loss campaign without one of its rules")
 struct PowerLossCanaryTests {
     @Test(
-        "Where a sync does nothing, or what was lost stays lost, the campaign finds it",
+        "The campaign detects syncs that do nothing, and lost pages that stay lost",
         arguments: [
             (SimulatedDisk.Canary.logSync, "append"), (.databaseSync, "checkpoints"),
             (.folderSync, "replay-into"), (.outputSync, "outputs"), (.rewrite, "failed-sync"),

@@ -31,7 +31,7 @@ struct SimulatedDiskTests {
     }
 
     @Test(
-        "A file's sync makes its content last, and not its name; a folder's sync the name, and not the content"
+        "Syncing a file makes its content durable, not its name; syncing a folder the name, not the content"
     )
     func syncs() throws {
         let written = [
@@ -81,7 +81,7 @@ struct SimulatedDiskTests {
     }
 
     @Test(
-        "What a failed sync did not write is lost in spite of later syncs, until it is written again"
+        "Pages that a failed sync did not write are lost despite later syncs, until they are written again"
     )
     func failedSync() throws {
         let page = [UInt8](repeating: 7, count: 4096)

@@ -15,7 +15,7 @@ struct JSONRejectionTests {
     }
 
     @Test(
-        "A number whose canonical form keeps within the limits is taken, and reads as itself",
+        "A number whose canonical form is within the limits is accepted, and reads as itself",
         arguments: [
             "1e999999999", "-9.5e-999999999", "0e999999999", "-123456789012345e000000000",
             "0.1234567890123e000000001", "12345678901234567890123e000000000", "100e999999997",

@@ -174,7 +174,7 @@ struct BreakerTests {
     }
 
     @Test(
-        "A wait goes by the boot clock, and after a restart by the wall clock, but never longer than the wait"
+        "A wait is measured by the boot clock, and after a restart by the wall clock, but is never extended"
     )
     func deadlines() throws {
         var breaker = CircuitBreaker(try settings(#""window":{"count":1},"minimum_calls":1"#))

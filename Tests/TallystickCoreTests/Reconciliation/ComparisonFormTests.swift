@@ -28,7 +28,7 @@ struct ComparisonFormTests {
     }
 
     @Test(
-        "What is ignored has no place in the form",
+        "Ignored places do not appear in the form",
         arguments: [
             // Members, at any depth; a pointer that leads nowhere ignores nothing.
             (["/a"], #"{"a":1,"b":2}"#, #"{"b":2}"#),
@@ -87,7 +87,7 @@ struct ComparisonFormTests {
     }
 
     @Test(
-        "Equal instants are written alike, and others never",
+        "Equal instants are written identically, and different ones never are",
         arguments: [
             ("2026-03-01T10:00:00Z", "2026-03-01T10:00:00Z"),
             ("2026-03-01t10:00:00z", "2026-03-01T10:00:00Z"),

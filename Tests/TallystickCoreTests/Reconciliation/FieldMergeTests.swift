@@ -86,7 +86,7 @@ struct FieldMergeTests {
     }
 
     @Test(
-        "Values that a rule cannot merge make the next rule decide",
+        "If a rule cannot merge the values, the next rule decides",
         arguments: [
             (#"{"count":"3"}"#, #"{"count":4}"#), (#"{"tags":"a"}"#, #"{"tags":["a"]}"#),
             (#"{"owner":1}"#, #"{"owner":2}"#), (#"{"status":1}"#, #"{"status":2}"#),
@@ -98,7 +98,7 @@ struct FieldMergeTests {
     }
 
     @Test(
-        "A field that one side lacks: max and union take what is there, take and newest take its absence"
+        "If one side lacks a field, max and union use the existing values, take and newest its absence"
     )
     func absent() throws {
         let both = [

@@ -23,7 +23,7 @@ struct PolicyTests {
     }
 
     @Test(
-        "A rule that does not look into contents decides the same without them",
+        "A rule that does not read contents makes the same decisions without them",
         arguments: [
             #"{"use":"first_write_wins"}"#, #"{"use":"last_write_wins"}"#,
             #"{"use":"last_write_wins","tie_break":"origin_priority"}"#,
@@ -111,7 +111,7 @@ struct PolicyTests {
     }
 
     @Test(
-        "highest and lowest compare exactly, beyond what a double can tell",
+        "highest and lowest compare exactly, beyond the precision of a double",
         arguments: [
             ("9007199254740992", "9007199254740993", 2, 1),
             ("-1", "0", 2, 1), ("-2", "-10", 1, 2), ("1e400", "9e399", 1, 2),
