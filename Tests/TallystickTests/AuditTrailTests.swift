@@ -292,9 +292,9 @@ struct AuditTrailTests {
         #expect(try await kinds { $0.origin = "third" }.filter { $0 == "candidate" }.count == 2)
         #expect(try await kinds { $0.actor = "bob" } == ["conflict_reopened"])
         #expect(try await kinds { $0.kinds = ["configuration", "quarantine"] }.count == 5)
-        #expect(try await kinds { $0.since = 0 } == all)
-        #expect(try await kinds { $0.since = .max } == [])
-        #expect(try await kinds { $0.until = 0 } == [])
+        #expect(try await kinds { $0.since = Timestamp(microseconds: 0) } == all)
+        #expect(try await kinds { $0.since = Timestamp(microseconds: .max) } == [])
+        #expect(try await kinds { $0.until = Timestamp(microseconds: 0) } == [])
     }
 
     @Test("An entry has every detail row, and says when the tree holds another hash")

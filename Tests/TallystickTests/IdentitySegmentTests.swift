@@ -171,7 +171,7 @@ struct IdentitySegmentTests {
         try test.tamper("UPDATE events SET event_id = 'e3' WHERE position = 262150")
         try test.tamper("UPDATE event_identities SET event_id = 'e3' WHERE position = 262150")
         let found = try await test.store.verify()
-        let index = found.findings.filter { $0.finding == "index" }
+        let index = found.findings.filter { $0.finding == .index }
         #expect(index.map(\.record) == ["event_identities for position 262150"])
         await test.store.close()
     }

@@ -126,7 +126,7 @@ struct KeyTests {
         for keys in [nil, ring] {
             let report = try await keyed.verify(keys)
             let finding = try #require(report.findings.first { $0.position == 3 })
-            #expect(finding.finding == "downgrade")
+            #expect(finding.finding == .downgrade)
             #expect(finding.expected == "hmac-sha256")
         }
         try test.tamper(
@@ -135,7 +135,7 @@ struct KeyTests {
             WHERE position = 3
             """
         )
-        #expect(try await keyed.verify(ring).findings.contains { $0.finding == "key" })
+        #expect(try await keyed.verify(ring).findings.contains { $0.finding == .key })
         await test.store.close()
     }
 
@@ -159,7 +159,7 @@ struct KeyTests {
             "UPDATE events SET checksum_key_id = 'k1', checksum = x'\(tag)' WHERE position = 4"
         )
         let report = try await keyed.verify(both)
-        #expect(report.findings.map(\.finding) == ["downgrade"])
+        #expect(report.findings.map(\.finding) == [.downgrade])
         #expect(report.findings.first?.position == 4)
         // Whoever sealed again with it after it was retired is found too.
         try test.tamper(
@@ -173,7 +173,7 @@ struct KeyTests {
         )
         #expect(
             try await keyed.verify(both).findings.contains {
-                $0.finding == "downgrade" && $0.position == 4
+                $0.finding == .downgrade && $0.position == 4
             }
         )
         await test.store.close()
@@ -191,7 +191,7 @@ struct KeyTests {
         try test.tamper("UPDATE events SET checksum = randomblob(32) WHERE position = 3")
         let report = try await keyed.verify(ring)
         let finding = try #require(report.findings.first)
-        #expect(finding.finding == "content")
+        #expect(finding.finding == .content)
         #expect(finding.actual == Checksummer.withheld)
         await test.store.close()
     }
@@ -256,7 +256,7 @@ struct KeyTests {
         )
         #expect(
             try await keyed.verify(both).findings.contains {
-                $0.finding == "content" && $0.position == 3
+                $0.finding == .content && $0.position == 3
             }
         )
         await test.store.close()

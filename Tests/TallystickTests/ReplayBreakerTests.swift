@@ -82,7 +82,7 @@ struct ReplayBreakerTests {
         #expect(done.status == .halted)
         #expect(done.position == 3)
         #expect(done.parked == 2)
-        let until = try #require(done.nextAttemptAt)
+        let until = try #require(done.nextAttemptAt).microseconds
         #expect(until > test.clock.now && until <= test.clock.now + 3_600_000_000)
         #expect(done.reason?.contains(RFC3339.string(microseconds: until)) == true)
         #expect(try await state(test) == .open)
@@ -119,7 +119,7 @@ struct ReplayBreakerTests {
         try wait(test, seconds: 3601)
         let failed = try await test.store.replay(projection: file, options: park)
         #expect(failed.status == .halted && failed.position == 3)
-        let until = try #require(failed.nextAttemptAt)
+        let until = try #require(failed.nextAttemptAt).microseconds
         #expect(until > test.clock.now + 3_600_000_000)
         try wait(test, seconds: 3601)
         #expect(try await test.store.replay(projection: file, options: park).consumed == 0)

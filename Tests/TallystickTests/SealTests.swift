@@ -184,7 +184,7 @@ struct SealTests {
         #expect(try await test.store.verify().isIntact)
         try test.tamper(sql)
         let findings = try await test.store.verify().findings
-        #expect(findings.contains { $0.finding == "head" }, "\(findings)")
+        #expect(findings.contains { $0.finding == .head }, "\(findings)")
         await test.store.close()
     }
 
@@ -219,7 +219,10 @@ struct SealTests {
         #expect(before.isIntact, "\(before.findings)")
         try test.tamper(sql)
         let after = try await reading.verify()
-        #expect(after.findings.contains { $0.finding == finding }, "\(sql): \(after.findings)")
+        #expect(
+            after.findings.contains { $0.finding.rawValue == finding },
+            "\(sql): \(after.findings)"
+        )
         await reading.close()
         await test.store.close()
     }

@@ -123,7 +123,8 @@ extension IngestReport {
         outcomes += result.outcomes
         conflictsOpened += result.conflictsOpened
         if let appended = result.positions {
-            positions = (positions?.lowerBound ?? appended.lowerBound)...appended.upperBound
+            let first = positions?.lowerBound ?? Position(appended.lowerBound)
+            positions = first...Position(appended.upperBound)
         }
         for var item in result.quarantine {
             item.path = inputs[input].path

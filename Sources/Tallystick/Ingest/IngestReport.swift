@@ -1,4 +1,5 @@
 import Metrics
+public import TallystickCore
 
 /// What became of an input, decided against everything already stored for its event.
 public enum IngestOutcome: String, Sendable, CaseIterable {
@@ -105,7 +106,7 @@ public struct IngestReport: Sendable {
     /// Conflicts that this run opened.
     public var conflictsOpened = 0
     /// First and last position that this run appended; nil when it appended nothing.
-    public var positions: ClosedRange<Int64>?
+    public var positions: ClosedRange<Position>?
     /// The first `IngestLimits.reportedQuarantine` quarantined inputs.
     public var quarantine: [QuarantinedInput] = []
     /// Whether there were more quarantined inputs than `quarantine` lists.

@@ -30,7 +30,7 @@ final class AuditVerifier {
                 .init(
                     record: "audit_trail \(decision.sequence)",
                     position: decision.position,
-                    finding: "content",
+                    finding: .content,
                     expected: "the row of the decision that it records",
                     actual: "none, or one for another event or conflict"
                 )
@@ -40,7 +40,7 @@ final class AuditVerifier {
             report.add(
                 .init(
                     record: "quarantine_states \(release.quarantineID)",
-                    finding: "derived",
+                    finding: .derived,
                     expected: "released, by audit row \(release.sequence)",
                     actual: "no such state"
                 )
@@ -60,7 +60,7 @@ final class AuditVerifier {
             report.add(
                 .init(
                     record: "audit_trail \(sequence)",
-                    finding: "content",
+                    finding: .content,
                     expected: "the table's own types",
                     actual: fault
                 )
@@ -72,7 +72,7 @@ final class AuditVerifier {
         report.add(
             .init(
                 record: "audit_trail \(sequence)",
-                finding: "leaf",
+                finding: .leaf,
                 expected: stored?.hex ?? "no leaf hash is stored",
                 actual: hash.hex
             )
@@ -93,7 +93,7 @@ final class AuditVerifier {
             report.add(
                 .init(
                     record: "\(table.name) \(row.key)",
-                    finding: "leaf",
+                    finding: .leaf,
                     expected: "an audit row that covers it",
                     actual: "none"
                 )

@@ -46,7 +46,7 @@ final class CopyVerifier {
 
     private func check(_ copyID: Int64, _ report: inout VerifyReport) throws {
         let position = rows.int64(at: CopyColumn.position)
-        func add(_ finding: String, _ expected: String, _ actual: String) {
+        func add(_ finding: VerifyFinding.Kind, _ expected: String, _ actual: String) {
             report.add(
                 .init(
                     record: "copies \(copyID)",
@@ -58,22 +58,22 @@ final class CopyVerifier {
             )
         }
         origins.insert(rows.int64(at: CopyColumn.originID))
-        if let fault { add("content", "the table's own types", fault) }
+        if let fault { add(.content, "the table's own types", fault) }
         let digest = SHA256Digest(bytes: rows.bytes(at: CopyColumn.digest)) ?? .zero
         let (leaf, stored) = (leafHash(copyID, position, digest), try leaves.hash(copyID - 1))
-        if leaf != stored { add("leaf", stored?.hex ?? "no leaf hash is stored", leaf.hex) }
+        if leaf != stored { add(.leaf, stored?.hex ?? "no leaf hash is stored", leaf.hex) }
         let appended = try reader.withRow(at: position) { event in
             try reader.readContent(event) ? reader.contentDigest : .zero
         }
         guard let content = rows.bytesIfPresent(at: CopyColumn.content) else {
             if appended != digest {
-                add("content", digest.hex, appended?.hex ?? "its event is missing")
+                add(.content, digest.hex, appended?.hex ?? "its event is missing")
             }
             return
         }
         let actual = SHA256Digest(hashing: content)
-        if actual != digest { add("content", digest.hex, actual.hex) }
-        if appended == digest { add("content", "no content: it is the event's", "content") }
+        if actual != digest { add(.content, digest.hex, actual.hex) }
+        if appended == digest { add(.content, "no content: it is the event's", "content") }
     }
 
     /// Checks that the leaf does not cover.

@@ -69,7 +69,7 @@ final class DerivedVerifier {
         .init(
             record: "\(table.rawValue) for position \(position)",
             position: position,
-            finding: "index",
+            finding: .index,
             expected: "an identity that no other event has",
             actual: "another position has it too"
         )
@@ -87,7 +87,7 @@ final class DerivedVerifier {
                 .init(
                     record: "\(table.rawValue) for position \(position)",
                     position: position,
-                    finding: "index",
+                    finding: .index,
                     expected: "a row that fits the event",
                     actual: "no such row"
                 )
@@ -117,7 +117,7 @@ final class DerivedVerifier {
         .init(
             record: "\(table.rawValue) for position \(position)",
             position: position,
-            finding: "index",
+            finding: .index,
             expected: "an event that fits the row",
             actual: "a row without its event"
         )
@@ -140,7 +140,7 @@ final class DerivedVerifier {
                 .init(
                     record: "\(table.rawValue) \(key)",
                     position: table == .effective ? key : nil,
-                    finding: "derived",
+                    finding: .derived,
                     expected: Self.text(difference.expected, beside: difference.stored),
                     actual: Self.text(difference.stored, beside: difference.expected)
                 )
@@ -188,7 +188,7 @@ final class DerivedVerifier {
             report.add(
                 .init(
                     record: "\(dictionary.table) \(name.id)",
-                    finding: "derived",
+                    finding: .derived,
                     expected: name.isText ? "a row that uses the name" : "a TEXT",
                     actual: name.isText ? "none" : "another type"
                 )

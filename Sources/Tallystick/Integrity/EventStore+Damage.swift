@@ -17,7 +17,7 @@ extension EventStore {
         do throws(StoreError) {
             return try await body()
         } catch {
-            if error.code == .integrity, let position = error.position {
+            if error.code == .integrity, let position = error.position?.rawValue {
                 await record { owner throws(StoreError) in
                     try await owner.recordDamage(at: position, as: .replay)
                 }
@@ -49,7 +49,7 @@ extension VerifyReport {
                 words[0] == "events" || words[0] == "copies"
             else { return nil }
             return DamagedRecord(
-                position: finding.position ?? (words[0] == "events" ? key : nil),
+                position: finding.position?.rawValue ?? (words[0] == "events" ? key : nil),
                 copyID: words[0] == "copies" ? key : nil,
                 algorithm: Self.algorithm(of: finding),
                 expected: finding.expected,
@@ -61,10 +61,10 @@ extension VerifyReport {
     /// What failed: the algorithm of a checksum, or the leaf.
     private static func algorithm(of finding: VerifyFinding) -> String {
         switch finding.finding {
-        case "content":
+        case .content:
             // Given its hexadecimal digits.
             (finding.expected.utf8.count == 8 ? ChecksumAlgorithm.crc32 : .sha256).rawValue
-        case "key": ChecksumAlgorithm.hmacSHA256.rawValue
+        case .key: ChecksumAlgorithm.hmacSHA256.rawValue
         default: MismatchRecorder.leaf
         }
     }

@@ -64,7 +64,7 @@ final class EventVerifier {
 
     private func check(_ row: EventRow, _ report: inout VerifyReport) throws {
         func finding(
-            _ kind: String,
+            _ kind: VerifyFinding.Kind,
             _ expected: String,
             _ actual: String
         ) throws -> VerifyFinding {
@@ -72,10 +72,10 @@ final class EventVerifier {
         }
         addKeys(row)
         if let fault = shape.fault(in: row) {
-            report.add(try finding("content", "the table's own types", fault))
+            report.add(try finding(.content, "the table's own types", fault))
         }
         guard try reader.readContent(row) else {
-            report.add(try finding("leaf", "a source and a type", "a name is missing"))
+            report.add(try finding(.leaf, "a source and a type", "a name is missing"))
             return
         }
         let digest = reader.contentDigest
@@ -87,13 +87,13 @@ final class EventVerifier {
         }
         guard let leaf = try reader.leafHash(row, content: digest) else {
             report.add(
-                try finding("leaf", "a stream, a category and an origin", "a name is missing")
+                try finding(.leaf, "a stream, a category and an origin", "a name is missing")
             )
             return
         }
         let proof = try leaves.hash(row.int64(at: EventColumn.position) - 1)
         guard proof != leaf else { return }
-        report.add(try finding("leaf", proof?.hex ?? "no leaf hash is stored", leaf.hex))
+        report.add(try finding(.leaf, proof?.hex ?? "no leaf hash is stored", leaf.hex))
     }
 
     private func addKeys(_ row: EventRow) {
@@ -112,7 +112,7 @@ final class EventVerifier {
 
     private func finding(
         _ row: EventRow,
-        _ kind: String,
+        _ kind: VerifyFinding.Kind,
         _ expected: String,
         _ actual: String
     ) throws -> VerifyFinding {

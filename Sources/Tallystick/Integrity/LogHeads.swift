@@ -22,7 +22,7 @@ struct LogHeads: Sendable {
             findings.append(
                 .init(
                     record: "merkle_tail \(row)",
-                    finding: "tile",
+                    finding: .tile,
                     expected: "a row of one of the three logs",
                     actual: "a row of another log"
                 )
@@ -50,7 +50,7 @@ struct LogHeads: Sendable {
                 .init(
                     record: "\(name.table.name) \(key)",
                     position: name == .events ? key : nil,
-                    finding: "sequence",
+                    finding: .sequence,
                     expected: "a key from 1 to \(size)",
                     actual: "a row without a leaf"
                 )
@@ -62,7 +62,7 @@ struct LogHeads: Sendable {
             findings.append(
                 .init(
                     record: "merkle_tail \(name.rawValue)",
-                    finding: "tile",
+                    finding: .tile,
                     expected: "tiles and tail rows for \(rows) rows of \(name.table.name)",
                     actual: "\(tiles) complete tiles and \(tail.count) tail rows that do not fit"
                 )

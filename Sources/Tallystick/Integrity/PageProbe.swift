@@ -31,7 +31,7 @@ struct UnreadablePages: Sendable {
             return .init(
                 record: record,
                 position: place.table == "events" ? place.keys?.lowerBound : nil,
-                finding: "page",
+                finding: .page,
                 expected: "pages that SQLite can read",
                 actual: place.message
             )

@@ -68,7 +68,7 @@ final class ResolutionVerifier {
     private func evaluate(_ content: [UInt8], category: Int64) -> RowChecksums.Outcome {
         let digest = SHA256Digest(hashing: content)
         guard rows.text(at: 6) == digest.hex else {
-            return .finding("content", expected: rows.text(at: 6), actual: digest.hex)
+            return .finding(.content, expected: rows.text(at: 6), actual: digest.hex)
         }
         let sequence = rows.int64(at: 1)
         let stored = StoredChecksum(
@@ -80,7 +80,7 @@ final class ResolutionVerifier {
         let verdict = content.withUnsafeBytes { stored.evaluate($0, digest, with: checksummer) }
         switch verdict {
         case .differs, .unknownAlgorithm:
-            return .finding("content", expected: Hex.string(stored.bytes), actual: verdict.actual)
+            return .finding(.content, expected: Hex.string(stored.bytes), actual: verdict.actual)
         case .holds, .keyMissing:
             let fault = demands.evaluate(
                 keyID: stored.keyID,

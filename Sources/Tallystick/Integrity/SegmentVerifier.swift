@@ -62,7 +62,7 @@ struct SegmentVerifier {
     ) -> VerifyFinding {
         .init(
             record: "identity_segments \(segment)",
-            finding: "derived",
+            finding: .derived,
             expected: expected,
             actual: actual
         )

@@ -33,13 +33,13 @@ struct TileRepair {
             )
         }
         var plans: [Plan] = []
-        for finding in report.findings where finding.finding == "tile" {
+        for finding in report.findings where finding.finding == .tile {
             guard let (log, level, index) = Self.place(finding.record),
                 let plan = try plan(log, level, index, isStray: finding.expected == "no such tile")
             else { throw refused(finding.record, "no hash one level up vouches for it") }
             plans.append(plan)
         }
-        for finding in report.findings where finding.finding != "tile" {
+        for finding in report.findings where finding.finding != .tile {
             guard isDerived(finding) || isExcused(finding, plans) else {
                 throw refused(finding.record, "it is proved, or a name: nothing can rebuild it")
             }
@@ -59,8 +59,8 @@ struct TileRepair {
 
     private func isDerived(_ finding: VerifyFinding) -> Bool {
         switch finding.finding {
-        case "index": true
-        case "derived":
+        case .index: true
+        case .derived:
             (StateTable.allCases.map(\.rawValue) + ["identity_segments"]).contains {
                 finding.record.hasPrefix($0 + " ")
             }
@@ -71,7 +71,7 @@ struct TileRepair {
     /// Whether a row was reported only because the tile with its leaf hash is damaged.
     private func isExcused(_ finding: VerifyFinding, _ plans: [Plan]) -> Bool {
         let words = finding.record.split(separator: " ")
-        guard finding.finding == "leaf", words.count == 2, let key = Int64(words[1]),
+        guard finding.finding == .leaf, words.count == 2, let key = Int64(words[1]),
             let log = MerkleLogName.allCases.first(where: { $0.table.name == words[0] })
         else { return false }
         return plans.contains {

@@ -34,7 +34,7 @@ final class TileVerifier {
             report.add(
                 .init(
                     record: "merkle_tiles \(log.rawValue)/\(level)/\(index)",
-                    finding: "tile",
+                    finding: .tile,
                     expected: "\(expected?.hex ?? "a hash") in merkle_tiles "
                         + "\(log.rawValue)/\(level + 1)/\(index / width)",
                     actual: root?.hex ?? "no tile"
@@ -52,7 +52,7 @@ final class TileVerifier {
             report.add(
                 .init(
                     record: "merkle_tiles \(place.name)/\(place.level)/\(place.tile)",
-                    finding: "tile",
+                    finding: .tile,
                     expected: "no such tile",
                     actual: "a tile"
                 )

@@ -177,7 +177,9 @@ final class Verification: Sendable {
         let damage = state.withLock { $0.damage }
         for finding in damage.findings { report.add(finding) }
         report.heads = storedHeads.heads
-        report.findings.sort { ($0.position ?? .max, $0.record) < ($1.position ?? .max, $1.record) }
+        report.findings.sort {
+            ($0.position?.rawValue ?? .max, $0.record) < ($1.position?.rawValue ?? .max, $1.record)
+        }
         describeTree(&report)
         describeRest(&report)
         return report
@@ -313,7 +315,7 @@ final class Verification: Sendable {
             state.lanes.finish(chunk, next: next)
             return state.report.events
         }
-        options.onProgress?(done, heads.size(.events))
+        options.onProgress?(ProgressUpdate(done: done, total: heads.size(.events)))
     }
 
     /// Checks that require everything to be read: names the rows in which sums differ, and unused names.

@@ -35,7 +35,7 @@ final class VerifyConclusion {
         report.add(
             .init(
                 record: table.rawValue,
-                finding: "index",
+                finding: .index,
                 expected: "one row for each event",
                 actual: "other rows; the time limit was reached before they were named"
             )

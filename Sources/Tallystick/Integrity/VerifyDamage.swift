@@ -83,7 +83,7 @@ struct VerifyDamage: Sendable {
         return [
             .init(
                 record: left.first?.what ?? "the file",
-                finding: "page",
+                finding: .page,
                 expected: "pages that SQLite can read",
                 actual: message
             )

@@ -64,7 +64,7 @@ public struct VerifyReport: Sendable {
                 VerifyFinding(
                     record: "\(table) \(key)",
                     position: table == "events" ? key : nil,
-                    finding: "sequence",
+                    finding: .sequence,
                     expected: "a row after \(expected - 1)",
                     actual: "a row out of order"
                 )
@@ -84,7 +84,7 @@ public struct VerifyReport: Sendable {
             VerifyFinding(
                 record: first == last ? "\(table) \(first)" : "\(table) \(first) to \(last)",
                 position: table == "events" ? first : nil,
-                finding: "sequence",
+                finding: .sequence,
                 expected: first == last ? "a row" : "\(keys.count) rows",
                 actual: "no row"
             )
@@ -124,7 +124,7 @@ public struct VerifyOptions: Sendable {
     /// The number of threads; two by default.
     public var workers = 2
     /// Called periodically with the number of events checked, and of all events.
-    public var onProgress: (@Sendable (Int64, Int64) -> Void)?
+    public var onProgress: (@Sendable (_ progress: ProgressUpdate) -> Void)?
 
     /// The defaults: everything, with two threads, without a time limit.
     public init() {}

@@ -100,7 +100,7 @@ enum BackupFile {
         let report = try run.run()
         guard report.isIntact, run.heads.sizes == heads.sizes, run.heads.roots == heads.roots
         else {
-            let first = report.findings.first.map { "\($0.record) (\($0.finding))" }
+            let first = report.findings.first.map { "\($0.record) (\($0.finding.rawValue))" }
             throw StoreError(
                 .integrity,
                 during: "verify the copy",

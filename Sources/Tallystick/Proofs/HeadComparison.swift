@@ -22,7 +22,7 @@ struct HeadComparison {
             return [
                 VerifyFinding(
                     record: record,
-                    finding: "store",
+                    finding: .store,
                     expected: head.origin,
                     actual: TreeHead.origin(of: storeID)
                 )
@@ -47,7 +47,7 @@ struct HeadComparison {
         guard log.size <= size else {
             return VerifyFinding(
                 record: record,
-                finding: "truncation",
+                finding: .truncation,
                 expected: "\(log.size) leaves or more",
                 actual: "\(size) leaves: consistent with a rollback, or a lost end of the log"
             )
@@ -55,7 +55,7 @@ struct HeadComparison {
         guard let root = try tree(of: name).root(at: log.size) else {
             return VerifyFinding(
                 record: record,
-                finding: "tile",
+                finding: .tile,
                 expected: "tiles for \(log.size) leaves",
                 actual: "a tile, or rows of the tail, are missing"
             )
@@ -63,7 +63,7 @@ struct HeadComparison {
         guard root != log.root else { return nil }
         return VerifyFinding(
             record: record,
-            finding: "fork",
+            finding: .fork,
             expected: "root \(log.root.hex) at \(log.size) leaves",
             actual: "root \(root.hex): consistent with another history since"
         )

@@ -41,7 +41,7 @@ struct StoredHeads {
                 result.findings.append(
                     .init(
                         record: "tree_heads \(last)",
-                        finding: "sequence",
+                        finding: .sequence,
                         expected: "a head",
                         actual: "no row"
                     )
@@ -58,7 +58,7 @@ struct StoredHeads {
             result.findings.append(
                 .init(
                     record: "tree_heads",
-                    finding: "head",
+                    finding: .head,
                     expected: "a head with an HMAC by a key of the store",
                     actual: "none"
                 )
@@ -74,7 +74,7 @@ struct StoredHeads {
             result.findings.append(
                 .init(
                     record: "key '\(key.id)'",
-                    finding: "key",
+                    finding: .key,
                     expected: "fingerprint \(held.fingerprint)",
                     actual: "fingerprint \(key.fingerprint)"
                 )
@@ -93,7 +93,7 @@ struct StoredHeads {
         result.findings.append(
             .init(
                 record: record,
-                finding: "head",
+                finding: .head,
                 expected: "a signed note over the head",
                 actual: "another text"
             )
@@ -106,7 +106,7 @@ struct StoredHeads {
         _ registered: RegisteredKeys,
         _ result: inout HeadCheckResult
     ) {
-        func differs(_ finding: String, _ expected: String, _ actual: String) {
+        func differs(_ finding: VerifyFinding.Kind, _ expected: String, _ actual: String) {
             result.findings.append(
                 .init(record: record, finding: finding, expected: expected, actual: actual)
             )
@@ -115,15 +115,15 @@ struct StoredHeads {
             guard stored.keyID != nil || stored.hmac != nil else { return }
             let (there, missing) =
                 stored.hmac == nil ? ("key_id", "hmac") : ("hmac", "key_id")
-            return differs("head", "\(there) and \(missing), or neither", "\(missing) NULL")
+            return differs(.head, "\(there) and \(missing), or neither", "\(missing) NULL")
         }
         // Without the key the HMAC cannot be checked, but the key that it names can.
         guard registered[keyID, .hmacSHA256] != nil else {
-            return differs("key", "a key of the store", keyID)
+            return differs(.key, "a key of the store", keyID)
         }
         guard let key = ring[keyID] else {
             guard Hex.bytes(hmac)?.count == SHA256Digest.byteCount else {
-                return differs("head", "an HMAC of 64 hexadecimal digits", "another text")
+                return differs(.head, "an HMAC of 64 hexadecimal digits", "another text")
             }
             result.withoutKey += 1
             return
@@ -135,7 +135,7 @@ struct StoredHeads {
         if key.hmac.isValid(Hex.bytes(hmac) ?? [], for: text) {
             result.vouched = stored.head
         } else {
-            differs("head", "an HMAC by key '\(keyID)' over the head", Checksummer.withheld)
+            differs(.head, "an HMAC by key '\(keyID)' over the head", Checksummer.withheld)
         }
     }
 }

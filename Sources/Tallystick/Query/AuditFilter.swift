@@ -1,3 +1,4 @@
+public import TallystickCore
 import TallystickSQLite
 
 /// Selects rows of the audit trail that match every given condition.
@@ -7,7 +8,7 @@ public struct AuditFilter: Sendable, Equatable {
     /// All existing kinds.
     package static var allKinds: [String] { AuditKind.allCases.map(\.rawValue) }
     /// The position of the event that the row is about.
-    public var position: Int64?
+    public var position: Position?
     /// The event's id, of any source if `source` is nil.
     public var eventID: String?
     /// The source of the event that the row is about.
@@ -22,10 +23,10 @@ public struct AuditFilter: Sendable, Equatable {
     public var policy: String?
     /// The actor, exactly as recorded.
     public var actor: String?
-    /// Recorded at or after this time: microseconds since 1970.
-    public var since: Int64?
-    /// Recorded before this time: microseconds since 1970.
-    public var until: Int64?
+    /// Recorded at or after this time.
+    public var since: Timestamp?
+    /// Recorded before this time.
+    public var until: Timestamp?
 
     /// All rows.
     public init() {}
@@ -44,11 +45,11 @@ public struct AuditFilter: Sendable, Equatable {
             let names = kinds.indices.map { ":kind\($0)" }.joined(separator: ", ")
             terms.append("a.kind IN (\(names))")
         }
-        add("position", position.map { .integer($0) }, "a.position = :position")
+        add("position", position.map { .integer($0.rawValue) }, "a.position = :position")
         add("conflict", conflictID.map { .integer($0) }, "a.conflict_id = :conflict")
         add("actor", actor.map { .text($0) }, "a.actor = :actor")
-        add("since", since.map { .integer($0) }, "a.recorded_at >= :since")
-        add("until", until.map { .integer($0) }, "a.recorded_at < :until")
+        add("since", since.map { .integer($0.microseconds) }, "a.recorded_at >= :since")
+        add("until", until.map { .integer($0.microseconds) }, "a.recorded_at < :until")
         add("stream", stream.map { .text($0) }, Self.stream)
         add("origin", origin.map { .text($0) }, Self.origin)
         add(

@@ -26,9 +26,9 @@ public struct StoredEvent: Sendable, Equatable {
     public var category: String
     /// The delivery path of the first copy.
     public var origin: String
-    /// When the first copy was recorded: microseconds since 1970-01-01T00:00:00Z.
-    public var recordedAt: Int64
-    /// The id given by its producer; unique within its source.
+    /// When the first copy was recorded.
+    public var recordedAt: Timestamp
+    /// The id that its producer gave it; unique within its source.
     public var id: String
     /// Its producer (CloudEvents `source`).
     public var source: String
@@ -81,7 +81,7 @@ extension StoredEvent {
         revision = Revision(row.int64(at: EventColumn.revision))
         category = names.category
         origin = names.origin
-        recordedAt = row.int64(at: EventColumn.recordedAt)
+        recordedAt = Timestamp(microseconds: row.int64(at: EventColumn.recordedAt))
         id = row.text(at: EventColumn.id)
         source = names.source
         state = .recorded

@@ -53,7 +53,7 @@ extension EventStore {
     /// Derives every decision again: from the candidates there were when it was made, under the configuration in force
     /// then. Reads only.
     public func replayAudit(
-        onProgress: (@Sendable (_ done: Int64, _ total: Int64) -> Void)? = nil
+        onProgress: (@Sendable (_ progress: ProgressUpdate) -> Void)? = nil
     ) async throws(StoreError) -> AuditReplayReport {
         let (path, storeOptions) = (path, self.options)
         let stop = StopFlag()
@@ -141,7 +141,7 @@ final class AuditReplay {
         self.stop = stop
     }
 
-    func run(_ onProgress: ((Int64, Int64) -> Void)?) throws -> AuditReplayReport {
+    func run(_ onProgress: ((ProgressUpdate) -> Void)?) throws -> AuditReplayReport {
         let (count, end) =
             try total.first { ($0.int64(at: 0), $0.int64(at: 1)) } ?? (0, 0)
         var last: (conflict: Int64, resolution: Int64) = (.min, 0)
@@ -159,7 +159,7 @@ final class AuditReplay {
             for stored in batch { try check(stored) }
             last = (newest.conflictID, newest.resolutionID)
             done += Int64(batch.count)
-            onProgress?(done, max(done, count))
+            onProgress?(ProgressUpdate(done: done, total: max(done, count)))
         }
         guard done == count else {
             throw StoreError(

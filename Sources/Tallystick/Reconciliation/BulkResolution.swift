@@ -36,7 +36,7 @@ public struct BulkDecision: Sendable, Equatable {
     /// What kind of conflict it is.
     public var kind: ConflictKind
     /// The position of the event in conflict; nil where the conflict is over no single event.
-    public var position: Int64?
+    public var position: Position?
     /// The source of the event in conflict; nil where the conflict is over no source.
     public var source: String?
     /// The id of the event in conflict; nil where the conflict is over no single event.
@@ -139,7 +139,7 @@ struct BulkResolutionPage {
             var result = BulkDecision(
                 conflictID: conflictID,
                 kind: set.conflict.kind,
-                position: set.conflict.position,
+                position: set.conflict.position.map { Position($0) },
                 source: set.conflict.source,
                 eventID: set.conflict.eventID
             )

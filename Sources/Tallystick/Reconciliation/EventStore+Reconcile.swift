@@ -86,8 +86,8 @@ extension EventStore {
         public var failures: Int
         /// 0 to 1; nil while fewer calls than the minimum are known.
         public var failureRate: Double?
-        /// When something changes by itself: microseconds since 1970.
-        public var until: Int64?
+        /// When something changes by itself.
+        public var until: Timestamp?
     }
 
     /// The breakers of which calls are known.
@@ -109,7 +109,9 @@ extension EventStore {
                     calls: breaker.calls,
                     failures: breaker.failures,
                     failureRate: breaker.failureRate,
-                    until: breaker.remaining(at: now).map { now.wall + $0 }
+                    until: breaker.remaining(at: now).map {
+                        Timestamp(microseconds: now.wall + $0)
+                    }
                 )
             }
         }

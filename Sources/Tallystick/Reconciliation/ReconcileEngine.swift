@@ -34,7 +34,7 @@ final class ReconcileEngine {
         )
         self.options = options
         self.stop = stop
-        scope = RunScope(origins: options.origins, since: options.since)
+        scope = RunScope(origins: options.origins, since: options.since?.microseconds)
         runs = try RunRows(in: connection)
         waiting = try PendingConflictRows(in: connection)
         history = try ConfigurationHistory(in: connection)
@@ -381,7 +381,8 @@ final class ReconcileEngine {
 
     private func progress() {
         guard let onProgress = options.onProgress else { return }
-        onProgress(run.compared, max(run.compared, store.size(of: .events)))
+        let total = max(run.compared, store.size(of: .events))
+        onProgress(ProgressUpdate(done: run.compared, total: total))
     }
 
     private func report() throws -> ReconcileReport {
@@ -416,7 +417,7 @@ extension ReconcileReport {
             byPolicy: run.byPolicy,
             byKind: run.byKind,
             decisionsDigest: run.decisions.digest.hex,
-            nextAttemptAt: run.nextAttemptAt
+            nextAttemptAt: run.nextAttemptAt.map { Timestamp(microseconds: $0) }
         )
     }
 }

@@ -4,8 +4,8 @@ public import TallystickCore
 public struct ReconcileOptions: Sendable {
     /// Only conflicts that concern these delivery paths; nil for all.
     public var origins: [String]?
-    /// Only events recorded, and conflicts opened, since then: microseconds since 1970.
-    public var since: Int64?
+    /// Only events recorded, and conflicts opened, since then.
+    public var since: Timestamp?
     /// Decides without writing any decision: the same code, and the same digest of decisions. The run itself is on
     /// record, so that the store must be writable.
     public var isDryRun = false
@@ -20,7 +20,7 @@ public struct ReconcileOptions: Sendable {
     /// Policies of the program.
     public var policies = PolicyRegistry()
     /// Called now and then with the conflicts and events done, and all there are.
-    public var onProgress: (@Sendable (_ done: Int64, _ total: Int64) -> Void)?
+    public var onProgress: (@Sendable (_ progress: ProgressUpdate) -> Void)?
 
     /// The defaults.
     public init() {}
@@ -54,8 +54,8 @@ public struct ReconcileReport: Sendable, Equatable {
     public var byKind: [String: Int64]
     /// Of the run's decisions, whatever their order; 64 hexadecimal digits.
     public var decisionsDigest: String
-    /// When the first breaker that stands in the way lets calls through again: microseconds since 1970.
-    public var nextAttemptAt: Int64?
+    /// When the first breaker that stands in the way lets calls through again.
+    public var nextAttemptAt: Timestamp?
 }
 
 /// Limits of reconciliation.

@@ -105,7 +105,7 @@ final class ReplayEngine {
 
     private func halt(_ closure: BreakerClosure) {
         outcome.reason = closure.reason(forReplay: name)
-        outcome.nextAttemptAt = closure.until
+        outcome.nextAttemptAt = closure.until.map { Timestamp(microseconds: $0) }
     }
 
     /// Why a replay stops before a position.
@@ -304,7 +304,7 @@ final class ReplayEngine {
             try take(item, &checkpoint, poison)
             return true
         }
-        outcome.head = window.head
+        outcome.head = Position(window.head)
         guard consumed.count > 0 else {
             return window.held.map { .held($0) } ?? .atEnd
         }
@@ -314,7 +314,7 @@ final class ReplayEngine {
         if isCall { breaker.note(failed: hasFailed) }
         if storage.isInStore { try breaker.count(in: storage.target) }
         if storage.isNoteDue || breaker.isUrgent { try noteInPassing() }
-        options.onProgress?(checkpoint.position, window.head)
+        options.onProgress?(ProgressUpdate(done: checkpoint.position, total: window.head))
         return .moved
     }
 

@@ -50,7 +50,7 @@ public enum ReplayItem: Sendable, Equatable {
         literal(",\"origin\":", to: &output)
         CanonicalJSON.writeString(event.origin, to: &output)
         literal(",\"recorded_at\":\"", to: &output)
-        RFC3339.write(microseconds: event.recordedAt, to: &output)
+        RFC3339.write(microseconds: event.recordedAt.microseconds, to: &output)
         literal("\"", to: &output)
     }
 

@@ -37,8 +37,8 @@ public struct ReplayOptions: Sendable {
     public var verifiesHistory = false
     /// Who runs it, for the audit trail.
     public var actor = "local"
-    /// Called after each transaction: position and head.
-    public var onProgress: (@Sendable (Int64, Int64) -> Void)?
+    /// Called after each transaction with the position that was reached, and the head.
+    public var onProgress: (@Sendable (_ progress: ProgressUpdate) -> Void)?
     /// How long a projection may take for one event.
     var applyNanoseconds = ProjectionLimits.applyNanoseconds
 
@@ -57,9 +57,9 @@ public struct ReplayOutcome: Sendable, Equatable {
     /// The replay's name.
     public var replay: String
     /// The last position that was consumed; 0 before the first event.
-    public var position: Int64 = 0
+    public var position: Position = 0
     /// The store's last position when the run ended.
-    public var head: Int64 = 0
+    public var head: Position = 0
     /// Events consumed by this run.
     public var consumed: Int64 = 0
     /// The projection had something to do for so many of them, and of the corrections.
@@ -80,14 +80,14 @@ public struct ReplayOutcome: Sendable, Equatable {
     public var rebuilt = false
     /// Why the replay halted.
     public var reason: String?
-    /// When the replay's breaker, which halted it, lets batches through again: microseconds since 1970. nil where it
+    /// When the replay's breaker, which halted it, lets batches through again; nil where it
     /// did not, or where only a person can close it.
-    public var nextAttemptAt: Int64?
+    public var nextAttemptAt: Timestamp?
 
     init(replay: String) { self.replay = replay }
 
     mutating func take(_ checkpoint: Checkpoint) {
-        position = checkpoint.position
+        position = Position(checkpoint.position)
         resolutionWatermark = checkpoint.watermark
         digest = checkpoint.digest.value.hex
         appliedDigest = checkpoint.appliedDigest.value.hex
@@ -97,8 +97,8 @@ public struct ReplayOutcome: Sendable, Equatable {
 
 extension StoreMetrics {
     /// A replay stands at a position.
-    static func replayed(_ replay: String, to position: Int64) {
+    static func replayed(_ replay: String, to position: Position) {
         Gauge(label: "tallystick_replay_position", dimensions: [("replay", replay)])
-            .record(position)
+            .record(position.rawValue)
     }
 }

@@ -1,3 +1,4 @@
+import TallystickCore
 import TallystickSQLite
 
 /// What people see of a replay.
@@ -45,7 +46,7 @@ extension ReplayEngine {
     func finish(_ status: ReplayOutcome.Status) throws -> ReplayOutcome {
         try storage.transaction { try note(ReplayState(status), error: outcome.reason) }
         outcome.status = status
-        outcome.head = try storage.source.head()
+        outcome.head = Position(try storage.source.head())
         outcome.parked = try storage.rows.parkedCount(name)
         outcome.take(checkpoint)
         return outcome

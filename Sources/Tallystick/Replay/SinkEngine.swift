@@ -31,7 +31,7 @@ final class SinkEngine {
             let status = try loop()
             try tell(ReplayState(status))
             outcome.status = status
-            outcome.head = try reader.source.head()
+            outcome.head = Position(try reader.source.head())
             outcome.take(checkpoint)
             return outcome
         } catch {
@@ -94,7 +94,7 @@ final class SinkEngine {
                 try reader.hasMore(after: checkpoint)
             {
                 outcome.reason = closure.reason(forReplay: setting.definition.name)
-                outcome.nextAttemptAt = closure.until
+                outcome.nextAttemptAt = closure.until.map { Timestamp(microseconds: $0) }
                 guard setting.follows else { return .halted }
                 try wait(since: version, .halted) {
                     try breaker.closure(in: storage.target) == nil
@@ -104,7 +104,7 @@ final class SinkEngine {
             }
             var next = checkpoint
             let batch = try reader.read(&next)
-            outcome.head = batch.window.head
+            outcome.head = Position(batch.window.head)
             guard next != checkpoint else {
                 outcome.reason = batch.window.held.map { ReplayEngine.holds($0) }
                 let status: ReplayOutcome.Status = outcome.reason == nil ? .complete : .halted
@@ -141,7 +141,9 @@ final class SinkEngine {
         outcome.consumed += Int64(batch.events)
         outcome.applied += Int64(batch.items.count)
         try storage.limitLog()
-        setting.options.onProgress?(next.position, batch.window.head)
+        setting.options.onProgress?(
+            ProgressUpdate(done: next.position, total: batch.window.head)
+        )
     }
 
     /// Says that the replay waits, and does so.

@@ -33,7 +33,9 @@ struct SinkPass {
             }
             hold = nil
             if !batch.items.isEmpty { try hand(batch.items) }
-            setting.options.onProgress?(checkpoint.position, batch.window.head)
+            setting.options.onProgress?(
+                ProgressUpdate(done: checkpoint.position, total: batch.window.head)
+            )
         }
         var end = ReplayCursor(
             after: Position(checkpoint.position),

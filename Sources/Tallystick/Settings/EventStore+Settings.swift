@@ -8,7 +8,7 @@ public struct SettingsVersion: Sendable, Equatable {
     /// The complete settings.
     public var settings: StoreSettings
     /// Microseconds since 1970-01-01T00:00:00Z.
-    public var recordedAt: Int64
+    public var recordedAt: Timestamp
     /// The actor who recorded them; `environment` for a version that holds a process's overrides.
     public var actor: String
     /// Why they were recorded; nil if no reason was given.
@@ -93,7 +93,7 @@ extension SettingsVersion {
         self.init(
             version: stored.version,
             settings: try stored.settings(),
-            recordedAt: stored.recordedAt,
+            recordedAt: Timestamp(microseconds: stored.recordedAt),
             actor: stored.actor,
             reason: stored.reason
         )

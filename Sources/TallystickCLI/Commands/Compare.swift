@@ -132,7 +132,7 @@ struct Compare: TallyCommand {
             .integer(event.position.rawValue), .text(event.source), .text(event.id),
             .text(event.type), .text(event.category), .text(event.stream),
             event.time.map { .text($0) } ?? .null,
-            .text(RFC3339.string(microseconds: event.recordedAt)),
+            .text(event.recordedAt.description),
             difference.kind == .differ ? .text(json(places)) : .null,
         ]
     }

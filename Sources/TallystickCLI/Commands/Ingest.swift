@@ -90,8 +90,8 @@ struct Ingest: TallyCommand {
         result.add(
             "positions",
             .object([
-                ("first", .optional(done.positions?.lowerBound)),
-                ("last", .optional(done.positions?.upperBound)),
+                ("first", .optional(done.positions?.lowerBound.rawValue)),
+                ("last", .optional(done.positions?.upperBound.rawValue)),
             ])
         )
         result.add("quarantine", .list(done.quarantine.map(Self.quarantined)))

@@ -149,7 +149,7 @@ private enum EventColumns {
             .integer(event.revision.rawValue), .text(event.type), .text(event.category),
             .text(event.origin), text(event.subject), text(event.time),
             text(event.time.flatMap(milliseconds)),
-            .text(RFC3339.string(microseconds: event.recordedAt)), text(event.dataContentType),
+            .text(event.recordedAt.description), text(event.dataContentType),
             event.sqlData, .text(event.attributes ?? "{}"), .text(event.checksumAlgorithm),
         ]
         let position = SQLValue.integer(event.position.rawValue)

@@ -71,7 +71,7 @@ struct Verify: TallyCommand {
         let heads = try readHeads()
         verification.against = heads
         let bar = progress.bar(unit: "events")
-        verification.onProgress = { bar.update($0, of: $1) }
+        verification.onProgress = { bar.update($0.done, of: $0.total) }
         let done = try await EventStore.verify(at: store, keys: keys.source, verification)
         bar.finish()
         let exit =
@@ -178,9 +178,9 @@ enum VerifyOutput {
 
     private static func finding(_ finding: VerifyFinding) -> JSONValue {
         .object([
-            ("record", .text(finding.record)), ("position", .optional(finding.position)),
+            ("record", .text(finding.record)), ("position", .optional(finding.position?.rawValue)),
             ("source", .optional(finding.source)), ("event_id", .optional(finding.eventID)),
-            ("finding", .text(finding.finding)), ("expected", .text(finding.expected)),
+            ("finding", .text(finding.finding.rawValue)), ("expected", .text(finding.expected)),
             ("actual", .text(finding.actual)),
         ])
     }
@@ -196,7 +196,7 @@ enum VerifyOutput {
         lines.append("tree  \(count(done.sizes.events, "event")), root \(done.roots.events)")
         for finding in done.findings.prefix(20) {
             let event = finding.eventID.map { ", event \($0)" } ?? ""
-            lines.append("\(finding.finding)  \(finding.record)\(event)")
+            lines.append("\(finding.finding.rawValue)  \(finding.record)\(event)")
             lines.append("  expected \(finding.expected)")
             lines.append("  actual   \(finding.actual)")
         }

@@ -4,11 +4,11 @@ import TallystickCore
 
 /// A time that a person gives.
 enum PointInTime {
-    /// Microseconds since 1970 of an RFC 3339 time, or of a time so long ago.
+    /// An RFC 3339 time, or the time a duration ago.
     ///
     /// - parameter option: its name in messages.
-    static func parse(_ text: String, option: String = "--since") throws -> Int64 {
-        if let microseconds = RFC3339.microseconds(text) { return microseconds }
+    static func parse(_ text: String, option: String = "--since") throws -> Timestamp {
+        if let time = Timestamp(text) { return time }
         guard let duration = try? Durations.parse(text) else {
             throw ValidationError(
                 "\(option): '\(text)' is neither an RFC 3339 time nor a duration; "
@@ -17,6 +17,6 @@ enum PointInTime {
         }
         let (seconds, attoseconds) = duration.components
         let ago = seconds * 1_000_000 + attoseconds / 1_000_000_000_000
-        return StoreOptions().clock() - ago
+        return Timestamp(microseconds: StoreOptions().clock() - ago)
     }
 }

@@ -1,3 +1,5 @@
+public import TallystickCore
+
 /// What went wrong in a store, for programs and for people.
 ///
 /// `code` is stable and made for programs; `message`, `subject` and `hint` are for people and may change.
@@ -25,7 +27,7 @@ public struct StoreError: Error, Sendable, Equatable {
     /// Whether the same call can succeed later without manual intervention.
     public let isRetryable: Bool
     /// The position of the affected event, if there is one.
-    public let position: Int64?
+    public let position: Position?
 
     /// Creates an error; for the meaning of each part, see the properties.
     public init(
@@ -43,7 +45,7 @@ public struct StoreError: Error, Sendable, Equatable {
         self.message = message
         self.hint = hint
         self.isRetryable = isRetryable
-        self.position = position
+        self.position = position.map { Position($0) }
     }
 }
 

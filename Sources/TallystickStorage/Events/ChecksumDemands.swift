@@ -47,7 +47,7 @@ package struct ChecksumDemands: Sendable {
         isKnown = true
         let activations = registered.keys.filter { $0.algorithm == .hmacSHA256 }
         keys = activations.reduce(into: [:]) { $0[$1.id] = $1 }
-        guard let position = activations.map(\.afterPosition).min(),
+        guard let position = activations.map(\.afterPosition.rawValue).min(),
             let sequence = activations.map(\.registration).min()
         else { return }
         let versions = try Self.versions(connection)
@@ -129,16 +129,16 @@ package struct ChecksumDemands: Sendable {
         guard let keyID else {
             guard isDemanded() else { return nil }
             let wanted = ChecksumAlgorithm.hmacSHA256.rawValue
-            return .finding("downgrade", expected: wanted, actual: algorithm())
+            return .finding(.downgrade, expected: wanted, actual: algorithm())
         }
         guard let key = keys[keyID] else {
-            return .finding("key", expected: "a key of the store", actual: keyID)
+            return .finding(.key, expected: "a key of the store", actual: keyID)
         }
-        guard let position = key.retiredAfterPosition, let sequence = key.retirement,
+        guard let position = key.retiredAfterPosition?.rawValue, let sequence = key.retirement,
             isLate(position, sequence)
         else { return nil }
         return .finding(
-            "downgrade",
+            .downgrade,
             expected: "a key that was active",
             actual: "key '\(keyID)', which was retired before"
         )

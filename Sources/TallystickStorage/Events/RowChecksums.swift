@@ -9,7 +9,7 @@ package final class RowChecksums {
         /// Can be checked only with the key.
         case notChecked
         /// `content`, `downgrade` or `key`.
-        case finding(String, expected: String, actual: String)
+        case finding(VerifyFinding.Kind, expected: String, actual: String)
     }
 
     private let reader: EventRowReader
@@ -43,7 +43,7 @@ package final class RowChecksums {
         switch verdict {
         case .differs, .unknownAlgorithm:
             let stored = again?.bytes ?? [UInt8](row.bytes(at: EventColumn.checksum))
-            return .finding("content", expected: Hex.string(stored), actual: verdict.actual)
+            return .finding(.content, expected: Hex.string(stored), actual: verdict.actual)
         case .holds, .keyMissing:
             if let finding = evaluateDemand(row, again) { return finding }
             return verdict == .holds ? .holds : .notChecked

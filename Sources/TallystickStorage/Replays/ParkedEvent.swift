@@ -18,6 +18,6 @@ public struct ParkedEvent: Sendable, Equatable {
     public var error: String
     /// The number of attempts.
     public var attempts: Int64
-    /// Microseconds since 1970-01-01T00:00:00Z.
-    public var parkedAt: Int64
+    /// When it was set aside.
+    public var parkedAt: Timestamp
 }

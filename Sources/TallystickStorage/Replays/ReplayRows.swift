@@ -109,7 +109,7 @@ package struct ReplayRows {
                     type: "",
                     error: rows.text(at: 2),
                     attempts: rows.int64(at: 3),
-                    parkedAt: rows.int64(at: 4)
+                    parkedAt: Timestamp(microseconds: rows.int64(at: 4))
                 )
             )
         }

@@ -18,12 +18,12 @@ public struct RegisteredKey: Sendable, Equatable {
     public var fingerprint: String
     /// Whether it still makes checksums or signatures.
     public var state: KeyRing.State
-    /// Microseconds since 1970, of its first registration.
-    public var registeredAt: Int64
+    /// When it was registered first.
+    public var registeredAt: Timestamp
     /// Events up to here existed before it was registered.
-    public var afterPosition: Int64
+    public var afterPosition: Position
     /// Events up to here may have its checksums; nil while it is active.
-    public var retiredAfterPosition: Int64?
+    public var retiredAfterPosition: Position?
     /// The row of the audit trail that registered it.
     package var registration: Int64
     /// The row of the audit trail that retired it.
@@ -149,8 +149,8 @@ package struct KeyRows {
                 algorithm: algorithm,
                 fingerprint: select.text(at: 3),
                 state: state,
-                registeredAt: select.int64(at: 5),
-                afterPosition: select.int64(at: 6),
+                registeredAt: Timestamp(microseconds: select.int64(at: 5)),
+                afterPosition: Position(select.int64(at: 6)),
                 registration: select.int64(at: 7)
             )
             if state == .retired {

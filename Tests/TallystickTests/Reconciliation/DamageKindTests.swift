@@ -59,7 +59,7 @@ struct DamageKindTests {
                 """
             )
             let verified = try await test.store.verify()
-            #expect(verified.findings.map(\.finding) == ["key"])
+            #expect(verified.findings.map(\.finding) == [.key])
             #expect(
                 try await test.rows("SELECT kind, algorithm, expected, actual FROM mismatches") == [
                     ["at_rest", "hmac-sha256", "a key of the store", "k9"].map { .text($0) }

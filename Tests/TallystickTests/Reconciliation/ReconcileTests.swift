@@ -178,7 +178,7 @@ struct ReconcileTests {
         let store = test.store
         #expect(await failureCode { _ = try await store.reconcile(unknown) } == .notFound)
         options.origins = nil
-        options.since = test.clock.now + 1
+        options.since = Timestamp(microseconds: test.clock.now + 1)
         #expect(try await test.store.reconcile(options).compared == 0)
     }
 
@@ -268,7 +268,7 @@ struct ReconcileTests {
         #expect(deferred.deferred == 1)
         #expect(deferred.resolved == 1)
         // The wait is measured by the clock since the machine's start, which no test can set.
-        let next = try #require(deferred.nextAttemptAt)
+        let next = try #require(deferred.nextAttemptAt).microseconds
         #expect(next > test.clock.now && next <= test.clock.now + 86_400_000_000)
         #expect(try await test.text("SELECT blocked_by FROM open_conflicts") == "breaker")
         var options = ReconcileOptions()
@@ -344,10 +344,10 @@ struct ReconcileTests {
         try await test.ingest("y", from: "websocket")
         #expect(try await test.store.breakers().first?.state == .open)
         try test.tamper("UPDATE breakers SET boot_id = 'before'")
-        let until = try #require(try await test.store.breakers().first?.until)
+        let until = try #require(try await test.store.breakers().first?.until).microseconds
         #expect(until <= test.clock.now + 86_400_000_000)
         test.clock.advance(seconds: -100_000)
-        let back = try #require(try await test.store.breakers().first?.until)
+        let back = try #require(try await test.store.breakers().first?.until).microseconds
         #expect(back == test.clock.now + 86_400_000_000)
         test.clock.advance(seconds: 100_000 + 86_401)
         // One good batch is the permitted call that closes it.

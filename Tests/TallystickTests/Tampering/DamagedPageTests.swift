@@ -76,12 +76,12 @@ struct DamagedPageTests {
         try overwrite(pages[3])
         let store = try await EventStore.open(at: path, options: .readOnly)
         let report = try await store.verify()
-        let damaged = try #require(report.findings.first { $0.finding == "page" })
-        #expect(report.findings.filter { $0.finding == "page" }.count == 1)
+        let damaged = try #require(report.findings.first { $0.finding == .page })
+        #expect(report.findings.filter { $0.finding == .page }.count == 1)
         let words = damaged.record.split(separator: " ")
         #expect(words.count == 4 && words[0] == "events" && words[2] == "to")
         let (first, last) = (Int64(words[1]) ?? 0, Int64(words[3]) ?? 0)
-        #expect(damaged.position == first)
+        #expect(damaged.position?.rawValue == first)
         #expect(first > 1 && last < 2000 && first < last)
         // All others are checked, but for the row before: SQLite reads the page behind it.
         #expect(report.events == 2000 - (last - first + 2))
@@ -91,7 +91,7 @@ struct DamagedPageTests {
         #expect(report.auditRows > 0)
         // What is there has no findings.
         let others = report.findings.filter {
-            $0.finding != "page" && !(first...last).contains($0.position ?? 0)
+            $0.finding != .page && !(first...last).contains($0.position?.rawValue ?? 0)
         }
         #expect(others.map(\.record) == [])
         await store.close()
@@ -111,7 +111,7 @@ struct DamagedPageTests {
         try overwrite(pages[pages.count / 2])
         let store = try await EventStore.open(at: path, options: .readOnly)
         let report = try await store.verify()
-        let named = report.findings.filter { $0.finding == "page" }.map(\.record)
+        let named = report.findings.filter { $0.finding == .page }.map(\.record)
         #expect(named.contains { $0.contains(name) }, "\(named)")
         #expect(!report.isIntact && !report.isComplete)
         #expect(!report.notChecked.isEmpty)
@@ -144,7 +144,7 @@ struct DamagedPageTests {
             #expect(failure?.code == .corrupt && failure?.hint.contains("tally verify") == true)
             let report = try await EventStore.verify(at: path)
             #expect(report.findings.map(\.record) == ["sqlite_schema"])
-            #expect(report.findings.map(\.finding) == ["page"])
+            #expect(report.findings.map(\.finding) == [.page])
             #expect(!report.isIntact && !report.isComplete && report.storeID == nil)
             #expect(report.notChecked.map(\.what) == ["events", "copies", "audit_rows", "tiles"])
         }
@@ -160,7 +160,7 @@ struct DamagedPageTests {
         let failure = await failure { _ = try await EventStore.open(at: path, options: .readOnly) }
         #expect(failure?.code == .corrupt)
         let report = try await EventStore.verify(at: path)
-        #expect(report.findings.allSatisfy { $0.finding == "page" }, "\(report.findings)")
+        #expect(report.findings.allSatisfy { $0.finding == .page }, "\(report.findings)")
         #expect(report.findings.map { $0.record.split(separator: " ").first ?? "" } == [name[...]])
         #expect(!report.isIntact && !report.isComplete && report.cursor == nil)
         #expect(!report.notChecked.isEmpty)
@@ -183,7 +183,7 @@ struct DamagedPageTests {
         try overwrite(try #require(try leaves(of: name).first))
         let store = try await EventStore.open(at: path, options: .readOnly)
         let report = try await store.verify()
-        #expect(report.findings.count == 1 && report.findings.first?.finding == "page")
+        #expect(report.findings.count == 1 && report.findings.first?.finding == .page)
         #expect(report.findings.first?.record.contains(name) == true, "\(report.findings)")
         #expect(!report.isComplete && report.cursor == nil && report.events == 40)
         await store.close()
@@ -203,7 +203,7 @@ struct DamagedPageTests {
             try whole.write(to: URL(filePath: path))
             try overwriteBody(page)
             let report = try await EventStore.verify(at: path)
-            #expect(report.findings.contains { $0.finding == "page" }, "page \(page)")
+            #expect(report.findings.contains { $0.finding == .page }, "page \(page)")
             #expect(!report.isComplete && !report.notChecked.isEmpty, "page \(page)")
         }
     }

@@ -101,7 +101,12 @@ struct FileDamageTests {
             _ = try await store.verify(options)
             let report = try await store.verify()
             if let first = report.findings.first {
-                throw StoreError(.integrity, during: "verify", on: first.record, first.finding)
+                throw StoreError(
+                    .integrity,
+                    during: "verify",
+                    on: first.record,
+                    first.finding.rawValue
+                )
             }
         } catch { failure = failure ?? error }
         await store.close()
@@ -164,7 +169,7 @@ struct FileDamageTests {
         try Data(bytes).write(to: url)
         let store = try await EventStore.open(at: path)
         let report = try await store.verify()
-        let found = report.findings.filter { $0.finding == "sequence" }.map(\.record)
+        let found = report.findings.filter { $0.finding == .sequence }.map(\.record)
         #expect(found.contains("\(table) 3") && found.contains("\(table) 2"), "\(found)")
         await store.close()
     }

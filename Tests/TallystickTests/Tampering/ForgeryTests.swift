@@ -127,13 +127,13 @@ struct ForgeryTests {
         var options = VerifyOptions()
         options.against = [sealed.head]
         let report = try await store.verify(options)
-        #expect(report.findings.map(\.finding) == ["fork"])
+        #expect(report.findings.map(\.finding) == [.fork])
         await store.close()
         // An event under a key needs the key.
         try Forgery.rewrite(path, "UPDATE events SET subject = 'forged' WHERE event_id = 'k1'")
         store = try await EventStore.open(at: path, keys: .ring(ring))
         let keyed = try await store.verify()
-        #expect(keyed.findings.contains { $0.eventID == "k1" && $0.finding == "content" })
+        #expect(keyed.findings.contains { $0.eventID == "k1" && $0.finding == .content })
         await store.close()
     }
 }

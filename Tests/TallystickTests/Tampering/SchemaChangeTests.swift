@@ -53,7 +53,7 @@ struct SchemaChangeTests {
         let test = try await make()
         let change = Change(sql, in: test.path)
         let failure = await failure {
-            _ = try await test.store.replayAudit { _, _ in change.call() }
+            _ = try await test.store.replayAudit { _ in change.call() }
         }
         #expect(failure?.code == .schemaAltered, "\(failure.map { "\($0)" } ?? "")")
         await test.store.close()
@@ -71,7 +71,7 @@ struct SchemaChangeTests {
         let test = try await make()
         let change = Change(sql, in: test.path, after: calls)
         var options = ReconcileOptions()
-        options.onProgress = { _, _ in change.call() }
+        options.onProgress = { _ in change.call() }
         let failure = await failure { _ = try await test.store.reconcile(options) }
         #expect(
             failure.map { $0.code == .schemaAltered } ?? true,

@@ -174,7 +174,7 @@ struct StoredTextTests {
         )
         let store = try await copy.opened()
         let report = try await store.verify()
-        #expect(report.findings.map(\.finding) == [finding])
+        #expect(report.findings.map(\.finding.rawValue) == [finding])
         #expect(report.findings.first?.record.hasPrefix("tree_heads ") == true)
         await store.close()
     }

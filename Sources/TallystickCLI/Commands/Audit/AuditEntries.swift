@@ -34,7 +34,7 @@ struct AuditFilterOptions: ParsableArguments {
     func value() throws -> AuditFilter {
         var filter = AuditFilter()
         filter.kinds = kind
-        filter.position = position
+        filter.position = position.map { Position($0) }
         filter.eventID = event
         filter.source = source
         filter.stream = stream
@@ -47,9 +47,9 @@ struct AuditFilterOptions: ParsableArguments {
         return filter
     }
 
-    private static func time(_ text: String?, _ option: String) throws -> Int64? {
+    private static func time(_ text: String?, _ option: String) throws -> Timestamp? {
         guard let text else { return nil }
-        guard let time = RFC3339.microseconds(text) else {
+        guard let time = Timestamp(text) else {
             throw ValidationError("\(option): '\(text)' is not an RFC 3339 time")
         }
         return time

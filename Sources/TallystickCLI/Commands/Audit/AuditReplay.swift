@@ -23,7 +23,7 @@ extension Audit {
             let started = MonotonicClock.nanoseconds()
             return try await OpenedStore.with(store, .command(.readOnly)) { opened in
                 let bar = progress.bar(unit: "decisions")
-                let done = try await opened.replayAudit { bar.update($0, of: $1) }
+                let done = try await opened.replayAudit { bar.update($0.done, of: $0.total) }
                 bar.finish()
                 var result = Report("audit replay", on: opened, started: started)
                 result.exit = done.driftCount > 0 ? Exit.differences : Exit.done

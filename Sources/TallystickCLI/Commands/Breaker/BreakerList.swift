@@ -25,7 +25,7 @@ extension Breaker {
                         .text(breaker.state.rawValue), .integer(Int64(breaker.calls)),
                         .integer(Int64(breaker.failures)),
                         breaker.failureRate.map { .real($0) } ?? .null,
-                        breaker.until.map { .text(RFC3339.string(microseconds: $0)) } ?? .null,
+                        breaker.until.map { .text($0.description) } ?? .null,
                     ])
                 }
                 try writer.end()

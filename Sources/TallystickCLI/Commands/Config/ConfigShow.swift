@@ -45,7 +45,7 @@ extension Config {
                     ])
                     try writer.add([
                         .integer(recorded.version),
-                        .text(RFC3339.string(microseconds: recorded.recordedAt)),
+                        .text(recorded.recordedAt.description),
                         .text(recorded.actor), recorded.reason.map { .text($0) } ?? .null,
                         .text(overrides.joined(separator: ", ")),
                         .text(String(decoding: shown.canonical, as: UTF8.self)),
@@ -58,7 +58,7 @@ extension Config {
 
         private static func heading(_ version: SettingsVersion, _ overrides: [String]) -> String {
             let by =
-                "version \(version.version), \(RFC3339.string(microseconds: version.recordedAt)), \(version.actor)"
+                "version \(version.version), \(version.recordedAt), \(version.actor)"
             return overrides.isEmpty
                 ? by : "\(by), with \(overrides.joined(separator: ", ")) in place of its values"
         }

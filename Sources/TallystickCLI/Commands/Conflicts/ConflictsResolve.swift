@@ -162,7 +162,8 @@ final class BulkDecisions: Sendable {
     static func json(_ decision: BulkDecision) -> JSONValue {
         .object([
             ("conflict_id", .number(decision.conflictID)), ("kind", .text(decision.kind.rawValue)),
-            ("position", .optional(decision.position)), ("source", .optional(decision.source)),
+            ("position", .optional(decision.position?.rawValue)),
+            ("source", .optional(decision.source)),
             ("event_id", .optional(decision.eventID)),
             ("decision", .optional(decision.decision?.rawValue)),
             ("refusal", decision.refusal.isEmpty ? .null : .text(decision.refusal)),

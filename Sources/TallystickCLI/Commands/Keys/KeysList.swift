@@ -31,8 +31,8 @@ struct KeysList: TallyCommand {
         for key in registered {
             try writer.add([
                 .text(key.id), .text(key.algorithm.rawValue), .text(key.state.rawValue),
-                .text(key.fingerprint), .text(RFC3339.string(microseconds: key.registeredAt)),
-                .integer(key.afterPosition),
+                .text(key.fingerprint), .text(key.registeredAt.description),
+                .integer(key.afterPosition.rawValue),
                 key.algorithm == .hmacSHA256 ? .text(Self.place(of: key, in: ring)) : .null,
             ])
         }

@@ -49,7 +49,7 @@ enum ReconcileOutput {
         result.add("decisions_digest", .text(done.decisionsDigest))
         result.add(
             "next_attempt_at",
-            .optional(done.nextAttemptAt.map { RFC3339.string(microseconds: $0) })
+            .optional(done.nextAttemptAt?.description)
         )
     }
 
@@ -68,9 +68,7 @@ enum ReconcileOutput {
         lines.append("\(verb)  \(done.resolved)")
         if !done.byPolicy.isEmpty { lines.append("  \(counts(done.byPolicy))") }
         if done.deferred > 0 {
-            let until = done.nextAttemptAt.map {
-                " until \(RFC3339.string(microseconds: $0))"
-            }
+            let until = done.nextAttemptAt.map { " until \($0)" }
             lines.append("deferred  \(done.deferred): a breaker is open\(until ?? "")")
         }
         lines.append("digest  \(done.decisionsDigest)")

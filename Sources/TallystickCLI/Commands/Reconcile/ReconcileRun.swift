@@ -56,7 +56,7 @@ extension Reconcile {
             options.actor = actor ?? CurrentActor.current
             options.reason = reason
             let bar = progress.bar(unit: "compared")
-            options.onProgress = { bar.update($0, of: $1) }
+            options.onProgress = { bar.update($0.done, of: $0.total) }
             return try await OpenedStore.with(
                 store,
                 keys: keys.source,

@@ -29,7 +29,7 @@ extension Replay {
                         event.resolutionID.map { .integer($0) } ?? .null, .text(event.source),
                         .text(event.id), .text(event.stream), .text(event.type), .text(event.error),
                         .integer(event.attempts),
-                        .text(RFC3339.string(microseconds: event.parkedAt)),
+                        .text(event.parkedAt.description),
                     ])
                 }
                 try writer.end()

@@ -14,8 +14,8 @@ enum ReplayReport {
         result.exit = exit
         result.result = done.status.rawValue
         result.add("replay", .text(done.replay))
-        result.add("position", .number(done.position))
-        result.add("head", .number(done.head))
+        result.add("position", .number(done.position.rawValue))
+        result.add("head", .number(done.head.rawValue))
         result.add("consumed", .number(done.consumed))
         result.add("applied", .number(done.applied))
         result.add("parked", .number(done.parked))
@@ -28,7 +28,7 @@ enum ReplayReport {
         result.add("reason", .optional(done.reason))
         result.add(
             "next_attempt_at",
-            .optional(done.nextAttemptAt.map { RFC3339.string(microseconds: $0) })
+            .optional(done.nextAttemptAt?.description)
         )
         if let code = command?.lastCode { result.add("command_exit", .number(Int64(code))) }
         try result.print(options) {

@@ -100,7 +100,7 @@ extension Replay {
             options.rebuild = rebuild
             options.verifiesHistory = verifyHistory
             options.actor = actor ?? CurrentActor.current
-            options.onProgress = { bar.update($0, of: $1) }
+            options.onProgress = { bar.update($0.done, of: $0.total) }
             if to != nil { return try await stream(options, bar) }
             let command = exec.map { CommandSink($0) }
             let work = try command == nil ? SmallFile.read(projection ?? "") : []
