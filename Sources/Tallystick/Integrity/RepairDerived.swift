@@ -2,13 +2,13 @@ import TallystickCore
 import TallystickSQLite
 
 /// The result of a repair of derived rows.
-public struct RepairReport: Sendable {
+package struct RepairReport: Sendable {
     /// The findings before the repair.
-    public var before: VerifyReport
+    package var before: VerifyReport
     /// The findings after it.
-    public var after: VerifyReport
+    package var after: VerifyReport
     /// Rows rebuilt or removed, by table.
-    public var repaired: [(table: String, rows: Int)] = []
+    package var repaired: [(table: String, rows: Int)] = []
 }
 
 extension EventStore {
@@ -19,7 +19,7 @@ extension EventStore {
     ///
     /// - throws: `StoreError`: `integrity` if proved rows, names, or hashes that nothing vouches for are damaged;
     ///   nothing is changed then.
-    public func repairDerived(
+    package func repairDerived(
         actor: String,
         reason: String
     ) async throws(StoreError) -> RepairReport {

@@ -131,11 +131,11 @@ public struct VerifyOptions: Sendable {
 }
 
 /// Limits of verification.
-public enum VerifyLimits {
+package enum VerifyLimits {
     /// Maximum number of findings in a report.
-    public static let findings = 1000
+    package static let findings = 1000
     /// Maximum bytes of an accepted cursor.
-    public static let cursorBytes = 1 << 20
+    package static let cursorBytes = 1 << 20
     /// Rows that a worker processes at a time, in one short read transaction: for events, whole tiles.
     static let chunk: Int64 = 39 * 256
     /// Tiles that a worker processes at a time.

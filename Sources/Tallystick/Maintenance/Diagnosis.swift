@@ -3,16 +3,16 @@ import TallystickCore
 import TallystickSQLite
 
 /// The result of one check.
-public struct Diagnosis: Sendable {
+package struct Diagnosis: Sendable {
     /// Whether there is something to do: nothing, something to know, or a problem.
-    public enum Level: String, Sendable { case good, note, problem }
+    package enum Level: String, Sendable { case good, note, problem }
 
     /// The subject of the check: `schema`, `disk` and so on.
-    public var subject: String
+    package var subject: String
     /// How serious it is.
-    public var level: Level
+    package var level: Level
     /// The result, in one sentence.
-    public var finding: String
+    package var finding: String
 }
 
 extension EventStore {
@@ -20,7 +20,7 @@ extension EventStore {
     /// of the file.
     ///
     /// - throws: `StoreError` only if the file is not a store that can be opened.
-    public static func diagnose(
+    package static func diagnose(
         at path: String,
         options: StoreOptions = StoreOptions()
     ) async throws(StoreError) -> [Diagnosis] {

@@ -130,7 +130,7 @@ public struct AuditFilter: Sendable, Equatable {
 
 extension StoreListing {
     /// Rows of the audit trail, each with a summary of its details.
-    public static func audit(_ filter: AuditFilter = AuditFilter()) -> StoreListing {
+    package static func audit(_ filter: AuditFilter = AuditFilter()) -> StoreListing {
         let (sql, parameters) = filter.statement(
             """
             a.audit_sequence,

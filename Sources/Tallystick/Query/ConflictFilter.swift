@@ -1,23 +1,23 @@
-public import TallystickCore
+package import TallystickCore
 import TallystickSQLite
 
 /// Selects conflicts that match every list that is not empty.
-public struct ConflictFilter: Sendable, Equatable {
+package struct ConflictFilter: Sendable, Equatable {
     /// Kinds of conflicts.
-    public var kinds: [ConflictKind] = []
+    package var kinds: [ConflictKind] = []
     /// Severities, as of when the conflict was opened.
-    public var severities: [StoreSettings.Severity] = []
+    package var severities: [StoreSettings.Severity] = []
     /// Names of categories.
-    public var categories: [String] = []
+    package var categories: [String] = []
     /// Origins of a candidate, or those that lack a copy or are silent.
-    public var origins: [String] = []
+    package var origins: [String] = []
     /// Streams of the event in conflict.
-    public var streams: [String] = []
+    package var streams: [String] = []
     /// Whether to include resolved conflicts; otherwise only open ones match.
-    public var includesResolved = false
+    package var includesResolved = false
 
     /// All open conflicts.
-    public init() {}
+    package init() {}
 
     /// A SELECT statement for the conflicts; `columns` are of ``relation``.
     func statement(
@@ -77,7 +77,7 @@ public struct ConflictFilter: Sendable, Equatable {
 
 extension StoreListing {
     /// Conflicts, in order of their ids.
-    public static func conflicts(_ filter: ConflictFilter = ConflictFilter()) -> StoreListing {
+    package static func conflicts(_ filter: ConflictFilter = ConflictFilter()) -> StoreListing {
         let (sql, parameters) = filter.statement("x.*")
         return StoreListing(sql: sql, parameters: parameters)
     }

@@ -1,12 +1,12 @@
 /// Lists that commands print: SELECT statements over the views and tables.
-public struct StoreListing: Sendable {
+package struct StoreListing: Sendable {
     let sql: String
     let parameters: [String: SQLValue]
 
     /// The subject of a conflict, in one row; no row if the conflict does not exist. For conflicts without candidates:
     /// `since` is the time from which an origin has been silent, `first`, `last` and `next_position` are the numbers
     /// that a source left out and the event after them, `other_position` is the event with the same number.
-    public static func conflict(_ conflictID: Int64) -> StoreListing {
+    package static func conflict(_ conflictID: Int64) -> StoreListing {
         let details = ["since", "first", "last", "next_position", "other_position"].map {
             "CASE WHEN json_valid(c.detail) THEN c.detail ->> '\($0)' END AS \"\($0)\""
         }
@@ -26,7 +26,7 @@ public struct StoreListing: Sendable {
 
     /// The candidates of a conflict, and the origins that delivered them. `missing_origin` is the origin that lacks
     /// the event.
-    public static func candidates(of conflictID: Int64) -> StoreListing {
+    package static func candidates(of conflictID: Int64) -> StoreListing {
         StoreListing(
             sql: """
                 SELECT k.candidate, k.origin,
@@ -45,7 +45,7 @@ public struct StoreListing: Sendable {
     }
 
     /// All inputs in quarantine, in order of arrival, without their bytes.
-    public static let quarantine = StoreListing(
+    package static let quarantine = StoreListing(
         sql: """
             SELECT q.quarantine_id, s.state, q.origin, q.code, q.message, q.path, q.line, q.column_number, q.byte_offset,
                 q.length, q.sha256,
@@ -59,7 +59,7 @@ public struct StoreListing: Sendable {
     )
 
     /// One input in quarantine, by its id, with its bytes as text; no row if the id is unknown.
-    public static func quarantined(_ id: Int64) -> StoreListing {
+    package static func quarantined(_ id: Int64) -> StoreListing {
         StoreListing(
             sql: """
                 SELECT q.quarantine_id, s.state, q.origin, q.code, q.message, q.path, q.line, q.column_number,
@@ -73,13 +73,13 @@ public struct StoreListing: Sendable {
     }
 
     /// The progress of each replay, sorted by name.
-    public static let replays = StoreListing(
+    package static let replays = StoreListing(
         sql: "SELECT * FROM replay_status ORDER BY replay",
         parameters: [:]
     )
 
     /// The progress of one replay, by its name; no row if the name is unknown.
-    public static func replay(_ name: String) -> StoreListing {
+    package static func replay(_ name: String) -> StoreListing {
         StoreListing(
             sql: "SELECT * FROM replay_status WHERE replay = :replay",
             parameters: ["replay": .text(name)]
@@ -87,7 +87,7 @@ public struct StoreListing: Sendable {
     }
 
     /// The versions of the settings, oldest first.
-    public static let configurations = StoreListing(
+    package static let configurations = StoreListing(
         sql: """
             SELECT c.version,
                 strftime('%Y-%m-%dT%H:%M:%S', a.recorded_at / 1000000, 'unixepoch')
@@ -103,7 +103,7 @@ public struct StoreListing: Sendable {
 
 extension EventStore {
     /// Passes on the rows of a list.
-    public func list(
+    package func list(
         _ listing: StoreListing,
         onColumns: @escaping @Sendable ([String]) throws -> Void = { _ in },
         onRow: @escaping @Sendable ([SQLValue]) throws -> Bool

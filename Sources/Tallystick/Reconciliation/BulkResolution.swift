@@ -1,22 +1,22 @@
-public import TallystickCore
+package import TallystickCore
 import TallystickSQLite
 
 /// One choice for all open conflicts that fit a filter.
-public struct BulkResolution: Sendable {
+package struct BulkResolution: Sendable {
     /// Conflicts that are decided in one transaction.
     static let page = 500
 
     /// Which open conflicts are decided.
-    public var filter: ConflictFilter
+    package var filter: ConflictFilter
     /// Not content, which belongs to one event.
-    public var choice: ManualResolution.Choice
+    package var choice: ManualResolution.Choice
     /// Who decides; not empty.
-    public var actor: String
+    package var actor: String
     /// Why; not empty.
-    public var reason: String
+    package var reason: String
 
     /// Makes one choice for all open conflicts that fit `filter`.
-    public init(
+    package init(
         _ filter: ConflictFilter,
         choice: ManualResolution.Choice,
         actor: String,
@@ -30,23 +30,23 @@ public struct BulkResolution: Sendable {
 }
 
 /// What a bulk resolution does, or would do, with one conflict.
-public struct BulkDecision: Sendable, Equatable {
+package struct BulkDecision: Sendable, Equatable {
     /// The conflict.
-    public var conflictID: Int64
+    package var conflictID: Int64
     /// What kind of conflict it is.
-    public var kind: ConflictKind
+    package var kind: ConflictKind
     /// The position of the event in conflict; nil where the conflict is over no single event.
-    public var position: Position?
+    package var position: Position?
     /// The source of the event in conflict; nil where the conflict is over no source.
-    public var source: String?
+    package var source: String?
     /// The id of the event in conflict; nil where the conflict is over no single event.
-    public var eventID: String?
+    package var eventID: String?
     /// Nil where the choice cannot be made.
-    public var decision: Decision?
+    package var decision: Decision?
     /// Why not; empty where it can.
-    public var refusal = ""
+    package var refusal = ""
     /// Nil in a preview.
-    public var resolutionID: Int64?
+    package var resolutionID: Int64?
 }
 
 extension EventStore {
@@ -56,7 +56,7 @@ extension EventStore {
     /// - parameter previews: whether nothing is written, and only told what would be.
     /// - parameter onDecisions: called with what was committed, in order of the conflicts' ids.
     /// - throws: `StoreError`: `invalidArgument`; `interrupted` when the task is cancelled: what was told is kept.
-    public func resolve(
+    package func resolve(
         _ bulk: BulkResolution,
         previews: Bool = false,
         onDecisions: @Sendable ([BulkDecision]) throws -> Void

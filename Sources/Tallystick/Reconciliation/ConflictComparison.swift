@@ -1,28 +1,28 @@
-public import TallystickCore
+package import TallystickCore
 import TallystickSQLite
 
 /// What a conflict is between, side by side.
-public struct ConflictComparison: Sendable, Equatable {
+package struct ConflictComparison: Sendable, Equatable {
     /// How many candidates are compared, unless a caller asks for more or less.
-    public static let standardLimit = ConflictLimits.comparedCandidates
+    package static let standardLimit = ConflictLimits.comparedCandidates
 
     /// One content among those that are compared.
-    public struct Column: Sendable, Equatable {
+    package struct Column: Sendable, Equatable {
         /// A candidate's number and origin; `missing` and the origin that lacks the event; `position` and an event's
         /// place.
-        public var title: String
+        package var title: String
         /// Canonical form; nil where nothing was delivered.
-        public var content: [UInt8]?
+        package var content: [UInt8]?
     }
 
     /// What kind of conflict it is.
-    public var kind: ConflictKind
+    package var kind: ConflictKind
     /// How many candidates the conflict has, whether they are compared here or not.
-    public var candidates: Int
+    package var candidates: Int
     /// Empty for a conflict that is over no content, such as `origin_silent` and `sequence_gap`.
-    public var columns: [Column] = []
+    package var columns: [Column] = []
     /// The candidate after which the next page goes on; nil where none is left.
-    public var next: Int64?
+    package var next: Int64?
 }
 
 extension EventStore {
@@ -41,7 +41,7 @@ extension EventStore {
     ///   - limit: how many candidates are compared, besides the event as appended where the page does not begin with
     ///     it.
     /// - throws: `StoreError` with `integrity` where a content differs from its proof.
-    public func comparison(
+    package func comparison(
         of conflictID: Int64,
         after candidate: Int64 = 0,
         limit: Int = ConflictComparison.standardLimit
@@ -73,7 +73,7 @@ extension EventStore {
     ///
     /// - returns: how many there are; nil where there is no such conflict.
     /// - throws: `StoreError` with `integrity` where a content differs from its proof.
-    public func checkCandidates(of conflictID: Int64) async throws(StoreError) -> Int? {
+    package func checkCandidates(of conflictID: Int64) async throws(StoreError) -> Int? {
         return try await reading("read the conflict") { (connection: Connection) -> Int? in
             let reader = try CandidateReader(in: connection)
             guard let conflict = try reader.conflict(conflictID) else { return nil }

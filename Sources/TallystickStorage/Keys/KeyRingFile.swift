@@ -1,15 +1,15 @@
 import Glibc
-public import TallystickCore
+package import TallystickCore
 
 /// Changes key files: each change replaces the file atomically.
-public enum KeyRingFile {
+package enum KeyRingFile {
     /// Changes the file of a ring, creating it if there is none.
     ///
     /// - parameter body: changes the ring; its result is returned. If it leaves the ring unchanged, nothing is
     ///   written.
     /// - throws: `StoreError`: as `KeySource.load()`; `busy` while another process changes the file;
     ///   `cannotCreate`.
-    public static func change<Result>(
+    package static func change<Result>(
         _ path: String,
         _ body: (inout KeyRing) throws -> Result
     ) throws(StoreError) -> Result {
@@ -36,7 +36,7 @@ public enum KeyRingFile {
     /// Writes the file of a new signing key.
     ///
     /// - throws: `StoreError`: `cannotCreate` if the file exists.
-    public static func write(_ signer: NoteSigner, to path: String) throws(StoreError) {
+    package static func write(_ signer: NoteSigner, to path: String) throws(StoreError) {
         MemoryProtection.turnDumpsOff()
         guard access(path, F_OK) != 0 else {
             throw PendingFile.alreadyThere(path, writing, .cannotCreate)
@@ -51,7 +51,7 @@ public enum KeyRingFile {
     /// Writes the file of a public key, readable by everybody.
     ///
     /// - throws: `StoreError`: `cannotCreate` if the file exists.
-    public static func write(_ verifier: NoteVerifier, to path: String) throws(StoreError) {
+    package static func write(_ verifier: NoteVerifier, to path: String) throws(StoreError) {
         guard access(path, F_OK) != 0 else {
             throw PendingFile.alreadyThere(path, writing, .cannotCreate)
         }

@@ -17,13 +17,13 @@ package struct WriterLimits: Sendable {
 }
 
 /// Limits of ingest.
-public enum IngestLimits {
+package enum IngestLimits {
     /// How many quarantined inputs a report lists; all are stored.
-    public static let reportedQuarantine = 100
+    package static let reportedQuarantine = 100
     /// A batch, which is one transaction, ends after this many records,
-    public static let batchRecords = 49_152
+    package static let batchRecords = 49_152
     /// or after this many bytes of input.
-    public static let batchBytes = 16 << 20
+    package static let batchBytes = 16 << 20
     /// Records of the first batch; later batches grow.
     package static let firstBatch = 16_384
     /// If transactions take long, batches shrink, down to this many records.
@@ -31,5 +31,5 @@ public enum IngestLimits {
     /// How long a transaction works before it leaves the rest of its batch to the next one.
     package static let transactionMicroseconds: Int64 = 700_000
     /// Bytes read from a file at a time.
-    public static let readChunk = 1 << 20
+    package static let readChunk = 1 << 20
 }
