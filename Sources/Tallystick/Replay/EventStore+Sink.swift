@@ -71,7 +71,7 @@ extension EventStore {
         try await withSetting("replay", Self.sinkDefinition(""), options) { setting in
             var setting = setting
             setting.follows = follows
-            return try SinkPass(setting: setting, sink: sink).run(after: cursor)
+            return try SinkPass(setting, sink).run(after: cursor)
         }
     }
 

@@ -21,10 +21,19 @@ struct HistoryCheck {
                 throw StoreError(.interrupted, during: "verify what was consumed", "it was stopped")
             }
             let before = seen
-            try source.inTransaction {
+            seen = try source.inTransaction {
                 let window = try log.window(from: seen)
                 let bounds = ReplayLog.Bounds(limit: setting.batch)
-                _ = try log.consume(&seen, window, bounds) { seen, _ in !isThere(seen, found) }
+                var (position, watermark) = (seen.position, seen.watermark)
+                return try log.consume(from: seen, window, bounds) { item in
+                    if case .correction(let decision) = item {
+                        watermark = decision.resolutionID
+                    } else {
+                        position = item.place.position
+                    }
+                    let isLast = position == found.position && watermark == found.watermark
+                    return ReplayLog.Handled(isLast: isLast)
+                }.end
             }
             guard seen != before else { break }
         }

@@ -2,7 +2,7 @@ import TallystickCore
 import TallystickSQLite
 
 /// Runs one projection over the log: batch by batch, each batch in one transaction with the checkpoint.
-final class ReplayEngine {
+final class ReplayEngine: SteppingReplay {
     let setting: ReplayContext
     let storage: ReplayStorage
     let driver: any ProjectionDriver
@@ -62,67 +62,23 @@ final class ReplayEngine {
         }
     }
 
-    private func loop() throws -> ReplayOutcome.Status {
-        while true {
-            if setting.stop.isSet { return .paused }
-            let version = try storage.source.storeVersion()
-            let step: Step
-            do {
-                step = try self.step()
-            } catch let error as SQLiteError where error.isInterrupted && setting.stop.isSet {
-                // A statement of the projection took too long to wait for; its transaction was taken back.
-                return .paused
-            }
-            switch step {
-            case .moved: try storage.limitLog()
-            case .outdated:
-                try startAnew()
-                try driver.prepare()
-            case .atEnd:
-                guard setting.follows else { return .complete }
-                try waitForMore(since: version, .complete)
-            case .held(let position):
-                outcome.reason = Self.holds(position)
-                guard setting.follows else { return .halted }
-                try waitForMore(since: version, .halted)
-                outcome.reason = nil
-            case .refused(let closure):
-                halt(closure)
-                guard setting.follows else { return .halted }
-                try waitForMore(since: version, .halted) { try self.closure() == nil }
-                (outcome.reason, outcome.nextAttemptAt) = (nil, nil)
-            case .poisoned(let reason):
-                outcome.reason = reason
-                return .halted
-            }
-        }
-    }
+    func storeVersion() throws -> Int64 { try storage.source.storeVersion() }
 
-    /// Whether the replay's breaker lets no batch through now.
-    private func closure() throws -> BreakerClosure? {
+    func closure() throws -> BreakerClosure? {
         try breaker.closure(in: storage.source.connection)
     }
 
-    private func halt(_ closure: BreakerClosure) {
-        outcome.reason = closure.reason(forReplay: name)
-        outcome.nextAttemptAt = closure.until.map { Timestamp(microseconds: $0) }
-    }
-
-    /// Why a replay stops before a position.
-    static func holds(_ position: Int64) -> String {
-        "a conflict over the event at position \(position) is open, and its category holds replay"
-    }
-
-    /// Says that the replay waits, and does so.
-    private func waitForMore(
+    func wait(
         since version: Int64,
-        _ state: ReplayState,
-        orUntil isOver: () throws -> Bool = { false }
+        _ status: ReplayOutcome.Status,
+        orUntil isOver: () throws -> Bool
     ) throws {
+        let state = ReplayState(status)
         // Once for each wait: for a projection in another file this note is itself a write to the store.
         if told != state { try storage.transaction { try note(state, error: outcome.reason) } }
         told = state
-        try storage.wait(since: version, orUntil: isOver)
+        try poll(since: version, orUntil: isOver)
+        (outcome.reason, outcome.nextAttemptAt) = (nil, nil)
     }
 
     /// Reads or makes the checkpoint; false when the projection must be built anew first.
@@ -221,19 +177,26 @@ final class ReplayEngine {
 
     // MARK: One step
 
-    enum Step {
-        case moved
-        case atEnd
-        /// A decision changed history that was consumed.
-        case outdated
-        case held(Int64)
-        /// The breaker is open.
-        case refused(BreakerClosure)
-        case poisoned(String)
+    func step() throws -> ReplayStep {
+        let step: ReplayStep
+        do {
+            step = try consumeNext()
+        } catch let error as SQLiteError where error.isInterrupted && setting.stop.isSet {
+            // A statement of the projection took too long to wait for; its transaction was taken back.
+            return .stopped
+        }
+        switch step {
+        case .moved: try storage.limitLog()
+        case .outdated:
+            try startAnew()
+            try driver.prepare()
+        default: break
+        }
+        return step
     }
 
     /// One transaction.
-    private func step() throws -> Step {
+    private func consumeNext() throws -> ReplayStep {
         var poison: PlacedPoison?
         while true {
             do {
@@ -269,7 +232,7 @@ final class ReplayEngine {
     }
 
     /// Applies what comes before the place that failed, then does with it what the policy says.
-    private func handle(_ poison: PlacedPoison) throws -> Step {
+    private func handle(_ poison: PlacedPoison) throws -> ReplayStep {
         while true {
             let bounds = ReplayLog.Bounds(limit: setting.batch, stopBefore: poison.place)
             guard case .moved = try transact({ try consume(bounds) }) else { break }
@@ -278,7 +241,7 @@ final class ReplayEngine {
         case .halt:
             // The run that fills no scratch file comes to the same place.
             if !setting.isScratch { breaker.note(failed: true) }
-            return .poisoned("\(poison.place) cannot be applied: \(poison.reason)")
+            return .failed("\(poison.place) cannot be applied: \(poison.reason)")
         case .skip:
             try setting.auditSkip(poison.place, poison.reason)
         case .park:
@@ -287,7 +250,9 @@ final class ReplayEngine {
         return try transact { try consume(ReplayLog.Bounds(limit: 1), poison: poison) }
     }
 
-    private func consume(_ bounds: ReplayLog.Bounds, poison: PlacedPoison? = nil) throws -> Step {
+    private func consume(_ bounds: ReplayLog.Bounds, poison: PlacedPoison? = nil) throws
+        -> ReplayStep
+    {
         // What comes before a place that failed, and the place itself, are parts of one call.
         let isWholeCall = poison == nil && bounds.stopBefore == nil
         let closure = isWholeCall ? try closure() : nil
@@ -300,14 +265,14 @@ final class ReplayEngine {
         let hasFailed = poison != nil
         // What a decision has changed since is tried again.
         let poison = poison.flatMap { $0.pinned == pinned ? $0 : nil }
-        let consumed = try log.consume(&checkpoint, window, bounds) { checkpoint, item in
-            try take(item, &checkpoint, poison)
-            return true
+        let consumed = try log.consume(from: checkpoint, window, bounds) { item in
+            ReplayLog.Handled(action: try take(item, poison))
         }
         outcome.head = Position(window.head)
         guard consumed.count > 0 else {
             return window.held.map { .held($0) } ?? .atEnd
         }
+        checkpoint = consumed.end
         try storage.move(from: committed, to: checkpoint)
         told = nil
         outcome.consumed += Int64(consumed.events)
@@ -337,21 +302,19 @@ final class ReplayEngine {
 
     // MARK: One item
 
-    private func take(
-        _ item: LogItem,
-        _ checkpoint: inout Checkpoint,
-        _ poison: PlacedPoison?
-    ) throws {
+    /// - returns: what was done with it; nil for a correction that leaves the content as it is.
+    private func take(_ item: LogItem, _ poison: PlacedPoison?) throws -> ReplayDigest.Action? {
         switch item {
-        case .excluded(let consumed):
-            checkpoint.appliedDigest.add(.applied, position: consumed.position)
+        case .excluded: return .applied
         case .event(let event, let consumed):
-            try take(event, item.place, consumed.streamID, &checkpoint, poison)
+            return try take(event, item.place, consumed.streamID, poison)
         case .correction(let resolution):
-            guard resolution.decidesContent else { return }
+            guard resolution.decidesContent else { return nil }
+            var action: ReplayDigest.Action?
             try storage.source.withCorrected(resolution) { event in
-                try take(event, item.place, event.streamID, &checkpoint, poison)
+                action = try take(event, item.place, event.streamID, poison)
             }
+            return action
         }
     }
 
@@ -359,25 +322,18 @@ final class ReplayEngine {
         _ event: ReplayedEvent,
         _ place: LogPlace,
         _ streamID: Int64,
-        _ checkpoint: inout Checkpoint,
         _ poison: PlacedPoison?
-    ) throws {
+    ) throws -> ReplayDigest.Action {
         if let poison, poison.place == place {
-            guard options.onPoison == .skip else {
-                try park(place, streamID, poison.reason, &checkpoint)
-                return
-            }
-            checkpoint.appliedDigest.add(.skipped, at: place)
+            guard options.onPoison == .skip else { return try park(place, streamID, poison.reason) }
             outcome.skipped += 1
-            return
+            return .skipped
         }
         if parkedStreams.contains(streamID) {
-            try park(place, streamID, "an earlier event of its stream is parked", &checkpoint)
-            return
+            return try park(place, streamID, "an earlier event of its stream is parked")
         }
-        let pinned = onCorrection == .rebuild ? checkpoint.watermark : nil
         if try apply(event, place, pinned: pinned) { outcome.applied += 1 }
-        checkpoint.appliedDigest.add(.applied, at: place)
+        return .applied
     }
 
     /// Applies an event, in no more time than it may take; false where the projection takes none of its type.
@@ -399,14 +355,13 @@ final class ReplayEngine {
     private func park(
         _ place: LogPlace,
         _ streamID: Int64,
-        _ reason: String,
-        _ checkpoint: inout Checkpoint
-    ) throws {
+        _ reason: String
+    ) throws -> ReplayDigest.Action {
         let time = setting.storeOptions.clock()
         try storage.rows.park(place, ofStream: streamID, name, error: reason, at: time)
         parkedStreams.insert(streamID)
-        checkpoint.appliedDigest.add(.parked, at: place)
         outOfOrderSince = outOfOrderSince ?? place.position
+        return .parked
     }
 }
 

@@ -80,35 +80,46 @@ final class ReplayLog {
         var deadline = SystemClock.monotonicMicroseconds() + ReplayLimits.passMicroseconds
     }
 
+    /// What was done with an item.
+    struct Handled {
+        /// For the digest of what was applied; nil where there is nothing to add to it.
+        var action: ReplayDigest.Action?
+        /// Whether the pass ends after it.
+        var isLast = false
+    }
+
     /// What a pass consumed.
     struct Consumed {
+        /// The checkpoint behind it.
+        var end: Checkpoint
         var events = 0
         var corrections = 0
         var count: Int { events + corrections }
     }
 
-    /// Consumes what comes next, and moves the checkpoint past it: its position, watermark, root and digest of
-    /// what was consumed.
+    /// Consumes what comes after a checkpoint.
     ///
-    /// - parameter body: does something with each item; false ends the pass after it.
+    /// - parameter body: does something with each item.
     func consume(
-        _ checkpoint: inout Checkpoint,
+        from checkpoint: Checkpoint,
         _ window: Window,
         _ bounds: Bounds,
-        _ body: (inout Checkpoint, LogItem) throws -> Bool
+        _ body: (LogItem) throws -> Handled
     ) throws -> Consumed {
-        var consumed = Consumed()
+        var consumed = Consumed(end: checkpoint)
         var shouldContinue = true
         while shouldContinue, consumed.count < bounds.limit {
             var last = window.last
             if onCorrection == .apply,
-                let next = try source.resolutions.next(after: checkpoint.watermark)
+                let next = try source.resolutions.next(after: consumed.end.watermark)
             {
-                if next.afterPosition <= checkpoint.position {
+                if next.afterPosition <= consumed.end.position {
                     let item = LogItem.correction(next)
                     if item.place == bounds.stopBefore { break }
-                    Self.note(next, in: &checkpoint)
-                    shouldContinue = try body(&checkpoint, item) && !Self.isOver(bounds.deadline)
+                    Self.note(next, in: &consumed.end)
+                    let handled = try body(item)
+                    consumed.end.note(handled.action, at: item.place)
+                    shouldContinue = !handled.isLast && !Self.isOver(bounds.deadline)
                     consumed.corrections += 1
                     continue
                 }
@@ -117,17 +128,19 @@ final class ReplayLog {
             if let stop = bounds.stopBefore, stop.resolutionID == 0 {
                 last = min(last, stop.position - 1)
             }
-            guard last > checkpoint.position else { break }
-            consumed.events += try consumeEvents(
-                &checkpoint,
+            guard last > consumed.end.position else { break }
+            let limit = bounds.limit - consumed.count
+            let events = try consumeEvents(
+                &consumed.end,
                 through: last,
-                limit: bounds.limit - consumed.count,
+                limit: limit,
                 deadline: bounds.deadline,
-                &shouldContinue,
                 body
             )
+            consumed.events += events.count
+            shouldContinue = events.shouldContinue
         }
-        if consumed.events > 0 { checkpoint.root = source.consumed.root }
+        if consumed.events > 0 { consumed.end.root = source.consumed.root }
         return consumed
     }
 
@@ -136,21 +149,22 @@ final class ReplayLog {
         through last: Int64,
         limit: Int,
         deadline: Int64,
-        _ shouldContinue: inout Bool,
-        _ body: (inout Checkpoint, LogItem) throws -> Bool
-    ) throws -> Int {
+        _ body: (LogItem) throws -> Handled
+    ) throws -> (count: Int, shouldContinue: Bool) {
+        var shouldContinue = true
         let isPinned = onCorrection == .rebuild
         let end = min(last, checkpoint.position + Int64(limit))
         if !isPinned {
             try source.resolutions.refuseLost(after: checkpoint.position, through: end)
         }
-        return try source.forEach(
+        let count = try source.forEach(
             after: checkpoint.position,
             through: last,
             limit: limit,
             watermark: isPinned ? checkpoint.watermark : nil
         ) { event, consumed in
             checkpoint.position = consumed.position
+            let item: LogItem
             if let event {
                 checkpoint.digest.addEvent(
                     position: consumed.position,
@@ -158,17 +172,21 @@ final class ReplayLog {
                     content: consumed.content,
                     stream: event.row.streamName
                 )
-                shouldContinue = try body(&checkpoint, .event(event, consumed))
+                item = .event(event, consumed)
             } else {
                 checkpoint.digest.addExcluded(
                     position: consumed.position,
                     resolutionID: consumed.excludedBy ?? 0
                 )
-                shouldContinue = try body(&checkpoint, .excluded(consumed))
+                item = .excluded(consumed)
             }
-            if consumed.position % 512 == 0, Self.isOver(deadline) { shouldContinue = false }
+            let handled = try body(item)
+            checkpoint.note(handled.action, at: item.place)
+            shouldContinue =
+                !handled.isLast && !(consumed.position % 512 == 0 && Self.isOver(deadline))
             return shouldContinue
         }
+        return (count, shouldContinue)
     }
 
     private static func note(_ resolution: VerifiedResolution, in checkpoint: inout Checkpoint) {
@@ -183,6 +201,12 @@ final class ReplayLog {
 
     private static func isOver(_ deadline: Int64) -> Bool {
         SystemClock.monotonicMicroseconds() >= deadline
+    }
+}
+
+extension Checkpoint {
+    fileprivate mutating func note(_ action: ReplayDigest.Action?, at place: LogPlace) {
+        if let action { appliedDigest.add(action, at: place) }
     }
 }
 

@@ -1,4 +1,3 @@
-import Glibc
 import TallystickCore
 import TallystickSQLite
 
@@ -107,13 +106,6 @@ final class ReplayStorage {
     }
 
     // MARK: Telling people
-
-    /// Waits, without a lock or a transaction, until somebody writes to the store, or there is another reason to go on.
-    func wait(since version: Int64, orUntil isOver: () throws -> Bool) throws {
-        while try source.storeVersion() == version, !setting.stop.isSet, try !isOver() {
-            usleep(ReplayLimits.pollMicroseconds)
-        }
-    }
 
     /// Tells the store where the replay stands, as part of the running transaction where the projection is
     /// in the store.

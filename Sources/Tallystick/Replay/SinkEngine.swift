@@ -3,13 +3,13 @@ import TallystickSQLite
 
 /// Hands the log to a sink outside of SQLite, batch by batch. The checkpoint is kept in the store, and moves
 /// once the sink has taken a batch: one that is killed in between gets the batch again.
-final class SinkEngine {
-    private let setting: ReplayContext
+final class SinkEngine: SteppingReplay {
+    let setting: ReplayContext
     private let reader: SinkReader
     private let storage: ReplayStorage
     private let sink: any ReplaySink
     private var checkpoint: Checkpoint
-    private var outcome: ReplayOutcome
+    var outcome: ReplayOutcome
     private var hasBegun = false
     private var told: ReplayState?
     private var breaker: ReplayBreaker
@@ -87,49 +87,34 @@ final class SinkEngine {
         }
     }
 
-    private func loop() throws -> ReplayOutcome.Status {
-        while !setting.stop.isSet {
-            let version = try storage.source.storeVersion()
-            if let closure = try breaker.closure(in: storage.target),
-                try reader.hasMore(after: checkpoint)
-            {
-                outcome.reason = closure.reason(forReplay: setting.definition.name)
-                outcome.nextAttemptAt = closure.until.map { Timestamp(microseconds: $0) }
-                guard setting.follows else { return .halted }
-                try wait(since: version, .halted) {
-                    try breaker.closure(in: storage.target) == nil
-                }
-                outcome.nextAttemptAt = nil
-                continue
-            }
-            var next = checkpoint
-            let batch = try reader.read(&next)
-            outcome.head = Position(batch.window.head)
-            guard next != checkpoint else {
-                outcome.reason = batch.window.held.map { ReplayEngine.holds($0) }
-                let status: ReplayOutcome.Status = outcome.reason == nil ? .complete : .halted
-                guard setting.follows else { return status }
-                try wait(since: version, ReplayState(status))
-                continue
-            }
-            outcome.reason = nil
-            do {
-                if !batch.items.isEmpty { try sink.take(batch.items) }
-            } catch {
-                guard !setting.stop.isSet else { return .paused }
-                let first = batch.items.first?.position.rawValue ?? next.position
-                outcome.reason =
-                    "the batch from position \(first) to \(next.position) was not taken: \(error)"
-                breaker.note(failed: true)
-                return .halted
-            }
-            try commit(next, batch)
+    func storeVersion() throws -> Int64 { try storage.source.storeVersion() }
+
+    func closure() throws -> BreakerClosure? { try breaker.closure(in: storage.target) }
+
+    func step() throws -> ReplayStep {
+        if let closure = try closure(), try reader.hasMore(after: checkpoint) {
+            return .refused(closure)
         }
-        return .paused
+        let batch = try reader.read(after: checkpoint)
+        outcome.head = Position(batch.window.head)
+        guard batch.end != checkpoint else { return batch.window.held.map { .held($0) } ?? .atEnd }
+        outcome.reason = nil
+        do {
+            if !batch.items.isEmpty { try sink.take(batch.items) }
+        } catch {
+            guard !setting.stop.isSet else { return .stopped }
+            breaker.note(failed: true)
+            let (first, last) = (batch.items.first?.position.rawValue, batch.end.position)
+            return .failed(
+                "the batch from position \(first ?? last) to \(last) was not taken: \(error)"
+            )
+        }
+        try commit(batch)
+        return .moved
     }
 
-    private func commit(_ next: Checkpoint, _ batch: SinkReader.Batch) throws {
-        let before = checkpoint
+    private func commit(_ batch: SinkReader.Batch) throws {
+        let (before, next) = (checkpoint, batch.end)
         try storage.transaction {
             try storage.move(from: before, to: next)
             checkpoint = next
@@ -146,15 +131,16 @@ final class SinkEngine {
         )
     }
 
-    /// Says that the replay waits, and does so.
-    private func wait(
+    func wait(
         since version: Int64,
-        _ state: ReplayState,
-        orUntil isOver: () throws -> Bool = { false }
+        _ status: ReplayOutcome.Status,
+        orUntil isOver: () throws -> Bool
     ) throws {
+        let state = ReplayState(status)
         if told != state { try tell(state) }
         told = state
-        try storage.wait(since: version, orUntil: isOver)
+        try poll(since: version, orUntil: isOver)
+        outcome.nextAttemptAt = nil
     }
 
     private func tell(_ state: ReplayState) throws {

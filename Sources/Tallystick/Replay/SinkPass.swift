@@ -1,16 +1,24 @@
-import Glibc
 import TallystickCore
 import TallystickSQLite
 
 /// Hands the log to a sink from a place that the caller knows, and keeps no checkpoint.
-struct SinkPass {
+final class SinkPass: SteppingReplay {
     let setting: ReplayContext
-    let sink: any ReplaySink
+    private let sink: any ReplaySink
+    private let reader: SinkReader
+    private var checkpoint: Checkpoint
+    var outcome: ReplayOutcome
+
+    init(_ setting: ReplayContext, _ sink: any ReplaySink) throws {
+        self.setting = setting
+        self.sink = sink
+        reader = try SinkReader(setting)
+        checkpoint = Checkpoint(setting.definition, storeID: setting.storeID)
+        outcome = ReplayOutcome(replay: setting.definition.name)
+    }
 
     /// - returns: where it ended.
     func run(after start: ReplayCursor) throws -> ReplayCursor {
-        let reader = try SinkReader(setting)
-        var checkpoint = Checkpoint(setting.definition, storeID: setting.storeID)
         try reader.source.inTransaction {
             checkpoint.position = start.position.rawValue
             checkpoint.watermark =
@@ -18,31 +26,38 @@ struct SinkPass {
                 ?? reader.source.resolutions.last(before: start.position.rawValue)
             try refuseUnknown(checkpoint, reader.source)
         }
-        var hold: String?
-        while !setting.stop.isSet {
-            let version = try reader.source.storeVersion()
-            let before = checkpoint
-            let batch = try reader.read(&checkpoint)
-            guard checkpoint != before else {
-                hold = batch.window.held.map { ReplayEngine.holds($0) }
-                guard setting.follows else { break }
-                while try reader.source.storeVersion() == version, !setting.stop.isSet {
-                    usleep(ReplayLimits.pollMicroseconds)
-                }
-                continue
-            }
-            hold = nil
-            if !batch.items.isEmpty { try hand(batch.items) }
-            setting.options.onProgress?(
-                ProgressUpdate(done: checkpoint.position, total: batch.window.head)
-            )
-        }
+        _ = try loop()
         var end = ReplayCursor(
             after: Position(checkpoint.position),
             resolutionID: checkpoint.watermark == 0 ? nil : checkpoint.watermark
         )
-        end.hold = hold
+        end.hold = outcome.reason
         return end
+    }
+
+    func storeVersion() throws -> Int64 { try reader.source.storeVersion() }
+
+    /// Nobody keeps count of its calls.
+    func closure() throws -> BreakerClosure? { nil }
+
+    func step() throws -> ReplayStep {
+        let batch = try reader.read(after: checkpoint)
+        guard batch.end != checkpoint else { return batch.window.held.map { .held($0) } ?? .atEnd }
+        outcome.reason = nil
+        if !batch.items.isEmpty { try hand(batch.items) }
+        checkpoint = batch.end
+        setting.options.onProgress?(
+            ProgressUpdate(done: checkpoint.position, total: batch.window.head)
+        )
+        return .moved
+    }
+
+    func wait(
+        since version: Int64,
+        _ status: ReplayOutcome.Status,
+        orUntil isOver: () throws -> Bool
+    ) throws {
+        try poll(since: version, orUntil: isOver)
     }
 
     private func hand(_ items: [ReplayItem]) throws {

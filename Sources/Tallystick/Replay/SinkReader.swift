@@ -24,25 +24,29 @@ final class SinkReader {
 
     /// What comes next.
     struct Batch {
+        /// The checkpoint behind it.
+        var end: Checkpoint
         var items: [ReplayItem] = []
         var events = 0
         var window: ReplayLog.Window
     }
 
-    /// Reads the next batch, and moves the checkpoint past it.
-    func read(_ checkpoint: inout Checkpoint) throws -> Batch {
+    /// Reads the next batch.
+    func read(after checkpoint: Checkpoint) throws -> Batch {
         try source.inTransaction {
-            var batch = Batch(window: try log.window(from: checkpoint))
+            var batch = Batch(end: checkpoint, window: try log.window(from: checkpoint))
             var bytes = 0
             let bounds = ReplayLog.Bounds(limit: self.batch)
-            let consumed = try log.consume(&checkpoint, batch.window, bounds) { checkpoint, item in
-                guard let handed = try replayed(item) else { return true }
-                checkpoint.appliedDigest.add(.applied, at: item.place)
+            let consumed = try log.consume(from: checkpoint, batch.window, bounds) { item in
+                guard let handed = try replayed(item) else { return ReplayLog.Handled() }
                 batch.items.append(handed)
                 bytes += handed.byteCount
-                return bytes < ReplayLimits.sinkBatchBytes
+                return ReplayLog.Handled(
+                    action: .applied,
+                    isLast: bytes >= ReplayLimits.sinkBatchBytes
+                )
             }
-            batch.events = consumed.events
+            (batch.end, batch.events) = (consumed.end, consumed.events)
             return batch
         }
     }
