@@ -70,10 +70,20 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .target(name: "CTallystickTestKit", dependencies: ["CTallystickSQLite"]),
         .target(
             name: "TallystickTestKit",
-            dependencies: ["Tallystick", "TallystickCore", "CTallystickTestKit"],
+            dependencies: ["Tallystick", "TallystickCore"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "CTallystickTestSupport",
+            dependencies: ["CTallystickSQLite"],
+            path: "Tests/CTallystickTestSupport"
+        ),
+        .target(
+            name: "TallystickTestSupport",
+            dependencies: ["TallystickTestKit", "TallystickCore", "CTallystickTestSupport"],
+            path: "Tests/TallystickTestSupport",
             swiftSettings: strict
         ),
         .target(name: "CTallystickCLI"),
@@ -95,7 +105,7 @@ let package = Package(
         .executableTarget(
             name: "TallystickBenchmarks",
             dependencies: [
-                "Tallystick", "TallystickCore", "TallystickMigrations", "TallystickTestKit",
+                "Tallystick", "TallystickCore", "TallystickMigrations", "TallystickTestSupport",
                 "CTallystickBaseline",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -103,18 +113,18 @@ let package = Package(
         ),
         .testTarget(
             name: "TallystickSQLiteTests",
-            dependencies: ["CTallystickSQLite", "TallystickSQLite", "TallystickTestKit"],
+            dependencies: ["CTallystickSQLite", "TallystickSQLite", "TallystickTestSupport"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "TallystickCoreTests",
-            dependencies: ["TallystickCore", "TallystickTestKit"],
+            dependencies: ["TallystickCore", "TallystickTestSupport"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "TallystickTests",
             dependencies: [
-                "Tallystick", "TallystickCore", "TallystickSQLite", "TallystickTestKit",
+                "Tallystick", "TallystickCore", "TallystickSQLite", "TallystickTestSupport",
                 "CTallystickSQLite",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -128,7 +138,7 @@ let package = Package(
             dependencies: [
                 "TallystickSQLite",
                 "TallystickCLI", "TallystickBenchmarks", "TallystickCrashWorker",
-                "TallystickCore", "TallystickTestKit",
+                "TallystickCore", "TallystickTestSupport",
             ],
             swiftSettings: strict
         ),
@@ -136,7 +146,7 @@ let package = Package(
             name: "CrashTests",
             dependencies: [
                 "Tallystick", "TallystickCLI", "TallystickCrashWorker", "TallystickSQLite",
-                "TallystickTestKit", "CTallystickSQLite",
+                "TallystickTestSupport", "CTallystickSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: [
@@ -155,7 +165,7 @@ if Context.environment["TALLY_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "TallystickFuzz",
-            dependencies: ["TallystickTestKit"],
+            dependencies: ["TallystickTestSupport"],
             swiftSettings: strict
         )
     )

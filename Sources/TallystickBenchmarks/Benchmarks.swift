@@ -1,5 +1,5 @@
 import ArgumentParser
-import TallystickTestKit
+import TallystickTestSupport
 
 @main
 struct Benchmarks: AsyncParsableCommand {

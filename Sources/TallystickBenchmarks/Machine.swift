@@ -1,7 +1,7 @@
 import CTallystickBaseline
 import Glibc
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 
 /// A description of the machine, so that figures can be compared.
 enum Machine {

@@ -1,6 +1,6 @@
 import Glibc
 import Tallystick
-import TallystickTestKit
+import TallystickTestSupport
 
 /// One line, or a few, of DESIGN's table of measures.
 protocol Measure {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
 import Tallystick
-import TallystickTestKit
+import TallystickTestSupport
 
 /// The peak memory of a process of ours during one task. Each task runs in its own process.
 struct MemoryMeasure: Measure {

@@ -1,6 +1,6 @@
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 
 /// Offline proofs: made from the stored tiles for events anywhere in the log, and checked without the store.
 struct ProofMeasure: Measure {

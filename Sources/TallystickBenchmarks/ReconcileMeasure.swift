@@ -1,5 +1,5 @@
 import Tallystick
-import TallystickTestKit
+import TallystickTestSupport
 
 /// Reconciliation of two origins that differ in one event of a hundred, compared with the ingest of the second
 /// origin's copies.

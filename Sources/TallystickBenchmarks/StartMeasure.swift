@@ -1,5 +1,5 @@
 import Glibc
-import TallystickTestKit
+import TallystickTestSupport
 
 /// `tally --version`, from the start of its process to its exit. No other program is started in between.
 struct StartMeasure: Measure {

@@ -2,7 +2,7 @@ import Glibc
 import Tallystick
 import TallystickCore
 import TallystickMigrations
-import TallystickTestKit
+import TallystickTestSupport
 
 /// The events of a run, as a file. Never held in memory as a whole.
 final class Workload {

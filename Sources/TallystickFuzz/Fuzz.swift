@@ -1,4 +1,4 @@
-import TallystickTestKit
+import TallystickTestSupport
 
 /// The driver of libFuzzer, which `-sanitize=fuzzer` links.
 @_silgen_name("LLVMFuzzerRunDriver")

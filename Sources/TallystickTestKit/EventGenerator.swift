@@ -1,11 +1,18 @@
 /// Writes CloudEvents of a monitoring system as NDJSON: random ids, about 330 bytes an event, the same for
 /// the same seed.
+///
+/// ```swift
+/// var generator = EventGenerator(seed: 7, streams: 20)
+/// let delivery = IngestInput.bytes(generator.events(1_000), named: "generated")
+/// ```
 public struct EventGenerator: Sendable {
     private var random: SeededGenerator
     private let streams: Int
     private var sequence = 0
 
-    /// - parameter streams: how many different streams (source and subject) the events spread over.
+    /// - parameters:
+    ///   - seed: the same seed gives the same events, on every machine.
+    ///   - streams: the number of streams (source and subject) over which the events are spread; at least 1.
     public init(seed: UInt64, streams: Int) {
         random = SeededGenerator(seed: seed)
         self.streams = max(1, streams)

@@ -1,6 +1,6 @@
 import Foundation
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("Waiting for another writer")

@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// The statements of the article Questions answer, in `tally query` and in `sqlite3` alike.

@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("Requests about what is not there, or that contradict themselves")

@@ -1,5 +1,5 @@
 import Glibc
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Processes that get less than they need: what is missing is an error, never a trap, a hang or a bug.

@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Stores that earlier releases wrote: one small file for each schema that was ever released.

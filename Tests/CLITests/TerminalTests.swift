@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// What people see on a terminal, which `script` (util-linux) plays.

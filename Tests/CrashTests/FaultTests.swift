@@ -1,6 +1,6 @@
 import Foundation
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Runs a system program; returns its exit code.

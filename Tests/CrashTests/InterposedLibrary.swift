@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 
 /// A library that commands load before the C library (`LD_PRELOAD`), built from a source file of these tests.
 enum InterposedLibrary {

@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// The number of kills per test; the full run sets 200.

@@ -1,4 +1,4 @@
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @testable import TallystickCore

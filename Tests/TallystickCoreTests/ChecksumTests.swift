@@ -1,6 +1,6 @@
 import Foundation
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("Checksums")

@@ -1,5 +1,5 @@
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// A log in memory, stored as the tables `merkle_tiles` and `merkle_tail` store it.

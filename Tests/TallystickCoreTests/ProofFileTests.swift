@@ -1,5 +1,5 @@
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("Tree heads and proofs")

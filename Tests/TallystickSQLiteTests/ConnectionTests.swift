@@ -1,6 +1,6 @@
 import Glibc
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("SQLite rules")

@@ -1,6 +1,6 @@
 import CTallystickSQLite
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @testable import TallystickSQLite

@@ -1,5 +1,5 @@
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @testable import Tallystick

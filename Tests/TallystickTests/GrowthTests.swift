@@ -1,6 +1,6 @@
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Any single event, stream, origin or conflict may be as large as the store: work grows with its size, never with the

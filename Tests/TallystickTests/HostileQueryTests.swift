@@ -1,6 +1,6 @@
 import Foundation
 import Tallystick
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// The whole list that `tally query` must withstand, through the library; what uses up a limit is tested on the

@@ -1,7 +1,7 @@
 import Foundation
 import Tallystick
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Files that somebody else put where a projection is to be.

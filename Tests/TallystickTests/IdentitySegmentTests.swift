@@ -1,7 +1,7 @@
 import Foundation
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @testable import Tallystick

@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("Files of keys")

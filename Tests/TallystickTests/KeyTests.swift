@@ -1,7 +1,7 @@
 import Tallystick
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("Keys in a store")

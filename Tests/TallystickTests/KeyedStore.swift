@@ -1,6 +1,6 @@
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 
 /// A store with one critical event from before the first key, and keys for it.
 struct KeyedStore {

@@ -1,7 +1,7 @@
 import Foundation
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 // README: begin

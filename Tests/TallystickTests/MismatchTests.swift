@@ -3,7 +3,7 @@ import Metrics
 import MetricsTestKit
 import Synchronization
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @testable import Tallystick

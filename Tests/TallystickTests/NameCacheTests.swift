@@ -1,6 +1,6 @@
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @testable import Tallystick

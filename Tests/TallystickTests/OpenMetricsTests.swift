@@ -1,6 +1,6 @@
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// What `stats --format openmetrics` prints is valid OpenMetrics 1.0 text.

@@ -1,6 +1,6 @@
 import Foundation
 import Tallystick
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("Repair and backup")

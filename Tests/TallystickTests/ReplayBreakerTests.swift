@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Refuses batches while it is told to.

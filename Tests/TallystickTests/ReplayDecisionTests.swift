@@ -1,7 +1,7 @@
 import Tallystick
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// What a store goes through: deliveries of two origins, and decisions over what they disagree in.

@@ -1,6 +1,6 @@
 import Synchronization
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @testable import Tallystick

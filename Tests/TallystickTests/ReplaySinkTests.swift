@@ -1,7 +1,7 @@
 import Synchronization
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Keeps what it takes, and refuses when it is told to.

@@ -1,6 +1,6 @@
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// What somebody without the keys changes in a decision, and then makes leaves, tiles and derived rows again.

@@ -1,7 +1,7 @@
 import Synchronization
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Decisions of people over conflicts: taken once, superseded by an audited act, and refused clearly.

@@ -1,7 +1,7 @@
 import Tallystick
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("A backup that is used as the store")

@@ -1,5 +1,5 @@
 import Glibc
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @testable import Tallystick

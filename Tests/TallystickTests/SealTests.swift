@@ -1,7 +1,7 @@
 import Tallystick
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("Sealed heads and proofs of a store")

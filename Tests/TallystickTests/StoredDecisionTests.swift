@@ -1,6 +1,6 @@
 import Foundation
 import Tallystick
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Stores that a release wrote, made by `fixtures/databases/make.sh`.

@@ -2,7 +2,7 @@ import Foundation
 import Tallystick
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 
 /// Files of the project that tests read.
 enum Fixture {
@@ -19,7 +19,7 @@ enum Fixture {
     }
 }
 
-/// A store in a folder of its own.
+/// A store in a folder that is searched for keys before it is removed.
 struct TestStore {
     let folder: TemporaryFolder
     let path: String
@@ -31,15 +31,20 @@ struct TestStore {
         self.store = store
     }
 
-    init(settings: String? = nil) async throws {
+    init(settings: String? = nil, clock: ManualClock? = nil) async throws {
         folder = try TemporaryFolder()
         path = folder.file("store.db")
-        var creation = StoreCreation()
-        creation.configuration = settings.map { Array($0.utf8) }
         // Other tests keep the machine busy: no verdict depends on how long a lock is waited for.
         var options = StoreOptions()
         options.busyTimeout = Waiting.watchdog
-        store = try await EventStore.create(at: path, creation, options: options)
+        let temporary = try await TemporaryStore(
+            at: path,
+            heldBy: folder,
+            settings: settings,
+            clock: clock,
+            options: options
+        )
+        store = temporary.store
     }
 
     /// Ingests lines of CloudEvents.

@@ -1,5 +1,5 @@
 import Tallystick
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("Threads")

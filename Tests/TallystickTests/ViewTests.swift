@@ -1,7 +1,7 @@
 import Foundation
 import Tallystick
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("Views for people")

@@ -1,7 +1,7 @@
 import Logging
 import Synchronization
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @testable import Tallystick

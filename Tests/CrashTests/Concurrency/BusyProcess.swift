@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 
 /// One of the processes that work on a busy store; runs one command after another.
 struct BusyProcess {

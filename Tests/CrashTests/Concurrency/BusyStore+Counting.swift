@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 
 extension BusyStore {
     /// Completes all work without disturbances, and counts.

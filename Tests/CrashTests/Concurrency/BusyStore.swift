@@ -1,6 +1,6 @@
 import Foundation
 import Synchronization
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// One store, and the results reported by processes that work on it at once.

@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// `TALLY_BUSY_SECONDS` runs for that long instead of a fixed number of commands; `TALLY_BUSY_SEED` repeats the same

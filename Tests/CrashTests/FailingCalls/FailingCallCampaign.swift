@@ -1,6 +1,6 @@
 import Foundation
 import Synchronization
-import TallystickTestKit
+import TallystickTestSupport
 
 /// Many runs of workloads, in each of which one call fails.
 struct FailingCallCampaign {

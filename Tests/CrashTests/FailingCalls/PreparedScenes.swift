@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// The folders from which workloads start, made once by undisturbed commands.

@@ -1,6 +1,6 @@
 import Foundation
 import Synchronization
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 extension PowerLossCampaign: CustomTestStringConvertible {

@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 
 /// Runs commands and records their operations on the files below one folder.
 struct DiskRecorder {

@@ -1,4 +1,4 @@
-import TallystickTestKit
+import TallystickTestSupport
 
 /// The part of the unsynced changes that survives.
 enum Survival: Int, CaseIterable {

@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 
 /// Cuts the power of one workload at many moments, and checks the possible states of the disk.
 struct PowerLossCampaign: Codable, Sendable {

@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 
 /// A recorded run of a workload: its operations on the disk, and its acknowledgements.
 struct PowerLossRecording {

@@ -8,7 +8,6 @@ enum SQLRules {
         let names = tables(in: tree)
         let exempt = [
             "Sources/TallystickStorage/", "Sources/TallystickBenchmarks/",
-            "Sources/TallystickTestKit/",
         ]
         var violations: [Violation] = []
         for file in tree.swift(under: "Sources") where !exempt.contains(where: file.path.hasPrefix)

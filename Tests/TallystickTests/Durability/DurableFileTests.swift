@@ -2,7 +2,7 @@ import Foundation
 import Tallystick
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("Files that appear complete, or not at all")

@@ -2,7 +2,7 @@ import Foundation
 import Tallystick
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// A database in rollback mode (a backup, a store of schema 1, a projection's file) whose writer was cut short has a

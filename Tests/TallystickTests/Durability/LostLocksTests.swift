@@ -1,7 +1,7 @@
 import Foundation
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// A process loses all of SQLite's locks on a database when anything in it closes a descriptor of the file. Another

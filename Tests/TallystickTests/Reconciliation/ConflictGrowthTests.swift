@@ -1,6 +1,6 @@
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// A conflict, or the conflicts of one origin or source, may be as many and as large as the store.

@@ -1,6 +1,6 @@
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Conflicts over stored records that failed a proof, from stored copies to audit row, decision and effective event.

@@ -2,7 +2,7 @@ import Foundation
 import Tallystick
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Where a store comes from.

@@ -2,7 +2,7 @@ import Foundation
 import Tallystick
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Everything that reads decisions. `allCases` is the list; a new one does not compile before it is read below.

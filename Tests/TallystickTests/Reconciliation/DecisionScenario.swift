@@ -1,7 +1,7 @@
 import Foundation
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// How a decision comes about. `allCases` is the list; a new one does not compile before it is made below.

@@ -1,7 +1,7 @@
 import Tallystick
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// A store whose clock the test moves.

@@ -1,7 +1,7 @@
 import Synchronization
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Takes the newest candidate; the first time it is asked it does something else before it answers.

@@ -1,7 +1,7 @@
 import Foundation
 import Tallystick
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Whole pages of a store's file are overwritten.

@@ -1,6 +1,6 @@
 import Foundation
 import Tallystick
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Random damage to the bytes of a store's files, below SQLite.

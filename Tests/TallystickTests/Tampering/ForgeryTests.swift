@@ -1,6 +1,6 @@
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Changes that leave every digest as it is, and changes after which every digest is made again.

@@ -1,7 +1,7 @@
 import Synchronization
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// Another program changes the schema while a call of ours runs: the call says so, and nothing is called a bug.

@@ -1,7 +1,7 @@
 import Foundation
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 
 /// A store with a past that is drawn from a seed: deliveries of several origins with all that goes wrong in
 /// them, decisions of people and of policies, keys, seals, settings, replays, and processes that end at any moment.

@@ -2,7 +2,7 @@ import Foundation
 import Tallystick
 import TallystickCore
 import TallystickSQLite
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// What is stored as text, and was damaged: a finding, or a failure that names the record. Never a bug.

@@ -1,7 +1,7 @@
 import CTallystickSQLite
 import Foundation
 import Tallystick
-import TallystickTestKit
+import TallystickTestSupport
 
 /// Makes one random change to a store, as somebody with write access to the file does it.
 struct Tampering {

@@ -1,7 +1,7 @@
 import Foundation
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 
 /// A closed store with every kind of row, from which each change takes a copy.
 struct TemplateStore {

@@ -1,6 +1,6 @@
 import Foundation
 import Tallystick
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 /// As many stores that nobody tampered with as the other campaigns tamper with.

@@ -1,4 +1,4 @@
-import CTallystickTestKit
+import CTallystickTestSupport
 
 /// Reads that fail, of files that SQLite opens in this process.
 ///

@@ -12,7 +12,7 @@ public enum PublicVectors {
     /// The folder with the vectors.
     public static var folder: String {
         if let value = getenv("TALLY_VECTORS"), value.pointee != 0 { return String(cString: value) }
-        // This file is at Sources/TallystickTestKit/ in the package.
+        // This file is at Tests/TallystickTestSupport/ in the package.
         let package = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
         return package.joined(separator: "/") + "/../shared/vectors"
     }

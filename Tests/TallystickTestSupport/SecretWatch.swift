@@ -1,7 +1,8 @@
-import CTallystickTestKit
+import CTallystickTestSupport
 import Glibc
 import Synchronization
 import TallystickCore
+import TallystickTestKit
 
 /// Looks for keys where none may be: in what commands print, in their arguments, and in every file of a temporary
 /// folder but the files of keys.
@@ -205,7 +206,7 @@ public final class SecretWatch: Sendable {
     }
 
     private static func files(in folder: String) -> [String] {
-        TemporaryFolder.names(in: folder).flatMap { name -> [String] in
+        FolderTree.names(in: folder).flatMap { name -> [String] in
             let path = folder + "/" + name
             var status = stat()
             guard lstat(path, &status) == 0 else { return [] }

@@ -1,4 +1,4 @@
-import CTallystickTestKit
+import CTallystickTestSupport
 
 /// What the operating system gives to threads.
 public enum Stacks {

@@ -1,4 +1,4 @@
-#include "CTallystickTestKit.h"
+#include "CTallystickTestSupport.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "CTallystickTestKit.h"
+#include "CTallystickTestSupport.h"
 
 #include <pthread.h>
 #include <string.h>

@@ -1,35 +1,23 @@
 import Glibc
 
-/// A folder of its own for a test, removed with everything in it when the value goes. Before, its files are searched
-/// for keys (``SecretWatch``).
-public final class TemporaryFolder: Sendable {
-    /// Its absolute path.
-    public let path: String
-
-    /// - throws: `TemporaryFolderError` when the operating system refuses to create it.
-    public init(
-        named name: String = "tallystick",
-        in parent: String = "/tmp"
-    ) throws(TemporaryFolderError) {
+/// Folders for tests: created under a name that nothing else has, and removed with everything in them.
+package enum FolderTree {
+    /// Creates a folder; its absolute path.
+    package static func create(
+        named name: String,
+        in parent: String
+    ) throws(TemporaryFolderError) -> String {
         var template = Array("\(parent)/\(name)-XXXXXX".utf8CString)
-        let made = template.withUnsafeMutableBufferPointer { buffer -> Bool in
+        let isCreated = template.withUnsafeMutableBufferPointer { buffer -> Bool in
             guard let base = buffer.baseAddress else { return false }
             return mkdtemp(base) != nil
         }
-        guard made else { throw TemporaryFolderError(errorNumber: errno) }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard isCreated else { throw TemporaryFolderError(errorNumber: errno) }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    deinit {
-        SecretWatch.shared.inspect(folder: path)
-        Self.remove(path)
-    }
-
-    /// The path of a file or folder of that name inside.
-    public func file(_ name: String) -> String { path + "/" + name }
-
-    /// The names in a folder; none when it is not a folder.
-    static func names(in path: String) -> [String] {
+    /// The names in a folder; empty when the path does not lead to a folder.
+    package static func names(in path: String) -> [String] {
         guard let folder = opendir(path) else { return [] }
         defer { closedir(folder) }
         var names: [String] = []
@@ -42,7 +30,8 @@ public final class TemporaryFolder: Sendable {
         return names
     }
 
-    private static func remove(_ path: String) {
+    /// Removes a folder and everything in it; symbolic links are removed, not followed.
+    package static func remove(_ path: String) {
         for name in names(in: path) {
             let child = path + "/" + name
             var status = stat()

@@ -1,5 +1,5 @@
-#ifndef C_TALLYSTICK_TEST_KIT_H
-#define C_TALLYSTICK_TEST_KIT_H
+#ifndef C_TALLYSTICK_TEST_SUPPORT_H
+#define C_TALLYSTICK_TEST_SUPPORT_H
 
 #include <stddef.h>
 

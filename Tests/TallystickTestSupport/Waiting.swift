@@ -1,4 +1,5 @@
 public import Glibc
+import TallystickTestKit
 
 /// Waits for what another task or process brings about.
 ///
@@ -43,7 +44,7 @@ public enum Waiting {
         var isOver = false
         let handles = until {
             let tasks = "/proc/\(process)/task"
-            let threads = TemporaryFolder.names(in: tasks).map { name in
+            let threads = FolderTree.names(in: tasks).map { name in
                 TallyCommand.text("\(tasks)/\(name)/status").split(separator: "\n")
             }
             isOver =

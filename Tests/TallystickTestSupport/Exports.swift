@@ -1,0 +1,2 @@
+/// Tests get the public helpers with these.
+@_exported public import TallystickTestKit
