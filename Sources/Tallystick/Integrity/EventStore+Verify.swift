@@ -42,7 +42,9 @@ extension EventStore {
     /// Everything that can be read is checked. Anything that cannot is a finding `page`, which names the table, or
     /// `sqlite_schema`, without which nothing else can be read. Records nothing.
     ///
+    /// - parameter path: the store's file.
     /// - parameter keys: as for ``open(at:keys:options:)``.
+    /// - parameter options: what is verified, and how.
     /// - returns: the findings; ``VerifyReport/storeID`` is nil if it cannot be read.
     /// - throws: `StoreError` like ``open(at:keys:options:)`` and ``verify(_:)``, but never `corrupt` if the damage
     ///   can be named.

@@ -17,7 +17,10 @@ extension EventStore {
     ///
     /// Only the key's id and fingerprint are stored. Registering the active key again changes nothing.
     ///
+    /// - parameter key: the key with its secret, which is not stored.
     /// - parameter replacing: whether currently active keys are retired; otherwise there must be none.
+    /// - parameter actor: the actor who registers it, for the audit trail; not empty.
+    /// - parameter reason: why; not empty.
     /// - throws: `StoreError`: `invalidArgument` if another key is active, or the id is taken.
     @discardableResult
     public func register(

@@ -5,13 +5,14 @@ extension EventStore {
     /// Copies the store to a new file, as of one moment, while others continue to use it. The copy is complete when
     /// the call returns, and has no write-ahead log.
     ///
-    /// - parameter verifies: whether the copy is read back and proved to equal the store at that moment: every
-    ///   checksum, leaf, tile, index and derived row of it matches, and its three roots are the store's.
     /// The copy gets its name only once it is complete, on disk and, if requested, verified.
     ///
+    /// - parameter destination: the path of the new file.
+    /// - parameter verifies: whether the copy is read back and proved to equal the store at that moment: every
+    ///   checksum, leaf, tile, index and derived row of it matches, and its three roots are the store's.
     /// - returns: the result of verifying the copy; nil if that was not requested.
-    /// - throws: `StoreError`: `storeExists` if the file exists; `integrity` if the copy does not equal the store.
-    ///   Nothing is left behind on failure.
+    /// - throws: `StoreError`: `storeExists` if the file exists; `integrity` if the copy does not equal
+    ///   the store. Nothing is left behind on failure.
     @discardableResult
     public func backup(
         to destination: String,

@@ -24,6 +24,7 @@ extension EventStore {
 
     /// Proves that an event is in the log, to somebody who has only the public key.
     ///
+    /// - parameter position: the event's place in the store.
     /// - parameter note: a sealed head of this store; nil for the newest one that covers the event.
     /// - parameter showsContent: whether the proof contains the event's content, or only its digest.
     /// - throws: `StoreError`: `notFound` for a position that does not exist, or if no head that covers it was
@@ -55,6 +56,7 @@ extension EventStore {
 
     /// Proves that everything sealed earlier is unchanged in a later head.
     ///
+    /// - parameter earlier: the sealed head from which the log has grown.
     /// - parameter later: nil for the newest sealed head.
     /// - throws: `StoreError`: `notFound`, `historyDiffers`.
     public func proveConsistency(

@@ -59,6 +59,8 @@ extension EventStore {
     /// for try await event in store.events(in: "order-42", after: .revision(3)) { print(event.type) }
     /// ```
     ///
+    /// - parameter stream: the stream's name.
+    /// - parameter place: only what comes after it; nil for the whole stream.
     /// - parameter reading: further conditions; its `stream` and `after` give way to the arguments.
     public func events(
         in stream: String,

@@ -29,6 +29,7 @@ extension EventStore {
     ///
     /// Reads in short transactions; covers the rows that exist when it reaches them.
     ///
+    /// - parameter filter: which rows; the default is all.
     /// - parameter sequence: one row; nil for all that match the filter.
     /// - parameter onEntry: returns false to stop.
     /// - returns: the tree at the end of the call.

@@ -7,6 +7,7 @@ extension EventStore {
     ///
     /// Reads in short transactions: events appended meanwhile may or may not be included.
     ///
+    /// - parameter position: only events after this position; the default is all.
     /// - parameter onEvent: called for each event; returns false to end the export.
     public func export(
         after position: Position = Position(0),

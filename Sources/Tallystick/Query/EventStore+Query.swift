@@ -23,7 +23,9 @@ extension EventStore {
     /// The statement runs on a read-only connection, under an authorizer that denies everything except reading: it
     /// cannot write, attach, load or change settings.
     ///
+    /// - parameter sql: one statement that reads.
     /// - parameter parameters: values of `:name`, `@name` and `$name` by name, without the prefix.
+    /// - parameter limits: how long the query may take, and how much it may return.
     /// - parameter onColumns: called once, with the names of the columns.
     /// - parameter onRow: called for each row; returns false to end the query.
     /// - throws: `StoreError`: `queryDenied`, `queryFailed`, `limitReached` (earlier rows were passed on),

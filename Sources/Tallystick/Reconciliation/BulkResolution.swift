@@ -53,6 +53,7 @@ extension EventStore {
     /// Decides every open conflict that fits a filter; each decision is a resolution of its own. A conflict for
     /// which the choice cannot be made stays open and is told.
     ///
+    /// - parameter bulk: which conflicts, the choice, and who decides and why.
     /// - parameter previews: whether nothing is written, and only told what would be.
     /// - parameter onDecisions: called with what was committed, in order of the conflicts' ids.
     /// - throws: `StoreError`: `invalidArgument`; `interrupted` when the task is cancelled: what was told is kept.

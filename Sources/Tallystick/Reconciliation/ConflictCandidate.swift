@@ -18,6 +18,7 @@ extension EventStore {
     /// A conflict may have as many candidates as the store has copies: read them in pages where that may be.
     ///
     /// - parameters:
+    ///   - conflictID: the conflict.
     ///   - candidate: the number of the candidate after which the page begins.
     ///   - limit: how many candidates there are at most.
     /// - throws: `StoreError` with `integrity` where a content differs from its proof.

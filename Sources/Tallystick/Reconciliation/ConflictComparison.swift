@@ -36,6 +36,7 @@ extension EventStore {
     /// together.
     ///
     /// - parameters:
+    ///   - conflictID: the conflict.
     ///   - candidate: the number of the candidate after which the page begins: ``ConflictComparison/next`` of the
     ///     page before.
     ///   - limit: how many candidates are compared, besides the event as appended where the page does not begin with

@@ -10,6 +10,7 @@ extension EventStore {
     /// transaction and returns `paused`.
     ///
     /// - parameter definition: the bytes of a projection file.
+    /// - parameter options: the target, and what happens at an event that cannot be applied.
     /// - throws: `StoreError`: `projectionInvalid`, `projectionChanged`, `historyDiffers`, `integrity`, `busy`.
     public func replay(
         projection definition: [UInt8],

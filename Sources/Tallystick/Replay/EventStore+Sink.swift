@@ -34,6 +34,8 @@ extension EventStore {
     /// follows as a correction. No transaction is open while the sink works. When it throws, the replay
     /// halts before the batch.
     ///
+    /// - parameter sink: what takes the batches.
+    /// - parameter name: the replay's name, under which its checkpoint is kept.
     /// - parameter options: `target` and `alwaysRebuilds` have no meaning here, and `onPoison` must be `halt`. With
     ///   `rebuild`, a checkpoint that does not fit the store is put back to the beginning.
     /// - returns: how the replay ended. A cancelled task finishes its batch and returns `paused`.
@@ -58,6 +60,9 @@ extension EventStore {
 
     /// Hands the log to a sink from a place that the caller keeps; the store keeps no checkpoint.
     ///
+    /// - parameter sink: what takes the batches.
+    /// - parameter cursor: the place after which the run begins.
+    /// - parameter options: as for ``replay(into:named:options:)``.
     /// - parameter follows: whether to wait for more at the head, until the task is cancelled.
     /// - returns: where to go on, and what held the replay there, if anything did.
     /// - throws: `StoreError`: `historyDiffers` for a place that the store does not have, `integrity`; what

@@ -27,6 +27,7 @@ public final class ProjectionTransaction {
 
     /// Runs one statement that returns nothing of interest.
     ///
+    /// - parameter sql: one statement.
     /// - parameter values: of `?1`, `?2` and so on.
     /// - throws: `StoreError` with `projectionInvalid` for what is not allowed, `queryFailed` for the rest.
     public func execute(_ sql: String, _ values: [SQLValue] = []) throws(StoreError) {
@@ -35,6 +36,7 @@ public final class ProjectionTransaction {
 
     /// Runs one statement and returns its rows.
     ///
+    /// - parameter sql: one statement.
     /// - parameter values: of `?1`, `?2` and so on.
     /// - throws: as ``execute(_:_:)``.
     public func query(_ sql: String, _ values: [SQLValue] = []) throws(StoreError) -> [[SQLValue]] {

@@ -71,7 +71,9 @@ extension EventStore {
     /// Every event is verified against its checksum and the Merkle tree before it is applied, and every decision
     /// against the audit trail's. The checkpoint is stored in the same transaction as what the projection writes.
     ///
+    /// - parameter projection: what applies the events.
     /// - parameter name: also the name of the projection's tables: `[a-z_][a-z0-9_]*`, at most 64 bytes.
+    /// - parameter options: the target, and what happens at an event that cannot be applied.
     /// - returns: how the replay ended, when it is caught up. A cancelled task finishes its transaction and
     ///   returns `paused`.
     /// - throws: `StoreError`: `projectionInvalid`, `projectionChanged`, `historyDiffers`, `integrity`, `busy`.

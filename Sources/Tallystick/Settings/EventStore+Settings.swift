@@ -58,6 +58,8 @@ extension EventStore {
     /// - parameter file: the settings file (JSON).
     /// - parameter replaces: whether the file is the complete configuration; otherwise it is merged into the store's
     ///   own settings.
+    /// - parameter actor: the actor who applies it, for the audit trail; not empty.
+    /// - parameter reason: why; not empty.
     /// - throws: `StoreError`: `badInput`, with line and column; `invalidArgument` for an actor or a reason that
     ///   cannot be recorded.
     @discardableResult

@@ -55,8 +55,10 @@ public final class EventStore: Sendable {
 
     /// Opens a store.
     ///
+    /// - parameter path: the store's file.
     /// - parameter keys: the keys for checksums that need one. Without them such checksums are not
     ///   checked, and events whose category demands one are refused with `keyMissing`.
+    /// - parameter options: access, timeouts, the clock and the logger; the default may write.
     /// - throws: `StoreError`: `keyRefused`, `noStore`, `notAStore`, `schemaNewer`, `schemaOlder`, `schemaAltered`,
     ///   `notPermitted`, `corrupt`, `busy`.
     public static func open(
