@@ -220,7 +220,7 @@ struct FaultTests {
         chmod(scene.folder.path, 0o755)
         let nobody = TallyCommand(in: scene.folder.path, under: Self.asNobody)
         let event = scene.folder.file("event.json")
-        try #"{"specversion":"1.0","id":"x","source":"/s","type":"t"}"#.write(
+        try eventLine("x").write(
             toFile: event,
             atomically: true,
             encoding: .utf8

@@ -45,7 +45,7 @@ struct FullDiskTests {
     }
 
     private static func event(_ value: Int) -> String {
-        #"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":\#(value)}"#
+        eventLine("1", data: value)
     }
 
     private static let repository = URL(filePath: #filePath).deletingLastPathComponent()

@@ -33,7 +33,7 @@ struct ReconcileKillTests {
             let other = (id + shift) % 3 == 0 ? ",\"w\":\(shift)" : ""
             let data = "{\"n\":\(id % 7 + (id % 2 == 0 ? shift : 0))\(other)}"
             return
-                "{\"specversion\":\"1.0\",\"id\":\"\(id)\",\"source\":\"/s\",\"type\":\"status\",\"data\":\(data)}"
+                eventLine(id, type: "status", data: data)
         }
         let path = folder.file("\(origin)-\(ids.lowerBound).ndjson")
         try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)

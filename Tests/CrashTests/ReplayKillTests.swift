@@ -30,7 +30,7 @@ struct ReplayKillTests {
 
     private func ingest(_ range: Range<Int>, sign: String, origin: String) {
         let lines = range.map {
-            #"{"specversion":"1.0","id":"\#($0)","source":"/s","subject":"\#($0 % 5)","type":"t","data":\#(sign)\#($0)}"#
+            eventLine($0, subject: "\($0 % 5)", data: "\(sign)\($0)")
         }
         let done = tally.run(
             "ingest",

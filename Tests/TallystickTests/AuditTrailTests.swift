@@ -10,9 +10,14 @@ import Testing
 @Suite("Audit trail")
 struct AuditTrailTests {
     private static func event(_ id: String, _ value: Int, _ more: String = "") -> String {
-        """
-        {"specversion":"1.0","id":"\(id)","source":"/test","type":"status","subject":"s"\(more),"data":{"value":\(value)}}
-        """
+        eventLine(
+            id,
+            source: "/test",
+            type: "status",
+            subject: "s",
+            more: more,
+            data: #"{"value":\#(value)}"#
+        )
     }
 
     /// A store with two rows or more in every detail table.

@@ -162,7 +162,7 @@ struct EventReadingTests {
     func follow() async throws {
         let test = try await TestStore()
         let store = test.store
-        try await test.ingest(event(1), from: "a")
+        try await test.ingest(eventLine(1, data: 1), from: "a")
         var reading = EventReading()
         reading.follows = true
         let events = store.events(reading)
@@ -175,7 +175,12 @@ struct EventReadingTests {
         for await position in seen {
             positions.append(position)
             if positions.count == 3 { task.cancel() }
-            if positions.count < 3 { try await test.ingest(event(positions.count + 1), from: "a") }
+            if positions.count < 3 {
+                try await test.ingest(
+                    eventLine(positions.count + 1, data: positions.count + 1),
+                    from: "a"
+                )
+            }
         }
         try await task.value
         #expect(positions == [1, 2, 3])
@@ -205,9 +210,5 @@ struct EventReadingTests {
         }
         #expect(await failureCode { _ = try await task.value } == .interrupted)
         await test.store.close()
-    }
-
-    private func event(_ id: Int) -> String {
-        #"{"specversion":"1.0","id":"\#(id)","source":"/s","type":"t","data":\#(id)}"#
     }
 }

@@ -66,7 +66,7 @@ struct GrowthTests {
     /// Different contents of one event.
     static func contents(_ count: Int) -> [UInt8] {
         lines(0..<count) {
-            #"{"specversion":"1.0","id":"one","source":"/s","type":"t","data":{"v":\#($0)}}"#
+            eventLine("one", data: #"{"v":\#($0)}"#)
         }
     }
 
@@ -175,7 +175,7 @@ struct GrowthTests {
         try await compare(size) { store, size, step in
             for (origin, value) in [("a", 1), ("b", 2)] {
                 let input = Self.lines(0..<size) {
-                    #"{"specversion":"1.0","id":"\#($0)","source":"/s","type":"t","data":{"v":\#(value)}}"#
+                    eventLine($0, data: #"{"v":\#(value)}"#)
                 }
                 try await step("ingest from \(origin)") {
                     try await store.ingest(.bytes(input, named: "lines"), from: origin)
@@ -244,7 +244,7 @@ struct GrowthTests {
         let store = try await EventStore.create(at: folder.file("store.db"))
         let count = 900
         let lines = Self.lines(0..<count) {
-            #"{"specversion":"1.0","id":"one","source":"/s","type":"t","data":{"k\#($0)":1}}"#
+            eventLine("one", data: #"{"k\#($0)":1}"#)
         }
         let (bytes, commits) = try await counter.writes(to: "conflict_states") {
             try await store.ingest(.bytes(lines, named: "contents"), from: "a")
@@ -312,7 +312,7 @@ struct GrowthTests {
         let lines = Self.lines(0..<60) { number in
             let members = (0..<40).map { "\"k\(number)-\($0)\":1" }.joined(separator: ",")
             return
-                #"{"specversion":"1.0","id":"one","source":"/s","type":"t","data":{\#(members)}}"#
+                eventLine("one", data: "{\(members)}")
         }
         try await test.store.ingest(.bytes(lines, named: "wide"), from: "a")
         let listed = try await test.rows(

@@ -152,7 +152,7 @@ struct GuardTests {
     func projections() async throws {
         let test = try await TestStore()
         try await test.ingest(
-            #"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"a":1}}"#,
+            eventLine("1", data: #"{"a":1}"#),
             from: "x"
         )
         let projection = """
@@ -256,7 +256,7 @@ struct GuardTests {
         defer { umask(previous) }
         let test = try await TestStore()
         try await test.ingest(
-            #"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#,
+            eventLine("1"),
             from: "x"
         )
         for ending in ["", "-wal", "-shm"] {

@@ -15,7 +15,7 @@ struct HostileQueryTests {
     private func closedStore() async throws -> TestStore {
         let made = try await TestStore()
         let lines = (1...50).map {
-            #"{"specversion":"1.0","id":"\#($0)","source":"/s","type":"t","data":{"n":\#($0)}}"#
+            eventLine($0, data: #"{"n":\#($0)}"#)
         }
         try await made.ingest(lines.joined(separator: "\n"), from: "a")
         await made.store.close()

@@ -18,7 +18,7 @@ struct HostileTargetTests {
 
         """.utf8
     )
-    private static let event = #"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#
+    private static let event = eventLine("1")
 
     private func store() async throws -> TestStore {
         let test = try await TestStore()

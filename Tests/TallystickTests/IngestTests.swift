@@ -18,7 +18,7 @@ struct IngestTests {
     func outcomes() async throws {
         let test = try await TestStore()
         func event(_ data: String, _ more: String = "") -> String {
-            "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\"\(more),\"data\":\(data)}"
+            eventLine("1", more: more, data: data)
         }
         #expect(try await test.ingest(event("1"), from: "a").outcomes.appended == 1)
         #expect(try await test.ingest(event("1.0"), from: "a").outcomes.duplicate == 1)
@@ -45,7 +45,7 @@ struct IngestTests {
     func instants() async throws {
         let test = try await TestStore()
         func event(_ time: String) -> String {
-            "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"time\":\"\(time)\"}"
+            eventLine(1, more: ",\"time\":\"\(time)\"")
         }
         try await test.ingest(event("2026-03-01T10:00:00Z"), from: "a")
         let report = try await test.ingest(event("2026-03-01T12:00:00.000+02:00"), from: "b")
@@ -153,7 +153,7 @@ struct IngestTests {
     @Test("Input that is no event goes to quarantine once, with its place, and can be released")
     func quarantine() async throws {
         let test = try await TestStore()
-        let bad = "{\"specversion\":\"1.0\",\"id\":\"\",\"source\":\"/s\",\"type\":\"t\"}"
+        let bad = eventLine("")
         let record = "{\"uuid\":\"7\",\"kind\":\"k\"}"
         let report = try await test.ingest(bad, record, bad, from: "a")
         #expect(report.outcomes.quarantined == 3)
@@ -209,7 +209,7 @@ struct IngestTests {
     @Test("A source that is the delivery path's name refuses the run and stores nothing")
     func sourceIsOrigin() async throws {
         let test = try await TestStore()
-        let event = "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"websocket\",\"type\":\"t\"}"
+        let event = eventLine("1", source: "websocket")
         let code = await failureCode { try await test.ingest(event, from: "websocket") }
         #expect(code == .sourceIsOrigin)
         #expect(try await test.rows("SELECT count(*) FROM events") == [[.integer(0)]])

@@ -27,13 +27,11 @@ struct KeyedStore {
 
     /// `critical` by its type.
     static func critical(_ id: Int, more: String = "") -> String {
-        """
-        {"specversion":"1.0","id":"\(id)","source":"/s","type":"db.failover","data":{"n":\(id)}\(more)}
-        """
+        eventLine(id, type: "db.failover", more: more, data: #"{"n":\#(id)}"#)
     }
 
     static func debug(_ id: Int) -> String {
-        "{\"specversion\":\"1.0\",\"id\":\"d\(id)\",\"source\":\"/s\",\"type\":\"test_event\"}"
+        eventLine("d\(id)", type: "test_event")
     }
 
     static func lines(_ lines: [String]) -> IngestInput {

@@ -17,9 +17,7 @@ struct MismatchTests {
         type: String = "plain",
         _ more: String = ""
     ) -> String {
-        """
-        {"specversion":"1.0","id":"\(id)","source":"/test","type":"\(type)"\(more),"data":{"value":\(value)}}
-        """
+        eventLine(id, source: "/test", type: type, more: more, data: #"{"value":\#(value)}"#)
     }
 
     private func mismatches(_ test: TestStore) async throws -> [[SQLValue]] {

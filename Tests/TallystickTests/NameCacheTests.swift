@@ -11,7 +11,7 @@ struct NameCacheTests {
     func ids() async throws {
         let test = try await TestStore()
         try await test.ingest(
-            #"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#,
+            eventLine("1"),
             from: "a"
         )
         let connection = try Connection(path: test.path, mode: .readOnly)

@@ -11,7 +11,7 @@ struct OpenMetricsTests {
         let test = try await TestStore()
         for (origin, value) in [("left", 1), (#"right "\ here"#, 2)] {
             let line =
-                #"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"v":\#(value)}}"#
+                eventLine("1", data: #"{"v":\#(value)}"#)
             try await test.ingest(line, "no event", from: origin)
         }
         let text = try await test.store.statistics().openMetrics

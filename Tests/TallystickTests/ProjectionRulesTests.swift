@@ -28,7 +28,7 @@ struct ProjectionRulesTests {
     private func filled() async throws -> TestStore {
         let test = try await TestStore()
         let lines = (1...5).map {
-            #"{"specversion":"1.0","id":"\#($0)","source":"/s","type":"t","data":\#($0)}"#
+            eventLine($0, data: $0)
         }
         try await test.ingest(lines.joined(separator: "\n"), from: "a")
         return test

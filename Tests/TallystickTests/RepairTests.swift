@@ -89,7 +89,7 @@ struct RepairTests {
         #expect(report?.roots.events == original.roots.events)
         #expect(report?.roots.audit == original.roots.audit)
         // The store goes on; then the copy takes its place.
-        let more = #"{"specversion":"1.0","id":"later","source":"/s","type":"t"}"#
+        let more = eventLine("later")
         try await store.ingest(.bytes(Array(more.utf8), named: "more"), from: "x")
         await store.close()
         template.remove(store.path)
@@ -128,13 +128,13 @@ struct RepairTests {
             """.utf8
         )
         try await test.ingest(
-            #"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#,
+            eventLine("1"),
             from: "x"
         )
         let backup = test.folder.file("backup.db")
         try await test.store.backup(to: backup, verifies: true)
         try await test.ingest(
-            #"{"specversion":"1.0","id":"2","source":"/s","type":"t"}"#,
+            eventLine("2"),
             from: "x"
         )
         var options = ReplayOptions()

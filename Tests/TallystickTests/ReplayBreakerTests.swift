@@ -40,11 +40,11 @@ struct ReplayBreakerTests {
     }
 
     private func line(_ id: Int, _ data: String) -> String {
-        #"{"specversion":"1.0","id":"\#(id)","source":"/s","subject":"\#(id)","type":"t","data":\#(data)}"#
+        eventLine(id, subject: id, data: data)
     }
 
-    private func filled(_ data: String...) async throws -> ReconcileStore {
-        let test = try await ReconcileStore(settings: Self.settings)
+    private func filled(_ data: String...) async throws -> TestStore {
+        let test = try await TestStore(settings: Self.settings, clock: ManualClock())
         for (index, value) in data.enumerated() {
             try await test.ingest(line(index + 1, value), from: "a")
         }
@@ -61,12 +61,12 @@ struct ReplayBreakerTests {
         return options
     }
 
-    private func state(_ test: ReconcileStore) async throws -> CircuitBreaker.State? {
+    private func state(_ test: TestStore) async throws -> CircuitBreaker.State? {
         try await test.store.breakers().first { $0.kind == .replay }?.state
     }
 
     /// What the machine's restart does: only the wall clock tells when the wait ends.
-    private func wait(_ test: ReconcileStore, seconds: Int64) throws {
+    private func wait(_ test: TestStore, seconds: Int64) throws {
         try test.tamper("UPDATE breakers SET boot_id = 'before'")
         test.clock.advance(seconds: seconds)
     }

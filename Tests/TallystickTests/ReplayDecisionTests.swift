@@ -43,7 +43,7 @@ private struct History {
     }
 
     private static func line(_ id: Int, type: String, data: Int) -> String {
-        #"{"specversion":"1.0","id":"\#(id)","source":"/s","subject":"\#(id % 7)","type":"\#(type)","data":\#(data)}"#
+        eventLine(id, type: type, subject: id % 7, data: data)
     }
 
     static func run(_ step: Step, on test: TestStore) async throws {
@@ -186,7 +186,7 @@ struct ReplayDecisionTests {
     private func disputed() async throws -> TestStore {
         let test = try await TestStore(settings: Self.holding)
         func line(_ id: Int, _ data: Int) -> String {
-            #"{"specversion":"1.0","id":"\#(id)","source":"/s","type":"plain","data":\#(data)}"#
+            eventLine(id, type: "plain", data: data)
         }
         try await test.ingest(line(1, 1), line(2, 2), line(3, 3), from: "a")
         try await test.ingest(line(2, -2), from: "b")
@@ -259,7 +259,7 @@ struct ReplayDecisionTests {
     func restored(_ inDecisions: Bool) async throws {
         let test = try await TestStore()
         func line(_ id: Int, _ data: Int) -> String {
-            #"{"specversion":"1.0","id":"\#(id)","source":"/s","type":"plain","data":\#(data)}"#
+            eventLine(id, type: "plain", data: data)
         }
         try await test.ingest(line(1, 1), line(2, 2), from: "a")
         try await test.ingest(line(2, -2), from: "b")

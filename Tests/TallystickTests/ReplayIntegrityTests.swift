@@ -13,7 +13,7 @@ struct DecidedStore {
     init() async throws {
         test = try await TestStore()
         func line(_ id: Int, _ type: String, _ data: Int) -> String {
-            #"{"specversion":"1.0","id":"\#(id)","source":"/s","type":"\#(type)","data":\#(data)}"#
+            eventLine(id, type: type, data: data)
         }
         try await test.ingest(line(1, "old", 1), line(2, "old", 5), from: "a")
         try await test.ingest(line(1, "new", 2), from: "b")

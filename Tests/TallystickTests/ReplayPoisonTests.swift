@@ -23,7 +23,7 @@ struct ReplayPoisonTests {
     }
 
     private func line(_ id: Int, _ data: String, _ subject: String) -> String {
-        #"{"specversion":"1.0","id":"\#(id)","source":"/s","subject":"\#(subject)","type":"t","data":\#(data)}"#
+        eventLine(id, subject: subject, data: data)
     }
 
     /// Stream x: 1, a poison, 3, 4; stream y: 2.

@@ -52,7 +52,7 @@ struct ReplayRaceTests {
     func overtaken(_ policy: PoisonPolicy) async throws {
         let test = try await TestStore()
         let lines = (1...6).map {
-            "{\"specversion\":\"1.0\",\"id\":\"\($0)\",\"source\":\"/s\",\"type\":\"t\"}"
+            eventLine($0)
         }
         try await test.ingest(lines.joined(separator: "\n"), from: "a")
         let file = try ProjectionFile(Self.projection)

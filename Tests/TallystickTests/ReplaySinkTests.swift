@@ -27,7 +27,7 @@ private final class Recorder: ReplaySink {
 struct ReplaySinkTests {
     private func events(_ range: ClosedRange<Int>) -> [UInt8] {
         let lines = range.map {
-            #"{"specversion":"1.0","id":"\#($0)","source":"/s","type":"t","data":\#($0)}"#
+            eventLine($0, data: $0)
         }
         return Array(lines.joined(separator: "\n").utf8)
     }
@@ -39,7 +39,7 @@ struct ReplaySinkTests {
     }
 
     private func decide(_ test: TestStore, _ id: Int, conflict: Int64) async throws {
-        let line = #"{"specversion":"1.0","id":"\#(id)","source":"/s","type":"t","data":-\#(id)}"#
+        let line = eventLine(id, data: "-\(id)")
         try await test.ingest(line, from: "b")
         try await test.store.resolve(
             ManualResolution(

@@ -1,5 +1,6 @@
 import Tallystick
 import TallystickCore
+import TallystickTestSupport
 import Testing
 
 @Suite("Replay")
@@ -102,7 +103,7 @@ struct ReplayTests {
     func poison() async throws {
         let test = try await TestStore()
         func event(_ id: Int, _ data: String, _ subject: String) -> String {
-            "{\"specversion\":\"1.0\",\"id\":\"\(id)\",\"source\":\"/s\",\"type\":\"t\",\"subject\":\"\(subject)\",\"data\":\(data)}"
+            eventLine(id, subject: subject, data: data)
         }
         try await test.ingest(
             event(1, "1", "x"),

@@ -8,9 +8,13 @@ import Testing
 @Suite("Resolutions")
 struct ResolutionTests {
     private static func event(_ id: String, _ value: Int, subject: String = "s") -> String {
-        """
-        {"specversion":"1.0","id":"\(id)","source":"/test","type":"status","subject":"\(subject)","data":{"value":\(value)}}
-        """
+        eventLine(
+            id,
+            source: "/test",
+            type: "status",
+            subject: subject,
+            data: #"{"value":\#(value)}"#
+        )
     }
 
     private func conflicting(_ count: Int = 1) async throws -> TestStore {

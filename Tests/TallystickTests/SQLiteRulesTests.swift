@@ -113,7 +113,7 @@ struct SQLiteRulesTests {
     func slowReaders() async throws {
         let test = try await TestStore()
         let lines = (1...5000).map {
-            #"{"specversion":"1.0","id":"e\#($0)","source":"/s","type":"t","data":\#($0)}"#
+            eventLine("e\($0)", data: "\($0)")
         }.joined(separator: "\n")
         try await test.ingest(lines, from: "a")
         let pinning = try Connection(path: test.path, mode: .readOnly)

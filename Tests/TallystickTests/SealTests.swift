@@ -7,7 +7,7 @@ import Testing
 @Suite("Sealed heads and proofs of a store")
 struct SealTests {
     private func event(_ id: Int) -> String {
-        "{\"specversion\":\"1.0\",\"id\":\"\(id)\",\"source\":\"/s\",\"type\":\"t\",\"data\":{\"n\":\(id)}}"
+        eventLine(id, data: #"{"n":\#(id)}"#)
     }
 
     private func fill(_ test: TestStore, _ range: Range<Int>) async throws {

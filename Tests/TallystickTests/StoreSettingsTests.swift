@@ -7,7 +7,7 @@ import Testing
 @Suite("Store settings")
 struct StoreSettingsTests {
     private static func event(_ id: String) -> String {
-        #"{"specversion":"1.0","id":"\#(id)","source":"/test","type":"plain","data":{"a":1}}"#
+        eventLine(id, source: "/test", type: "plain", data: #"{"a":1}"#)
     }
 
     private static let debug = Array(#"{"default_category": "debug"}"#.utf8)

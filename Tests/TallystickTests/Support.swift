@@ -24,16 +24,21 @@ struct TestStore {
     let folder: TemporaryFolder
     let path: String
     let store: EventStore
+    private let manualClock: ManualClock?
 
     init(folder: TemporaryFolder, path: String, store: EventStore) {
         self.folder = folder
         self.path = path
         self.store = store
+        manualClock = nil
     }
+
+    /// - parameter clock: in place of the system's; each call of ``ingest(_:from:)`` moves it by a second.
 
     init(settings: String? = nil, clock: ManualClock? = nil) async throws {
         folder = try TemporaryFolder()
         path = folder.file("store.db")
+        manualClock = clock
         // Other tests keep the machine busy: no verdict depends on how long a lock is waited for.
         var options = StoreOptions()
         options.busyTimeout = Waiting.watchdog
@@ -47,9 +52,16 @@ struct TestStore {
         store = temporary.store
     }
 
+    /// The clock of a store that was created with one.
+    var clock: ManualClock {
+        guard let manualClock else { preconditionFailure("the store has the system's clock") }
+        return manualClock
+    }
+
     /// Ingests lines of CloudEvents.
     @discardableResult
     func ingest(_ lines: String..., from origin: String) async throws -> IngestReport {
+        manualClock?.advance(seconds: 1)
         let bytes = Array(lines.joined(separator: "\n").utf8)
         return try await store.ingest(.bytes(bytes, named: "lines"), from: origin)
     }

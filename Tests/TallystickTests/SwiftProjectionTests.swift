@@ -166,7 +166,7 @@ struct SwiftProjectionTests {
         let store = test.store
         let task = Task { try await store.follow(Totals(), named: "totals") }
         try await test.ingest(
-            #"{"specversion":"1.0","id":"late","source":"/s","type":"late"}"#,
+            eventLine("late", type: "late"),
             from: "a"
         )
         let found = try await Waiting.until {
@@ -193,14 +193,14 @@ struct SwiftProjectionTests {
         #expect(isThere)
         // Both see the new event; one of them is first.
         try await test.ingest(
-            #"{"specversion":"1.0","id":"late","source":"/s","type":"late"}"#,
+            eventLine("late", type: "late"),
             from: "a"
         )
         let other = await failureCode {
             _ = try await store.replay(Totals(), named: "totals")
         }
         try await test.ingest(
-            #"{"specversion":"1.0","id":"later","source":"/s","type":"late"}"#,
+            eventLine("later", type: "late"),
             from: "a"
         )
         _ = await failureCode { _ = try await store.replay(Totals(), named: "totals") }

@@ -4,10 +4,6 @@ import Testing
 
 @Suite("Threads")
 struct ThreadTests {
-    private static func event(_ id: String) -> String {
-        #"{"specversion":"1.0","id":"\#(id)","source":"/s","type":"t","data":1}"#
-    }
-
     private static func isRefused(_ call: () async throws -> Void) async -> Bool {
         do {
             try await call()
@@ -24,17 +20,17 @@ struct ThreadTests {
     func refused() async {
         await #expect(processExitsWith: .success) {
             let test = try await TestStore()
-            try await test.ingest(Self.event("1"), from: "websocket")
+            try await test.ingest(eventLine("1", data: 1), from: "websocket")
             await Stacks.withoutThreads {
                 #expect(await Self.isRefused { _ = try await EventStore.open(at: test.path) })
                 #expect(await Self.isRefused { _ = try await test.store.verify() })
                 #expect(
                     await Self.isRefused {
-                        try await test.ingest(Self.event("2"), from: "websocket")
+                        try await test.ingest(eventLine("2", data: 1), from: "websocket")
                     }
                 )
             }
-            let report = try await test.ingest(Self.event("2"), from: "websocket")
+            let report = try await test.ingest(eventLine("2", data: 1), from: "websocket")
             #expect(report.outcomes.appended == 1)
             #expect(try await test.store.verify().isIntact)
             await test.store.close()

@@ -104,7 +104,7 @@ struct WriterLimitTests {
 
     private static func events(_ data: (Int) -> String) -> [String] {
         (0..<30).map { index in
-            "{\"specversion\":\"1.0\",\"id\":\"\(index)\",\"source\":\"/s\",\"type\":\"t\",\"data\":\(data(index))}"
+            eventLine(index, data: data(index))
         }
     }
 }

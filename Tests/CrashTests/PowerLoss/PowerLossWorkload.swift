@@ -1,3 +1,5 @@
+import TallystickTestSupport
+
 /// A workload to record, interrupt at every operation, and repeat from each state. The disk has a folder `other`.
 struct PowerLossWorkload {
     /// A command.
@@ -65,7 +67,7 @@ extension PowerLossWorkload {
     }
 
     private static func event(_ id: Int, _ number: Int, source: String = "/s") -> String {
-        #"{"specversion":"1.0","id":"\#(id)","source":"\#(source)","type":"t","data":{"n":\#(number)}}"#
+        eventLine(id, source: source, data: #"{"n":\#(number)}"#)
             + "\n"
     }
 

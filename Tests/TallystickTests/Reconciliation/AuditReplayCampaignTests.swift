@@ -67,7 +67,7 @@ struct AuditReplayCampaignTests {
         )
     }
 
-    private func ingest(_ test: ReconcileStore, _ lines: [String], _ origin: String) async throws {
+    private func ingest(_ test: TestStore, _ lines: [String], _ origin: String) async throws {
         test.clock.advance(seconds: 1)
         let bytes = Array(lines.joined(separator: "\n").utf8)
         try await test.store.ingest(.bytes(bytes, named: origin), from: origin)
@@ -75,7 +75,7 @@ struct AuditReplayCampaignTests {
 
     /// Ingests what three origins say about the same events: one leaves events out, and they differ in everything
     /// that a policy looks at.
-    private func deliver(_ round: Int, _ count: Int, to test: ReconcileStore) async throws {
+    private func deliver(_ round: Int, _ count: Int, to test: TestStore) async throws {
         let ids = 0..<count
         try await ingest(test, ids.map { line(round, $0, $0 % 7) }, "websocket")
         try await ingest(
@@ -97,7 +97,7 @@ struct AuditReplayCampaignTests {
     }
 
     /// What policies leave to people.
-    private func decideByHand(_ test: ReconcileStore) async throws {
+    private func decideByHand(_ test: TestStore) async throws {
         for choice in [ManualResolution.Choice.take(origin: "websocket"), .acceptMissing] {
             try await test.store.resolve(
                 BulkResolution(ConflictFilter(), choice: choice, actor: "ann", reason: "campaign")
@@ -107,8 +107,9 @@ struct AuditReplayCampaignTests {
 
     @Test("Decisions of every policy under five configurations are derived again without drift")
     func campaign() async throws {
-        let test = try await ReconcileStore(
-            settings: String(decoding: Self.settings(0), as: UTF8.self)
+        let test = try await TestStore(
+            settings: String(decoding: Self.settings(0), as: UTF8.self),
+            clock: ManualClock()
         )
         var options = ReconcileOptions()
         options.policies.register(Popular(), as: "Popular")
@@ -159,7 +160,7 @@ struct AuditReplayCampaignTests {
     }
 
     /// One changed candidate and one changed setting are reported, by name, and nothing else is.
-    private func nameChanges(_ test: ReconcileStore) async throws {
+    private func nameChanges(_ test: TestStore) async throws {
         let changed = try await test.text(
             """
             SELECT max(r.conflict_id)

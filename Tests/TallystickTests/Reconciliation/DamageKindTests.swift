@@ -13,7 +13,7 @@ struct DamageKindTests {
     )
     func atRest() async throws {
         for (chain, open) in [(Self.first, 1), (#"{"use":"quarantine"}"#, 0)] {
-            let test = try await ReconcileStore(settings: settings(chain))
+            let test = try await TestStore(settings: settings(chain), clock: ManualClock())
             try await test.ingest(
                 event("1", #"{"v":1}"#),
                 event("2", #"{"v":2}"#),
@@ -42,7 +42,7 @@ struct DamageKindTests {
     )
     func unverifiable() async throws {
         for (chain, isOpen) in [(Self.first, true), (#"{"use":"quarantine"}"#, false)] {
-            let test = try await ReconcileStore(settings: settings(chain))
+            let test = try await TestStore(settings: settings(chain), clock: ManualClock())
             for origin in ["websocket", "realtime"] {
                 try await test.ingest(
                     event("1", #"{"v":1}"#),
@@ -103,7 +103,7 @@ struct DamageKindTests {
 
     @Test("An event that was changed together with its key is tampered with, not unverifiable")
     func changedWithKey() async throws {
-        let test = try await ReconcileStore(settings: settings(Self.first))
+        let test = try await TestStore(settings: settings(Self.first), clock: ManualClock())
         try await test.ingest(event("1", #"{"v":1}"#), from: "websocket")
         try test.tamper(
             """

@@ -79,7 +79,14 @@ struct DecisionScenario: Hashable {
     ) -> String {
         let number = sequence.map { ",\"sequence\":\"\($0)\"" } ?? ""
         return
-            "{\"specversion\":\"1.0\",\"id\":\"\(id)\",\"source\":\"\(source)\",\"subject\":\"\(id)\",\"type\":\"\(type)\"\(number),\"data\":{\"v\":\(value)}}"
+            eventLine(
+                id,
+                source: source,
+                type: type,
+                subject: id,
+                more: number,
+                data: #"{"v":\#(value)}"#
+            )
     }
 
     /// Content that nobody delivered.

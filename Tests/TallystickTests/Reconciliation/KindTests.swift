@@ -8,7 +8,7 @@ import Testing
 struct KindTests {
     private static let first = #"{"use":"first_write_wins"}"#
 
-    private func kinds(_ test: ReconcileStore) async throws -> [[SQLValue]] {
+    private func kinds(_ test: TestStore) async throws -> [[SQLValue]] {
         try await test.rows(
             "SELECT kind, event_id, origin FROM conflicts ORDER BY conflict_id"
         )
@@ -16,7 +16,7 @@ struct KindTests {
 
     @Test("Copies that differ: in data, in attributes, or from the same origin")
     func content() async throws {
-        let test = try await ReconcileStore(settings: settings(Self.first))
+        let test = try await TestStore(settings: settings(Self.first), clock: ManualClock())
         try await test.ingest(
             event("1", "1"),
             event("2", "1"),
@@ -36,7 +36,7 @@ struct KindTests {
 
     @Test("A copy that an origin left out is missing once the origin delivered after its window")
     func missing() async throws {
-        let test = try await ReconcileStore(settings: settings(Self.first))
+        let test = try await TestStore(settings: settings(Self.first), clock: ManualClock())
         try await test.ingest(event("0", "0"), from: "realtime")
         try await test.ingest(event("0", "0"), event("1", #"{"v":1}"#), from: "websocket")
         // The window is 15 minutes.
@@ -81,8 +81,9 @@ struct KindTests {
 
     @Test("A missing copy can exclude the event")
     func missingExcluded() async throws {
-        let test = try await ReconcileStore(
-            settings: settings(#"{"use":"majority"},{"use":"quarantine"}"#)
+        let test = try await TestStore(
+            settings: settings(#"{"use":"majority"},{"use":"quarantine"}"#),
+            clock: ManualClock()
         )
         try await test.ingest(event("0", "0"), from: "realtime")
         try await test.ingest(event("0", "0"), event("1", #"{"v":1}"#), from: "websocket")
@@ -102,7 +103,7 @@ struct KindTests {
         "An origin that delivers nothing opens one conflict for the whole span, not one for each event"
     )
     func silent() async throws {
-        let test = try await ReconcileStore(settings: settings(Self.first))
+        let test = try await TestStore(settings: settings(Self.first), clock: ManualClock())
         try await test.ingest(event("0", "0"), from: "realtime")
         for id in 1...20 {
             test.clock.advance(seconds: 60)
@@ -140,7 +141,7 @@ struct KindTests {
 
     @Test("A silent span ends as a late arrival once every copy of it came, and not before")
     func silenceFilled() async throws {
-        let test = try await ReconcileStore(settings: settings(Self.first))
+        let test = try await TestStore(settings: settings(Self.first), clock: ManualClock())
         try await test.ingest(event("0", "0"), from: "realtime")
         for id in 1...5 {
             test.clock.advance(seconds: 60)
@@ -198,7 +199,7 @@ struct KindTests {
 
     @Test("Derived tables that were emptied are filled again, and no conflict is opened twice")
     func emptied() async throws {
-        let test = try await ReconcileStore(settings: settings(Self.first))
+        let test = try await TestStore(settings: settings(Self.first), clock: ManualClock())
         try await test.ingest(event("0", "0"), from: "realtime")
         try await test.ingest(
             event("1", "1", more: #","sequence":"1""#),
@@ -231,7 +232,7 @@ struct KindTests {
     )
     func emptiedAlone(_ damage: String) async throws {
         func found(after damage: String?) async throws -> [String: Int64] {
-            let test = try await ReconcileStore(settings: settings(Self.first))
+            let test = try await TestStore(settings: settings(Self.first), clock: ManualClock())
             for origin in ["websocket", "realtime"] {
                 try await test.ingest(event("0", "0"), from: origin)
             }
@@ -252,7 +253,7 @@ struct KindTests {
         "Numbers that a source leaves out are a gap, until they come; a number given twice collides"
     )
     func sequences() async throws {
-        let test = try await ReconcileStore(settings: settings(Self.first))
+        let test = try await TestStore(settings: settings(Self.first), clock: ManualClock())
         func numbered(_ id: String, _ number: String) -> String {
             event(id, "1", more: ",\"sequence\":\"\(number)\"")
         }
@@ -295,8 +296,9 @@ struct KindTests {
         "Whether an event's copies are compared is decided by the settings in force when it was recorded"
     )
     func gating() async throws {
-        let test = try await ReconcileStore(
-            settings: settings(Self.first, category: #","percentage":0"#)
+        let test = try await TestStore(
+            settings: settings(Self.first, category: #","percentage":0"#),
+            clock: ManualClock()
         )
         try await test.ingest(event("1", "1"), from: "websocket")
         let report = try await test.ingest(event("1", "2"), from: "realtime")
@@ -309,7 +311,10 @@ struct KindTests {
 
     @Test("A candidate that was changed on disk is never taken")
     func tampered() async throws {
-        let test = try await ReconcileStore(settings: settings(#"{"use":"origin_priority"}"#))
+        let test = try await TestStore(
+            settings: settings(#"{"use":"origin_priority"}"#),
+            clock: ManualClock()
+        )
         try await test.ingest(event("1", #"{"v":1}"#), from: "realtime")
         try await test.ingest(event("1", #"{"v":2}"#), from: "websocket")
         try test.tamper("UPDATE copies SET content = replace(content, '\"v\":2', '\"v\":3')")
@@ -323,11 +328,12 @@ struct KindTests {
         "Feeds that differ in time format and enrichment have no conflict once settings ignore these"
     )
     func ignored() async throws {
-        let test = try await ReconcileStore(
+        let test = try await TestStore(
             settings: settings(
                 Self.first,
                 more: #","compare":{"ignore_data":["/enriched"],"ignore_attributes":["region"]}"#
-            )
+            ),
+            clock: ManualClock()
         )
         for id in 0..<20 {
             try await test.ingest(
@@ -353,7 +359,7 @@ struct KindTests {
 
     @Test("A clock that jumps back a day delays findings, and makes none")
     func clock() async throws {
-        let test = try await ReconcileStore(settings: settings(Self.first))
+        let test = try await TestStore(settings: settings(Self.first), clock: ManualClock())
         try await test.ingest(event("0", "0"), from: "realtime")
         try await test.ingest(event("0", "0"), event("1", "1"), from: "websocket")
         test.clock.advance(seconds: 600)

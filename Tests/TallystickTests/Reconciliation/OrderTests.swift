@@ -99,16 +99,18 @@ struct OrderTests {
     }
 
     /// Ingests copies in their order, those of one origin that follow each other as one batch.
-    private func fed(_ copies: [(String, String)], _ chain: String) async throws -> ReconcileStore {
+    private func fed(_ copies: [(String, String)], _ chain: String) async throws -> TestStore {
         let ignoring =
             #","compare":{"ignore_attributes":["hop"],"ignore_data":["/seen","/way/1"]}"#
-        let test = try await ReconcileStore(settings: settings(chain, more: ignoring))
+        let test = try await TestStore(
+            settings: settings(chain, more: ignoring),
+            clock: ManualClock()
+        )
         try await feed(copies[...], to: test)
         return test
     }
 
-    private func feed(_ copies: ArraySlice<(String, String)>, to test: ReconcileStore) async throws
-    {
+    private func feed(_ copies: ArraySlice<(String, String)>, to test: TestStore) async throws {
         var rest = copies
         while let origin = rest.first?.0 {
             let batch = rest.prefix { $0.0 == origin }
@@ -188,7 +190,10 @@ struct OrderTests {
         _ chain: String
     ) async throws -> [[SQLValue]] {
         let ignoring = #","compare":{"ignore_data":["/seen"]}"#
-        let test = try await ReconcileStore(settings: settings(chain, more: ignoring))
+        let test = try await TestStore(
+            settings: settings(chain, more: ignoring),
+            clock: ManualClock()
+        )
         for (origin, line) in copies { try await test.ingest(line, from: origin) }
         let done = try await test.store.reconcile()
         #expect(done.open == 0 && done.resolved == 12)
@@ -208,7 +213,7 @@ struct OrderTests {
         _ copies: [(String, String)],
         _ chain: String
     ) async throws -> (digest: String, content: [[SQLValue]]) {
-        let test = try await ReconcileStore(settings: settings(chain))
+        let test = try await TestStore(settings: settings(chain), clock: ManualClock())
         for (origin, line) in copies { try await test.ingest(line, from: origin) }
         let done = try await test.store.reconcile()
         #expect(done.open == 0)

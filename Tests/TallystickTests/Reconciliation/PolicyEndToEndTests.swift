@@ -114,7 +114,7 @@ struct PolicyEndToEndTests {
         arguments: rows
     )
     func decided(_ row: Row) async throws {
-        let test = try await ReconcileStore(settings: settings(row.chain))
+        let test = try await TestStore(settings: settings(row.chain), clock: ManualClock())
         for (origin, line) in row.copies { try await test.ingest(line, from: origin) }
         let appended = try await test.projected()
         #expect(appended.count == 1)
@@ -157,7 +157,7 @@ struct PolicyEndToEndTests {
             (#"{"use":"majority"},{"use":"manual"}"#, ReconciliationMachine.State.completed, nil),
             (#"{"use":"halt"}"#, .paused, "policy 'p' halts at conflict 1"),
         ] {
-            let test = try await ReconcileStore(settings: settings(chain))
+            let test = try await TestStore(settings: settings(chain), clock: ManualClock())
             try await test.ingest(event("1", #"{"v":1}"#), from: "realtime")
             try await test.ingest(event("1", #"{"v":2}"#), from: "websocket")
             let done = try await test.store.reconcile()
@@ -202,7 +202,7 @@ struct PolicyEndToEndTests {
             ("late", "1", "policy_failed"), ("invalid", "1", "policy_failed"),
         ]
         for (behaviour, value, blocked) in expected {
-            let test = try await ReconcileStore(settings: settings(chain))
+            let test = try await TestStore(settings: settings(chain), clock: ManualClock())
             try await test.ingest(event("1", #"{"v":1}"#), from: "realtime")
             try await test.ingest(event("1", #"{"v":2}"#), from: "websocket")
             var options = ReconcileOptions()

@@ -4,44 +4,7 @@ import TallystickSQLite
 import TallystickTestSupport
 import Testing
 
-/// A store whose clock the test moves.
-struct ReconcileStore {
-    let folder: TemporaryFolder
-    let path: String
-    let store: EventStore
-    let clock: ManualClock
-
-    init(settings: String) async throws {
-        folder = try TemporaryFolder()
-        path = folder.file("store.db")
-        let clock = ManualClock()
-        self.clock = clock
-        var creation = StoreCreation()
-        creation.configuration = Array(settings.utf8)
-        var options = StoreOptions()
-        options.clock = { clock.now }
-        store = try await EventStore.create(at: path, creation, options: options)
-    }
-
-    /// Ingests lines of CloudEvents, a second later than what was before.
-    @discardableResult
-    func ingest(_ lines: String..., from origin: String) async throws -> IngestReport {
-        clock.advance(seconds: 1)
-        return try await store.ingest(
-            .bytes(Array(lines.joined(separator: "\n").utf8), named: "lines"),
-            from: origin
-        )
-    }
-
-    func rows(_ sql: String) async throws -> [[SQLValue]] {
-        let rows = Rows()
-        try await store.query(sql) {
-            rows.add($0)
-            return true
-        }
-        return rows.all
-    }
-
+extension TestStore {
     /// The first column of the first row as text; "" where there is none.
     func text(_ sql: String) async throws -> String {
         guard let value = try await rows(sql).first?.first else { return "" }
@@ -52,11 +15,6 @@ struct ReconcileStore {
         case .blob(let bytes): Hex.string(bytes)
         case .null: "NULL"
         }
-    }
-
-    func tamper(_ sql: String) throws {
-        let connection = try Connection(path: path, mode: .readWrite, firesTriggers: false)
-        try connection.execute(sql)
     }
 
     /// Every byte of every proved table.
@@ -96,8 +54,7 @@ func event(
     more: String = ""
 ) -> String {
     let times = time.map { ",\"time\":\"\($0)\"" } ?? ""
-    return
-        "{\"specversion\":\"1.0\",\"id\":\"\(id)\",\"source\":\"/s\",\"type\":\"\(type)\"\(times)\(more),\"data\":\(data)}"
+    return eventLine(id, type: type, more: times + more, data: data)
 }
 
 /// Settings whose category `system` has one policy, `p`.

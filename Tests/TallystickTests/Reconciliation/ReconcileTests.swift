@@ -9,9 +9,9 @@ struct ReconcileTests {
     private static let priority = #"{"use":"origin_priority"}"#
 
     private func conflicting(_ count: Int, _ chain: String = priority) async throws
-        -> ReconcileStore
+        -> TestStore
     {
-        let test = try await ReconcileStore(settings: settings(chain))
+        let test = try await TestStore(settings: settings(chain), clock: ManualClock())
         for id in 1...count {
             try await test.ingest(event("\(id)", "{\"v\":\(id)}"), from: "realtime")
             try await test.ingest(event("\(id)", "{\"v\":\(id + 100)}"), from: "websocket")
@@ -207,7 +207,7 @@ struct ReconcileTests {
             #"{"use":"field_merge","fields":{"/v":"max","/t":"union"}},{"use":"quorum","k":2},{"use":"quarantine"}"#,
             #"{"use":"majority"},{"use":"lowest","pointer":"/v","tie_break":"first_write_wins"}"#,
         ]
-        let test = try await ReconcileStore(settings: settings(chains[0]))
+        let test = try await TestStore(settings: settings(chains[0]), clock: ManualClock())
         for (round, chain) in chains.enumerated() {
             if round > 0 {
                 try await test.store.apply(
@@ -250,8 +250,9 @@ struct ReconcileTests {
 
     @Test("An open breaker defers what favours its origin, and nothing else; an override decides")
     func breakers() async throws {
-        let test = try await ReconcileStore(
-            settings: settings(Self.priority, more: Self.breaker)
+        let test = try await TestStore(
+            settings: settings(Self.priority, more: Self.breaker),
+            clock: ManualClock()
         )
         try await test.ingest(event("1", "1"), event("2", "1"), from: "poll")
         try await test.ingest(event("1", "2"), from: "websocket")
@@ -337,8 +338,9 @@ struct ReconcileTests {
         "A breaker's wait survives a restart of the machine, and never lasts longer than the wait"
     )
     func restart() async throws {
-        let test = try await ReconcileStore(
-            settings: settings(Self.priority, more: Self.breaker)
+        let test = try await TestStore(
+            settings: settings(Self.priority, more: Self.breaker),
+            clock: ManualClock()
         )
         try await test.ingest("x", from: "websocket")
         try await test.ingest("y", from: "websocket")

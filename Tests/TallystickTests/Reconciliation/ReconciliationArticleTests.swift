@@ -53,7 +53,10 @@ struct ReconciliationArticleTests {
 
     @Test("Each question of the article is one statement that answers")
     func questions() async throws {
-        let test = try await ReconcileStore(settings: settings(#"{"use":"origin_priority"}"#))
+        let test = try await TestStore(
+            settings: settings(#"{"use":"origin_priority"}"#),
+            clock: ManualClock()
+        )
         func order(_ total: Int) -> String {
             event("order-1", "{\"total\":\(total)}").replacing("\"/s\"", with: "\"/checkout\"")
         }

@@ -28,14 +28,17 @@ private final class Meddler: ResolutionPolicy {
 /// Policies run outside of transactions, so everything can change between their answer and its commit.
 @Suite("What changes while a policy decides")
 struct StaleDecisionTests {
-    private func conflicting() async throws -> ReconcileStore {
-        let test = try await ReconcileStore(settings: settings(#"{"use":"swift","type":"Mine"}"#))
+    private func conflicting() async throws -> TestStore {
+        let test = try await TestStore(
+            settings: settings(#"{"use":"swift","type":"Mine"}"#),
+            clock: ManualClock()
+        )
         try await test.ingest(event("1", #"{"v":1}"#), event("2", #"{"v":1}"#), from: "websocket")
         try await test.ingest(event("1", #"{"v":2}"#), event("2", #"{"v":2}"#), from: "realtime")
         return test
     }
 
-    private func reconcile(_ test: ReconcileStore, _ policy: Meddler) async throws
+    private func reconcile(_ test: TestStore, _ policy: Meddler) async throws
         -> ReconcileReport
     {
         var options = ReconcileOptions()

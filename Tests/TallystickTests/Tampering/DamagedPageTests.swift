@@ -24,7 +24,7 @@ struct DamagedPageTests {
             let lines = (1...events).map { id in
                 let value = origin == "b" && id % 9 == 0 ? "other" : "value"
                 return
-                    #"{"specversion":"1.0","id":"\#(id)","source":"/s","type":"t","data":{"v":"\#(value) \#(id)"}}"#
+                    eventLine(id, data: #"{"v":"\#(value) \#(id)"}"#)
             }
             let bytes = Array(lines.joined(separator: "\n").utf8)
             _ = try await store.ingest(.bytes(bytes, named: "lines"), from: origin)

@@ -144,7 +144,7 @@ struct FileDamageTests {
         for origin in ["a", "b"] {
             for id in 1...5 {
                 try await test.ingest(
-                    #"{"specversion":"1.0","id":"\#(id)","source":"/s","type":"t"}"#,
+                    eventLine(id),
                     from: origin
                 )
             }
@@ -178,13 +178,13 @@ struct FileDamageTests {
     func lostTail() async throws {
         let test = try await TestStore()
         try await test.ingest(
-            #"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#,
+            eventLine("1"),
             from: "x"
         )
         let old = test.folder.file("old.db")
         try await test.store.backup(to: old)
         try await test.ingest(
-            #"{"specversion":"1.0","id":"2","source":"/s","type":"t"}"#,
+            eventLine("2"),
             from: "x"
         )
         let head = try await test.store.verify()

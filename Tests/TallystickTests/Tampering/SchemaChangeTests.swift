@@ -8,8 +8,11 @@ import Testing
 @Suite("A schema that is changed under a running call")
 struct SchemaChangeTests {
     /// A store with conflicts and decisions, and more events than a page has.
-    private func make() async throws -> ReconcileStore {
-        let test = try await ReconcileStore(settings: settings(#"{"use":"manual"}"#))
+    private func make() async throws -> TestStore {
+        let test = try await TestStore(
+            settings: settings(#"{"use":"manual"}"#),
+            clock: ManualClock()
+        )
         for (origin, value) in [("websocket", 1), ("realtime", 2)] {
             let lines = (0..<1200).map { event("\($0)", "{\"v\":\($0 < 5 ? value : 0)}") }
             try await test.ingest(lines.joined(separator: "\n"), from: origin)
