@@ -126,8 +126,10 @@ public final class Connection {
     /// open, even if this process loses SQLite's locks.
     ///
     /// - throws: `SQLiteError` if the file cannot be opened a second time.
-    public func holdFile() throws(SQLiteError) {
-        guard fileLock == nil else { return }
+    public func holdFile() throws(SQLiteError) { _ = try heldFile() }
+
+    private func heldFile() throws(SQLiteError) -> SharedFileLock {
+        if let fileLock { return fileLock }
         do {
             let lock = try SharedFileLock(fullPath)
             fileLock = lock
@@ -142,12 +144,12 @@ public final class Connection {
         }
     }
 
-    /// Makes each immediate transaction check, when it begins and after its commit, that database and log are the
-    /// files that this connection has open, and that everything before its own frames reaches the disk too.
-    ///
-    /// - parameter other: a connection of the same owner to the same database, which then shares this one's
-    ///   knowledge of the log.
-    public func protectLog(with other: Connection? = nil) throws {
+    /// Makes each immediate transaction check, when it begins and after it was committed, that the database and the log
+    /// are the files that this connection has open, and that the log below it reaches the disk with it.
+    public func protectLog() throws { try protectLog(knowing: heldFile().knowledge) }
+
+    /// - parameter knowledge: what is known of the log; another than the process's own stands for another process.
+    func protectLog(knowing knowledge: WALDurability.Knowledge) throws {
         try holdFile()
         protection = try read {
             // Reading the first row opens the log.
@@ -166,8 +168,8 @@ public final class Connection {
     var fullPath: String { sqlite3_db_filename(handle, "main").map { String(cString: $0) } ?? path }
 
     /// Checks the schema now, and whenever `begin` finds it changed.
-    public func watchSchema(_ judge: @escaping (Connection) throws -> Void) throws {
-        let watch = SchemaWatch(judge)
+    public func watchSchema(_ validate: @escaping (Connection) throws -> Void) throws {
+        let watch = SchemaWatch(validate)
         try watch.check(self)
         schemaWatch = watch
     }

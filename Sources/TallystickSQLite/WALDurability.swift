@@ -14,9 +14,16 @@ final class WALDurability {
         var frames: UInt32
     }
 
-    /// State shared by all connections of the process.
-    final class Knowledge {
-        fileprivate var mark: Mark?
+    /// What all connections of one process to one database know together.
+    ///
+    /// A mark that is older than need be is safe: frames that were synced stay synced, and are written once more.
+    final class Knowledge: Sendable {
+        private let state = POSIXMutex<Mark?>(nil)
+
+        fileprivate var mark: Mark? {
+            get { state.withLock { $0 } }
+            set { state.withLock { $0 = newValue } }
+        }
     }
 
     private let knowledge: Knowledge
@@ -40,7 +47,8 @@ final class WALDurability {
     func prepare(_ connection: Connection) throws(SQLiteError) {
         let index = try WALIndex(of: connection)
         begun = index
-        if knowledge.mark == nil {
+        let mark = knowledge.mark
+        if mark == nil {
             // The process that created the log may have died before syncing its name.
             do {
                 try Folder.sync(containing: connection.path)

@@ -1,5 +1,5 @@
 import Foundation
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("tally compare")

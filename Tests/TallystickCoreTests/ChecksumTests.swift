@@ -165,9 +165,9 @@ struct ChecksumTests {
             #expect(evaluate(Array(bytes.dropLast()), content, ring, key: key).isDifference)
             #expect(evaluate(bytes, content, ring, key: key == nil ? "k1" : nil).isDifference)
             guard algorithm == .hmacSHA256 else { continue }
-            #expect(judge(bytes, content, KeyRing(), key: "k1") == .keyMissing)
-            #expect(judge(bytes, content, ring, key: "k2") == .keyMissing)
-            #expect(judge(Array(bytes.prefix(16)), content, KeyRing(), key: "k1").isDifference)
+            #expect(evaluate(bytes, content, KeyRing(), key: "k1") == .keyMissing)
+            #expect(evaluate(bytes, content, ring, key: "k2") == .keyMissing)
+            #expect(evaluate(Array(bytes.prefix(16)), content, KeyRing(), key: "k1").isDifference)
             // The correct HMAC of changed content is never disclosed.
             #expect(
                 evaluate(bytes, content, other, key: "k1")

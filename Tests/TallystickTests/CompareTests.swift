@@ -1,6 +1,6 @@
-import Foundation
 import Synchronization
-import TallystickTestKit
+import TallystickCore
+import TallystickTestSupport
 import Testing
 
 @testable import Tallystick
@@ -118,8 +118,8 @@ struct CompareTests {
         try await deliver(hours.enumerated().map { Line(id: $0, time: $1) }, from: "a")
         try await deliver([Line(id: 0, time: hours[0])], from: "b")
         var options = OriginComparisonOptions(["a", "b"])
-        options.since = try microseconds(hours[1])
-        options.until = try microseconds(hours[4])
+        options.since = Timestamp(hours[1])
+        options.until = Timestamp(hours[4])
         #expect(try await differences(options).map(\.event.id) == ["1", "2", "3"])
 
         options = OriginComparisonOptions(["a", "b"])
@@ -129,11 +129,6 @@ struct CompareTests {
         #expect(groups.map(\.counts.onlyFirst) == [0, 1, 1, 1, 1, 1])
         options.grouping = .day
         #expect(try await store.compare(options)[0].groups.map(\.name) == ["2026-03-01"])
-    }
-
-    private func microseconds(_ text: String) throws -> Int64 {
-        let date = try Date(text, strategy: .iso8601)
-        return Int64(date.timeIntervalSince1970) * 1_000_000
     }
 
     @Test(

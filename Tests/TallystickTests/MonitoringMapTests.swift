@@ -1,7 +1,7 @@
 import Foundation
 import Tallystick
 import TallystickCore
-import TallystickTestKit
+import TallystickTestSupport
 import Testing
 
 @Suite("The built-in map of monitoring records")

@@ -46,7 +46,7 @@ struct TestKitTests {
         let clock = ManualClock()
         let file = #"{"default_category": "debug"}"#
         try await TemporaryStore.with(settings: file, clock: clock) { temporary in
-            #expect(try await temporary.store.settings().recordedAt == clock.now)
+            #expect(try await temporary.store.settings().recordedAt.microseconds == clock.now)
             #expect(temporary.store.settingsInForce.defaultCategory == "debug")
             clock.advance(seconds: 90)
             let applied = try await temporary.store.apply(
@@ -55,7 +55,7 @@ struct TestKitTests {
                 reason: "time has passed"
             )
             let recorded = try await temporary.store.settings(version: applied.version)
-            #expect(recorded.recordedAt == clock.now)
+            #expect(recorded.recordedAt.microseconds == clock.now)
         }
     }
 

@@ -97,8 +97,8 @@ final class OriginComparer {
 
     private func begin(_ event: DeliveryRows.Event) {
         let time = event.time ?? event.recordedAt
-        if let since = options.since, time < since { return }
-        if let until = options.until, time >= until { return }
+        if let since = options.since?.microseconds, time < since { return }
+        if let until = options.until?.microseconds, time >= until { return }
         self.event = event
         for index in ids.indices {
             latest[index] = ids[index] == event.originID ? .appended : .none

@@ -1,4 +1,6 @@
-/// What is compared, and how it is counted.
+public import TallystickCore
+
+/// Options of a comparison of origins.
 public struct OriginComparisonOptions: Sendable {
     /// By what differences are counted, besides in all.
     public enum Grouping: String, Sendable, CaseIterable {
@@ -10,11 +12,11 @@ public struct OriginComparisonOptions: Sendable {
 
     /// Two or more delivery paths. The first one is compared with each of the others.
     public var origins: [String]
-    /// Microseconds since 1970: only events whose time is not earlier. An event without a time of its own counts at the
-    /// time at which it was recorded.
-    public var since: Int64?
-    /// Microseconds since 1970: only events whose time is earlier.
-    public var until: Int64?
+    /// Only events at or after this time. An event without a time of its own counts at the time at which it was
+    /// recorded.
+    public var since: Timestamp?
+    /// Only events before this time.
+    public var until: Timestamp?
     /// By what differences are counted, besides in all; nil for nothing.
     public var grouping: Grouping?
 

@@ -43,7 +43,7 @@ final class ResolutionVerifier {
     private func check(_ report: inout VerifyReport) throws {
         let position = rows.int64(at: 2)
         let decided = rows.isNull(at: 7) ? nil : rows.blob(at: 7)
-        let judged = try reader.withRow(at: position) { event -> RowChecksums.Judgement? in
+        let outcome = try reader.withRow(at: position) { event -> RowChecksums.Outcome? in
             // An event with a missing name is a finding of its own.
             guard try reader.readContent(event) else { return nil }
             let content = decided ?? reader.content

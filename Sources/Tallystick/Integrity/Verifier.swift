@@ -9,7 +9,7 @@ final class Verification: Sendable {
     private let stop: StopFlag
     private let deadline: UInt64?
     let heads: LogHeads
-    private let storedHeads: StoredHeads.Result
+    private let storedHeads: StoredHeads.HeadCheckResult
     /// The parts that could not be read when the run began, and the number of records skipped because of that.
     private let unread: [(what: String, records: Int64)]
     /// Whether damaged pages are known before the run.

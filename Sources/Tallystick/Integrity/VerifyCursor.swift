@@ -99,7 +99,7 @@ struct VerifyCursor {
     }
 
     /// Checks that a cursor is as it was printed, by its HMAC if there are keys.
-    private static func judge(
+    private static func validate(
         _ tag: Substring,
         of body: [UInt8],
         keyID: String?,

@@ -208,7 +208,7 @@ private struct Doctor {
         let mode = try connection.prepare("PRAGMA journal_mode").first { $0.text(at: 0) }
         guard mode == "wal" else { return nil }
         // Not like a writer of the store: a store of an older schema is checked, too.
-        func connect(beside other: Connection?) throws -> Connection {
+        func connect() throws -> Connection {
             let opened = try Connection(
                 path: path,
                 mode: .readWrite,

@@ -5,7 +5,7 @@ import TallystickSQLite
 /// the keys that they name.
 struct StoredHeads {
     /// The findings, and what could not be checked.
-    struct Result: Sendable {
+    struct HeadCheckResult: Sendable {
         var findings: [VerifyFinding] = []
         var heads: Int64 = 0
         /// Heads whose key was not given.
@@ -26,8 +26,8 @@ struct StoredHeads {
 
     /// Reads all heads, and compares the keys that the store names with those of the ring. In a store of an older
     /// schema no key vouches for any head, which is not a finding.
-    func check() throws -> Result {
-        var result = Result()
+    func check() throws -> HeadCheckResult {
+        var result = HeadCheckResult()
         guard try StoreSchema.version(of: connection) >= 3 else { return result }
         let registered = try KeyRows(in: connection).read()
         compareKeys(registered, &result)
@@ -83,7 +83,11 @@ struct StoredHeads {
     }
 
     /// A sealed note covers the head with which it is stored. Whose signature it has can be checked only with the key.
-    private func compareNote(of stored: StoredHead, _ record: String, _ result: inout Result) {
+    private func compareNote(
+        of stored: StoredHead,
+        _ record: String,
+        _ result: inout HeadCheckResult
+    ) {
         guard let note = stored.note else { return }
         if let signed = try? SignedNote(parsing: Array(note.utf8)),
             let head = try? TreeHead(noteText: signed.text), head == stored.head

@@ -5,7 +5,7 @@
 /// any of the contents yields the result again.
 struct FieldMerge: Sendable {
     /// The result of a merge: content that still has to be validated.
-    struct Result {
+    struct MergeResult {
         var content: [UInt8]
         var provenance: [FieldProvenance]
         /// The tie-break used if a field's rule found candidates equal.
@@ -62,7 +62,7 @@ struct FieldMerge: Sendable {
 
     /// - returns: nil if the rule does not apply: other fields differ too, or the rule of a field cannot merge its
     ///   values.
-    func merge(_ candidates: [Candidate]) -> Result? {
+    func merge(_ candidates: [Candidate]) -> MergeResult? {
         guard candidates.count > 1, restAgrees(candidates) else { return nil }
         // The newest, so that the result is as new as its sources.
         let latest = CandidateRanking.latest(candidates)

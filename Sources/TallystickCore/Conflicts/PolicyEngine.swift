@@ -267,8 +267,8 @@ package struct PolicyEngine: Sendable {
     /// Validates merged content as ingest would; nil if it is not an event with the conflict's identity.
     ///
     /// Replacing values keeps the content an event, so only form, size and identity have to be checked.
-    private static func judged(
-        _ result: FieldMerge.Result,
+    private static func validated(
+        _ result: FieldMerge.MergeResult,
         _ conflict: ConflictCase
     ) -> EventContent.Validated? {
         guard result.isInPlace else {

@@ -14,7 +14,7 @@ struct DeclaredChecksum {
     }
 
     /// Verifies the content that arrived.
-    func judge(
+    func evaluate(
         _ content: UnsafeRawBufferPointer,
         _ digest: SHA256Digest,
         with checksummer: Checksummer

@@ -63,7 +63,7 @@ package enum EventAttributes {
     }
 
     /// Validates a value by the rules for its attribute.
-    static func judge(
+    static func validate(
         _ kind: Kind,
         named name: UnsafeRawBufferPointer,
         value: Int,

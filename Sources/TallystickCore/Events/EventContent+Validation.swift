@@ -7,7 +7,7 @@ extension EventContent {
     ///
     /// - parameter delivery: names of the store's delivery attributes, which are not part of content.
     /// - throws: `EventRejection`; its code is ``otherIdentity`` if source or id differ.
-    package static func judged(
+    package static func validated(
         _ json: [UInt8],
         source: String,
         id: String,
@@ -17,7 +17,7 @@ extension EventContent {
     }
 
     /// Validated content, and its SHA-256.
-    struct Judged {
+    struct Validated {
         var content: [UInt8]
         var digest: SHA256Digest
     }

@@ -253,6 +253,40 @@ private struct MappedObject {
         event.append(0x22)
     }
 
+    /// Texts and numbers, as one text.
+    func addText(
+        _ attribute: String,
+        _ nodes: [Int],
+        joinedBy separator: String,
+        to event: inout [UInt8]
+    ) {
+        var text: [UInt8] = []
+        for (index, node) in nodes.enumerated() {
+            if index > 0 { text += separator.utf8 }
+            switch tape.nodes[node].kind {
+            case .string: text += JSONString.unescaped(tape.nodes[node], in: bytes)
+            case .number: CanonicalNumber.write(tape.token(node, bytes), to: &text)
+            default: text += tape.token(node, bytes)
+            }
+        }
+        event.append(contentsOf: ",\"\(attribute)\":".utf8)
+        text.withUnsafeBytes { CanonicalJSON.writeString($0, to: &event) }
+    }
+
+    /// A text or a number as it is; an object or a list, which no attribute can hold, as the text of its canonical
+    /// form. An empty object is left out.
+    func addJSON(_ attribute: String, _ node: Int, to event: inout [UInt8]) {
+        switch tape.nodes[node].kind {
+        case .object where tape.nodes[node].count == 0: return
+        case .object, .array:
+            event.append(contentsOf: ",\"\(attribute)\":".utf8)
+            var text: [UInt8] = []
+            CanonicalJSON.write(node, of: tape, in: bytes, to: &text)
+            text.withUnsafeBytes { CanonicalJSON.writeString($0, to: &event) }
+        default: addText(attribute, node, to: &event)
+        }
+    }
+
     /// A number is seconds since 1970, or from 10¹¹ on milliseconds; a string without a zone is UTC.
     func addTime(_ node: Int, to event: inout [UInt8]) throws(EventRejection) {
         switch tape.nodes[node].kind {

@@ -119,7 +119,7 @@ package struct ChecksumDemands: Sendable {
     ///
     /// - parameter isLate: whether it was made after its key was retired.
     /// - returns: nil if it meets the demand.
-    package func judge(
+    package func evaluate(
         keyID: String?,
         algorithm: @autoclosure () -> String,
         isLate: (_ retiredAfter: Int64, _ retirement: Int64) -> Bool,

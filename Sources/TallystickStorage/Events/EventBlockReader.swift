@@ -112,7 +112,7 @@ package final class EventBlockReader {
             throw EventSource.damaged(position, "a name is missing")
         }
         let digest = rows.contentDigest
-        switch checksums.judge(row, digest: digest) {
+        switch checksums.evaluate(row, digest: digest) {
         // Without the key, only the leaf vouches for the content.
         case .holds, .notChecked: break
         case .finding:

@@ -4,7 +4,7 @@ package import TallystickSQLite
 /// Verifies the checksums of rows of `events`, both as recorded and as resealed.
 package final class RowChecksums {
     /// The verdict on a row.
-    package enum Judgement: Equatable {
+    package enum Outcome: Equatable {
         case holds
         /// Can be checked only with the key.
         case notChecked
@@ -37,7 +37,7 @@ package final class RowChecksums {
     }
 
     /// Verifies a row whose content the reader has rebuilt.
-    package func judge(_ row: some EventColumns, digest: SHA256Digest) -> Judgement {
+    package func evaluate(_ row: some EventColumns, digest: SHA256Digest) -> Outcome {
         let again = newest.isEmpty ? nil : newest[row.int64(at: EventColumn.position)]
         let verdict = reader.evaluateChecksum(row, digest: digest, with: checksummer, newest: again)
         switch verdict {

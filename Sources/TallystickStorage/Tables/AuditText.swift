@@ -7,7 +7,7 @@ package enum AuditText {
 
     /// - throws: `StoreError` with `invalidArgument` for an actor or a reason that is empty, blank or too long, or
     ///   that contains a NUL.
-    package static func judge(
+    package static func validate(
         actor: String,
         reason: String,
         during operation: String

@@ -86,7 +86,7 @@ package final class EventRowReader {
     /// Checks the checksum of the statement's current row against the content that was rebuilt from it.
     ///
     /// - parameter newest: the latest checksum, if the event was resealed.
-    package func judgeChecksum(
+    package func evaluateChecksum(
         _ row: some EventColumns,
         digest: SHA256Digest,
         with checksummer: Checksummer,
