@@ -26,8 +26,8 @@ enum CommandRules {
     /// A command opens a store by `OpenedStore.with` only, which closes it whatever is thrown.
     static func openings(in tree: SourceTree) -> [Violation] {
         var violations: [Violation] = []
-        for file in tree.swift(under: folder) where file.path != folder + "/Output/OpenedStore.swift"
-        {
+        let opener = folder + "/Output/OpenedStore.swift"
+        for file in tree.swift(under: folder) where file.path != opener {
             for opening in file.text.matches(of: /\bEventStore\.open\b/) {
                 violations.append(
                     Violation(
