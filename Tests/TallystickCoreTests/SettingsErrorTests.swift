@@ -33,7 +33,7 @@ struct SettingsErrorTests {
                 "unknown category 'x'; expected one of critical, debug", 1, 22
             ),
             ("{\"default_category\": \"\"}", "must be a non-empty string", 1, 22),
-            ("{\"default_category\": null}", "must be a text", 1, 22),
+            ("{\"default_category\": null}", "must be a non-empty string", 1, 22),
             ("{\"compare\": {\"ignore_attributes\": \"a\"}}", "must be a list", 1, 35),
             (
                 "{\"compare\": {\"ignore_attributes\": [\"A\"]}}", "not the name of an attribute",
@@ -185,7 +185,7 @@ struct SettingsErrorTests {
             ),
             ("{\"breakers\": {\"default\": {\"window\": {\"count\": 10}}}}", "never open", 1, 26),
             ("{\"breakers\": {\"default\": {\"minimum_calls\": 0}}}", "whole number", 1, 44),
-            ("{\"override_origin\": 5}", "must be a text", 1, 21),
+            ("{\"override_origin\": 5}", "must be a non-empty string", 1, 21),
         ]
     )
     func refused(json: String, message: String, line: Int, column: Int) {
