@@ -174,7 +174,9 @@ struct SettingsDecoder {
             switch name {
             case "types":
                 for (type, category) in try value.members() {
-                    guard !type.isEmpty else { throw category.failAtName("a type must be a non-empty string") }
+                    guard !type.isEmpty else {
+                        throw category.failAtName("a type must be a non-empty string")
+                    }
                     rules.types.removeAll { $0.match.utf8.elementsEqual(type.utf8) }
                     rules.types.append(.init(match: type, category: try self.category(category)))
                 }
