@@ -13,6 +13,7 @@ extension EventStore {
     /// print(comparisons[0].counts.onlyFirst, "events are missing from the poll")
     /// ```
     ///
+    /// - parameter comparison: which origins are compared, over which time, and how differences are grouped.
     /// - parameter onDifference: called for each event on which two paths disagree, in order of position; false ends
     ///   the comparison, which then covers the events so far.
     /// - returns: one comparison for each origin but the first.
