@@ -49,6 +49,7 @@ let package = Package(
             resources: [
                 .embedInCode("V0001_initial.sql"), .embedInCode("V0002_reconciliation.sql"),
                 .embedInCode("V0003_proof.sql"), .embedInCode("V0004_identity_segments.sql"),
+                .embedInCode("V0005_provenance.sql"),
             ],
             swiftSettings: strict
         ),

@@ -23,6 +23,11 @@ public enum Migrations {
             name: "V0004_identity_segments",
             bytes: PackageResources.V0004_identity_segments_sql
         ),
+        Migration(
+            number: 5,
+            name: "V0005_provenance",
+            bytes: PackageResources.V0005_provenance_sql
+        ),
     ]
 }
 

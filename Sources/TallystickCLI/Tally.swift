@@ -56,8 +56,8 @@ struct Tally: AsyncParsableCommand {
         version: Release.version,
         subcommands: [
             Init.self, Ingest.self, Append.self, Read.self, Export.self, Verify.self, Replay.self,
-            Conflicts.self, Reconcile.self, Breaker.self, Quarantine.self, Audit.self, Config.self,
-            Query.self, Stats.self, Compare.self, Doctor.self, Keys.self, Seal.self, Prove.self,
+            Conflicts.self, Reconcile.self, Origins.self, Breaker.self, Quarantine.self, Audit.self,
+            Config.self, Query.self, Stats.self, Compare.self, Doctor.self, Keys.self, Seal.self, Prove.self,
             Backup.self, Upgrade.self, Demo.self, Completions.self,
         ]
     )

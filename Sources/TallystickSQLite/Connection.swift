@@ -106,6 +106,14 @@ public final class Connection {
         )
     }
 
+    /// Allows the views of the file to call functions that SQLite before 3.41 does not call harmless: those for JSON.
+    ///
+    /// Only after the schema was checked, and under an authorizer that names every function that may be called.
+    public func trustCheckedSchema() throws(SQLiteError) {
+        let code = tally_db_config_flag(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1)
+        guard code == SQLITE_OK else { throw failure(code, "configure") }
+    }
+
     // `fileLock` is released after this: it keeps the file's descriptor from being closed too early.
     deinit { sqlite3_close_v2(handle) }
 

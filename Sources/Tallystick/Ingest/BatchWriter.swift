@@ -15,15 +15,19 @@ final class BatchWriter {
     private var copies: CopyRecorder
     private let quarantine: QuarantineWriter
     private let breakers: BreakerBook
+    /// The run that the batches belong to; nil for what is no run of ingest.
+    private let run: IngestRun?
 
     init(
         _ store: StoreWriter,
         origin: String,
         actor: String,
         configuration: IngestConfiguration,
-        helper: HelperThread
+        helper: HelperThread,
+        run: IngestRun? = nil
     ) throws {
         self.store = store
+        self.run = run
         self.origin = origin
         self.actor = actor
         self.configuration = configuration
@@ -41,6 +45,8 @@ final class BatchWriter {
         var quarantine: [IngestReport.QuarantinedInput] = []
         /// For each event of the batch its position.
         var positionOfEvent: [Int64] = []
+        /// The copies that were added, in order, each with the index of its event in the batch.
+        var copies: [(copyID: Int64, event: Int32)] = []
         /// Set where the time for one transaction was used up.
         var rest: Rest?
         /// How long the batch's first transaction took, or its share of one with others.
@@ -75,15 +81,16 @@ final class BatchWriter {
         var batch = next { _ in true }
         if let first = batch {
             accept(first)
-            if first.batch.count == 0 { return [BatchResult()] }
+            if first.batch.count == 0 { return [try writeEnd(of: first, during: operation)] }
         }
         var results: [BatchResult] = []
         if expectsNew { results = try writeAsNew(&batch, during: operation, next) }
         if let known = batch {
-            var result = try store.transaction(operation) {
+            var result = try transaction(operation) {
                 let result = try record(known, .any, isTimed: true)
                 try inserter.insertRevisions()
                 if result.rest == nil { try countCall(result.outcomes) }
+                run?.add(result, of: known)
                 return result
             }
             result.microseconds = store.transactionMicroseconds
@@ -93,6 +100,46 @@ final class BatchWriter {
             results.append(result)
         }
         return results
+    }
+
+    /// A transaction of the run, and what the run says of it.
+    private func transaction<Result>(
+        _ operation: String,
+        _ body: () throws -> Result
+    ) throws(StoreError) -> Result {
+        let result = try store.transaction(operation) {
+            run?.begin()
+            let result = try body()
+            try run?.conclude()
+            return result
+        }
+        run?.commit()
+        return result
+    }
+
+    /// An input ends without a further record.
+    private func writeEnd(
+        of prepared: PreparedBatch,
+        during operation: String
+    ) throws(StoreError) -> BatchResult {
+        let result = BatchResult()
+        if prepared.part?.end != nil {
+            try transaction(operation) { run?.add(result, of: prepared) }
+        }
+        return result
+    }
+
+    /// What the run stated about the completeness of its origin.
+    var coverage: ClosedRange<Timestamp>? { run?.coverage }
+
+    /// The run ends before its inputs do.
+    func end(_ ending: IngestRun.Ending, during operation: String) throws(StoreError) {
+        guard let run, run.isUnfinished else { return }
+        try store.transaction(operation) {
+            run.begin()
+            try run.conclude(ending)
+        }
+        run.commit()
     }
 
     /// Batches that share a transaction.
@@ -126,15 +173,15 @@ final class BatchWriter {
     ) throws(StoreError) -> [BatchResult] {
         let written = try store.attempt(operation) { () -> Group? in
             var group = Group()
+            run?.begin()
             while let prepared = batch.take() ?? next({ self.fits($0, group) }) {
                 let isFirst = group.results.isEmpty
                 // `write` has accepted the first.
                 if !isFirst { accept(prepared) }
                 do {
-                    group.add(
-                        prepared,
-                        try record(prepared, isFirst ? .asNew : .onlyNew, isTimed: true)
-                    )
+                    let result = try record(prepared, isFirst ? .asNew : .onlyNew, isTimed: true)
+                    group.add(prepared, result)
+                    run?.add(result, of: prepared)
                 } catch is NewEventWriter.NotAllNew {
                     batch = prepared
                     break
@@ -143,9 +190,11 @@ final class BatchWriter {
             if group.results.isEmpty { return nil }
             try inserter.insertRevisions()
             for result in group.results where result.rest == nil { try countCall(result.outcomes) }
+            try run?.conclude()
             return group
         }
         guard var group = written else { return [] }
+        run?.commit()
         let share = Double(store.transactionMicroseconds) / Double(max(1, group.records))
         microsecondsPerRecord = share
         for index in group.results.indices {
@@ -179,9 +228,10 @@ final class BatchWriter {
     ) throws(StoreError) {
         while let rest = result.rest {
             result.add(
-                try store.transaction(operation) {
+                try transaction(operation) {
                     let part = try recordRest(rest, prepared, result.positionOfEvent)
                     if part.rest == nil { try countCall(result.outcomes + part.outcomes) }
+                    run?.add(part, of: prepared)
                     return part
                 }
             )
@@ -285,7 +335,7 @@ final class BatchWriter {
                     known.map(Int32.init),
                     try delivered(batch, result.positionOfEvent, now),
                     arena,
-                    &result.outcomes
+                    &result
                 )
             }
             let rest = Rest(events: others[...], rejected: batch.rejected.indices)
@@ -329,8 +379,11 @@ final class BatchWriter {
         if !rest.events.isEmpty {
             let delivered = try delivered(batch, result.positionOfEvent, now)
             while let index = rest.events.first, isFirst || shouldContinue() {
+                let known = store.size(of: .copies)
                 let outcome = try copies.recordOne(index, delivered, arena)
                 result.outcomes[outcome.outcome] += 1
+                let copyID = store.size(of: .copies)
+                if copyID > known { result.copies.append((copyID, index)) }
                 if outcome.opensConflict { result.conflictsOpened += 1 }
                 rest.events.removeFirst()
                 isFirst = false

@@ -45,7 +45,7 @@ struct CopyRecorder {
         _ indices: [Int32],
         _ delivered: Delivered,
         _ arena: UnsafeRawBufferPointer,
-        _ outcomes: inout OutcomeCounts
+        _ result: inout BatchWriter.BatchResult
     ) throws -> [Int32] {
         let batch = delivered.batch
         var byPosition: [(position: Int64, index: Int32)] = []
@@ -77,13 +77,15 @@ struct CopyRecorder {
                 || hasCopies
                     && known.contains(event.contentDigest, from: delivered.originID, at: position)
             {
-                outcomes.duplicate += 1
+                result.outcomes.duplicate += 1
             } else {
                 confirmed.append(index)
             }
         }
+        let first = store.size(of: .copies) + 1
         try confirm(confirmed, delivered, arena)
-        outcomes.confirmed += confirmed.count
+        result.copies += confirmed.enumerated().map { (first + Int64($0.offset), $0.element) }
+        result.outcomes.confirmed += confirmed.count
         others.sort()
         return others
     }

@@ -6,6 +6,8 @@ public struct IngestOptions: Sendable {
     public var mapping: EventMapping?
     /// Who runs it, for the audit trail.
     public var actor = "local"
+    /// States, at the end of the run, up to when the origin is complete.
+    public var completeness: IngestCompleteness?
     /// Called after each batch with the report so far.
     public var onProgress: (@Sendable (IngestReport) -> Void)?
 
@@ -49,7 +51,8 @@ extension EventStore {
         }
         let run = try await owner.beginIngest(
             origin: origin,
-            actor: options.actor,
+            inputs: inputs.map(\.name),
+            options,
             configuration: settings.configuration
         )
         let pace = BatchPace()
@@ -67,11 +70,11 @@ extension EventStore {
             }
         } catch {
             steps.finish()
-            await owner.end(run)
+            await owner.endIngest(run, failed: true)
             throw StoreError(error, during: "ingest")
         }
         steps.finish()
-        await owner.end(run)
+        report.coverage = await owner.endIngest(run, failed: false)
         return report
     }
 

@@ -9,12 +9,24 @@ final class IngestReader {
         /// Bytes of the input read so far.
         var bytes: Int64
         var records: Int
+        /// Set in the last part of an input.
+        var end: InputEnd?
+    }
+
+    /// What is known of an input once it is read.
+    struct InputEnd: Sendable {
+        var records: Int64
+        var digest: SHA256Digest
+        /// Nil for an input without a record.
+        var format: String?
+        /// Whether no other input follows.
+        var isLast: Bool
     }
 
     /// What the reader hands over, in order.
     enum Step: Sendable {
-        /// A batch of one input; the last one of it also says how many bytes the input had.
-        case batch(PreparedBatch, Part)
+        /// A batch of one input; the last one of it has its `end`.
+        case batch(PreparedBatch)
         case failed(StoreError)
     }
 
@@ -61,7 +73,7 @@ final class IngestReader {
         defer { steps.finish() }
         for (index, input) in inputs.enumerated() {
             do throws(StoreError) {
-                guard try read(input, index) else { return }
+                guard try read(input, index, isLast: index == inputs.count - 1) else { return }
             } catch {
                 steps.put(.failed(error))
                 return
@@ -69,15 +81,21 @@ final class IngestReader {
         }
     }
 
-    private func read(_ input: IngestInput, _ index: Int) throws(StoreError) -> Bool {
+    private func read(
+        _ input: IngestInput,
+        _ index: Int,
+        isLast: Bool
+    ) throws(StoreError) -> Bool {
         let chunks = try ChunkReader(input)
         var splitter = RecordSplitter()
+        var hasher = SHA256Hasher()
         var bytes: Int64 = 0
         begin()
         var shouldContinue = true
         while shouldContinue {
             shouldContinue = try chunks.next { chunk in
                 bytes += Int64(chunk.count)
+                hasher.update(chunk)
                 splitter.append(chunk)
             }
             if !shouldContinue { splitter.finish() }
@@ -97,13 +115,24 @@ final class IngestReader {
                 return false
             }
         }
-        return handOver(index, bytes, input.name)
+        let end = InputEnd(
+            records: splitter.count,
+            digest: hasher.digest(),
+            format: splitter.count == 0 ? nil : splitter.format,
+            isLast: isLast
+        )
+        return handOver(index, bytes, input.name, end)
     }
 
-    private func handOver(_ input: Int, _ bytes: Int64, _ path: String) -> Bool {
-        let prepared = PreparedBatch(batch, configuration, path: path.isEmpty ? nil : path)
-        let part = Part(input: input, bytes: bytes, records: batch.count)
-        let isWanted = steps.put(.batch(prepared, part))
+    private func handOver(
+        _ input: Int,
+        _ bytes: Int64,
+        _ path: String,
+        _ end: InputEnd? = nil
+    ) -> Bool {
+        let part = Part(input: input, bytes: bytes, records: batch.count, end: end)
+        let prepared = PreparedBatch(batch, configuration, path: path, part: part)
+        let isWanted = steps.put(.batch(prepared))
         begin()
         return isWanted
     }

@@ -11,10 +11,18 @@ struct PreparedBatch: Sendable {
     let idChecksums: [UInt32]
     /// What its input is called, for rejected records; nil where it has no name.
     let path: String?
+    /// Where it comes from, in a run of ingest.
+    let part: IngestReader.Part?
 
-    init(_ batch: EventBatch, _ configuration: IngestConfiguration, path: String? = nil) {
+    init(
+        _ batch: EventBatch,
+        _ configuration: IngestConfiguration,
+        path: String = "",
+        part: IngestReader.Part? = nil
+    ) {
         self.batch = batch
-        self.path = path
+        self.path = path.isEmpty ? nil : path
+        self.part = part
         self.configuration = configuration
         let order = Self.order(batch)
         byIdentity = order

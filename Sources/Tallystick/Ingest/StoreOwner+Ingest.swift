@@ -5,18 +5,32 @@ extension StoreOwner {
     /// Begins a run of ingest; to be ended by `end`.
     func beginIngest(
         origin: String,
-        actor: String,
+        inputs: [String],
+        _ options: IngestOptions,
         configuration: IngestConfiguration
     ) throws(StoreError) -> Kept<BatchWriter> {
         try begin("ingest") { writer, helper in
             try BatchWriter(
                 writer,
                 origin: origin,
-                actor: actor,
+                actor: options.actor,
                 configuration: configuration,
-                helper: helper
+                helper: helper,
+                run: try IngestRun(writer, origin: origin, inputs: inputs, options)
             )
         }
+    }
+
+    /// Ends a run; one that did not come to the end of its inputs says so, as far as the store can still be written.
+    ///
+    /// - returns: what the run stated about the completeness of its origin.
+    @discardableResult
+    func endIngest(_ run: Kept<BatchWriter>, failed: Bool) -> ClosedRange<Timestamp>? {
+        defer { end(run) }
+        guard let writer = try? value(of: run, "ingest") else { return nil }
+        // A run without such a row counts as one that was killed.
+        try? writer.end(failed ? .failed : .interrupted, during: "end the ingest")
+        return writer.coverage
     }
 
     /// Writes the batch that comes next, and others that wait after it where one transaction has time for them.
@@ -33,7 +47,7 @@ extension StoreOwner {
         var parts: [IngestReader.Part] = []
         let results = try writer.write(during: "ingest") { isWanted in
             let step = steps.nextIfAny { step in
-                guard case .batch(let batch, _) = step else { return parts.isEmpty }
+                guard case .batch(let batch) = step else { return parts.isEmpty }
                 return isWanted(batch)
             }
             switch step {
@@ -41,8 +55,8 @@ extension StoreOwner {
             case .failed(let error):
                 failure = error
                 return nil
-            case .batch(let batch, let part):
-                parts.append(part)
+            case .batch(let batch):
+                if let part = batch.part { parts.append(part) }
                 return batch
             }
         }

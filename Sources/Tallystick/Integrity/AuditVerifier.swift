@@ -7,6 +7,7 @@ final class AuditVerifier {
     private let stray: StrayRows
     private let lost: RecordedDecision.LostRows
     private let states: DerivedStates
+    private let ranges: DeliveryRangeRows
     private var leaves: StoredLeaves
     private var leaf: [UInt8] = []
 
@@ -15,6 +16,7 @@ final class AuditVerifier {
         audit = try AuditLeafReader(in: connection)
         stray = StrayRows(in: connection)
         lost = try RecordedDecision.LostRows(in: connection)
+        ranges = try DeliveryRangeRows(in: connection)
         leaves = try StoredLeaves(.audit, in: connection)
     }
 
@@ -36,6 +38,7 @@ final class AuditVerifier {
                 )
             )
         }
+        try checkRanges(after: first, through: last, except: differing, &report)
         for release in try states.releases(after: first, through: last) where !release.isKept {
             report.add(
                 .init(
@@ -43,6 +46,39 @@ final class AuditVerifier {
                     finding: .derived,
                     expected: "released, by audit row \(release.sequence)",
                     actual: "no such state"
+                )
+            )
+        }
+    }
+
+    /// Compares the ranges of finished runs of ingest with what their last audit rows have of them.
+    private func checkRanges(
+        after first: Int64,
+        through last: Int64,
+        except differing: Set<Int64>,
+        _ report: inout VerifyReport
+    ) throws {
+        for run in try ranges.finishedRuns(after: first, through: last)
+        where !differing.contains(run.sequence) {
+            let actual = try ranges.digest(of: run.run).digest.hex
+            if actual == run.digest { continue }
+            report.add(
+                .init(
+                    record: "delivery_ranges of run \(run.run)",
+                    finding: .derived,
+                    expected: "\(run.digest), by audit row \(run.sequence)",
+                    actual: actual
+                )
+            )
+        }
+        guard first == 0 else { return }
+        for run in try ranges.strayRuns() {
+            report.add(
+                .init(
+                    record: "delivery_ranges of run \(run)",
+                    finding: .derived,
+                    expected: "an audit row of kind ingest",
+                    actual: "none"
                 )
             )
         }

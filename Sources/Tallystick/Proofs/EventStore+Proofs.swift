@@ -15,11 +15,18 @@ extension EventStore {
     /// Signs the head of the three logs, and stores it. Keep the note out of reach of anybody who can change the
     /// store: a rollback can be detected only against it.
     ///
-    /// A head is signed only if the store still has everything that was sealed before.
+    /// A head is signed only if the store still has everything that was sealed before. The head covers an audit row
+    /// about its own sealing, so that each seal has another head.
     ///
+    /// - parameters:
+    ///   - signer: the key that signs.
+    ///   - actor: who seals, for the audit trail.
     /// - throws: `StoreError` with `historyDiffers` if it does not.
-    public func seal(with signer: NoteSigner) async throws(StoreError) -> SealedHead {
-        try await owner.seal(signer)
+    public func seal(
+        with signer: NoteSigner,
+        actor: String = "local"
+    ) async throws(StoreError) -> SealedHead {
+        try await owner.seal(signer, actor: actor)
     }
 
     /// Proves that an event is in the log, to somebody who has only the public key.
@@ -85,12 +92,21 @@ extension EventStore {
 }
 
 extension StoreOwner {
-    fileprivate func seal(_ signer: NoteSigner) throws(StoreError) -> SealedHead {
+    fileprivate func seal(
+        _ signer: NoteSigner,
+        actor: String
+    ) throws(StoreError) -> SealedHead {
         let operation = "seal the store"
         return try withWriter(operation) { writer in
             try writer.transaction(operation) {
                 let key = try writer.headKey()
                 var sealed: (TreeHead, SignedNote)?
+                let members = [
+                    (name: "act", value: JSONValue(.string("seal"))),
+                    (name: "events", value: JSONValue(.number(String(writer.size(of: .events))))),
+                    (name: "name", value: JSONValue(.string(signer.verifier.name))),
+                ]
+                try writer.addAct(.seal, members, actor: actor)
                 let row = try writer.addHead(key: key) { head in
                     try Self.refuseOtherHistory(head, writer, operation)
                     do throws(NoteError) {

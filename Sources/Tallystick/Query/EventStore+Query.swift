@@ -72,6 +72,7 @@ final class QuerySession {
         connection = try StoreFile.openForReading(path, options)
         tables = try QueryTables(of: connection)
         try connection.install(authorizer)
+        try connection.trustCheckedSchema()
         connection.install(guardian)
         try connection.keepTemporaryTablesInMemory()
         connection.limit(valueBytes: limits.valueBytes)
@@ -218,7 +219,7 @@ final class QuerySession {
             during: "query",
             error.message + place,
             hint:
-                "The views are event_log, effective_events, open_conflicts, resolution_trail and replay_status"
+                "The views are listed under 'The views' in the article Questions; SELECT name FROM sqlite_schema WHERE type = 'view' lists them"
         )
     }
 }

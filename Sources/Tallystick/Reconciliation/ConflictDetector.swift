@@ -12,6 +12,7 @@ final class ConflictDetector {
     private let scope: RunScope
     private let isDryRun: Bool
     private let expected: MissingCopyDetector
+    private let coverage: CoverageDetector
     private let scans: ScanCursorRows
     private let sequences: SequenceRows
     private let changed: Statement
@@ -35,7 +36,22 @@ final class ConflictDetector {
         self.asOf = asOf
         self.scope = scope
         self.isDryRun = isDryRun
-        expected = try MissingCopyDetector(store, history, asOf: asOf, scope: scope)
+        let statements = try CoverageStatements(store)
+        expected = try MissingCopyDetector(
+            store,
+            history,
+            asOf: asOf,
+            scope: scope,
+            statements: statements
+        )
+        coverage = try CoverageDetector(
+            store,
+            history,
+            statements,
+            expected,
+            scope: scope,
+            keepsPlace: scope.isWhole && !isDryRun
+        )
         scans = try ScanCursorRows(in: store.connection)
         sequences = try SequenceRows(in: store.connection)
         changed = try store.connection.prepare(
@@ -69,6 +85,7 @@ final class ConflictDetector {
 
     /// Compares the next chunk; nil when nothing is left. In a real run a transaction is open.
     func step() throws -> Step? {
+        if let step = try coverage.step() { return step }
         if let step = try comparePresence() { return step }
         if let step = try compareAwaited() { return step }
         if let step = try compareGaps() { return step }

@@ -13,6 +13,7 @@ final class DeltaCollector {
     private let scans: ScanCursorRows
     private let sequences: SequenceRows
     private let waiting: PendingConflictRows
+    private let times: EventTimeRows
     private let events: Statement
     private let copies: Statement
     private let lastConflict: Statement
@@ -25,6 +26,7 @@ final class DeltaCollector {
         scans = try ScanCursorRows(in: store.connection)
         sequences = try SequenceRows(in: store.connection)
         waiting = try PendingConflictRows(in: store.connection)
+        times = try EventTimeRows(in: store.connection)
         categories = try NameCache(.categories, in: store.connection)
         events = try store.connection.prepare(
             """
@@ -51,6 +53,7 @@ final class DeltaCollector {
         if try collectEvents() { return true }
         try collectConflicts()
         if try collectCopies() { return true }
+        if try collectTimes() { return true }
         try collectConfiguration()
         return false
     }
@@ -129,6 +132,12 @@ final class DeltaCollector {
         try waiting.addConflicts(withCopiesAfter: last, through: head)
         try scans.setLast(.copies, head)
         return true
+    }
+
+    /// Only statements of completeness need the events' times.
+    private func collectTimes() throws -> Bool {
+        guard try CoverageRows.last(in: store.connection) > 0 else { return false }
+        return try times.extend(through: store.size(of: .events))
     }
 
     /// Under other settings, open conflicts may be decided.

@@ -36,7 +36,13 @@ final class Evaluator {
         candidates = CandidateReader(store.conflicts, store.copies, store.reader)
         cases = ConflictCaseBuilder(candidates, asOf: asOf)
         sequences = try SequenceRows(in: store.connection)
-        expected = try MissingCopyDetector(store, history, asOf: asOf, scope: RunScope())
+        expected = try MissingCopyDetector(
+            store,
+            history,
+            asOf: asOf,
+            scope: RunScope(),
+            statements: CoverageStatements(store)
+        )
         standing = try store.connection.prepare(
             """
             SELECT policy, policy_version, decision, candidates_digest, coalesce(content_sha256, '')

@@ -31,6 +31,7 @@ final class MissingCopyDetector {
     private let scans: ScanCursorRows
     private let asOf: Int64
     private let scope: RunScope
+    private let statements: CoverageStatements
     private let rows: Statement
     private let row: Statement
     private let copies: Statement
@@ -47,9 +48,11 @@ final class MissingCopyDetector {
         _ store: StoreWriter,
         _ history: ConfigurationHistory,
         asOf: Int64,
-        scope: RunScope
+        scope: RunScope,
+        statements: CoverageStatements
     ) throws {
         self.store = store
+        self.statements = statements
         self.history = history
         self.asOf = asOf
         self.scope = scope
@@ -99,6 +102,7 @@ final class MissingCopyDetector {
         // Deliveries may have come since the last chunk.
         deliveries.removeAll(keepingCapacity: true)
         plans.removeAll(keepingCapacity: true)
+        try statements.refresh()
         let shortest = history.shortestWindow
         try rows.bind(position, at: 1)
         try rows.bind(limit, at: 2)
@@ -121,6 +125,7 @@ final class MissingCopyDetector {
     /// Evaluates one event again.
     func evaluate(at position: Int64) throws -> ScanResult {
         var result = ScanResult()
+        try statements.refresh()
         try row.bind(position, at: 1)
         guard let event = try row.first(Self.read) else { return result }
         var delivered = try delivered(position, position)
@@ -135,6 +140,7 @@ final class MissingCopyDetector {
     func filledSilences() throws -> Set<Int64> {
         deliveries.removeAll(keepingCapacity: true)
         plans.removeAll(keepingCapacity: true)
+        try statements.refresh()
         var all: Set<Int64> = []
         for silences in try scans.endedSilences() { all.formUnion(try filled(of: silences)) }
         return all
@@ -183,7 +189,8 @@ final class MissingCopyDetector {
 
     /// Whether an origin that was silent when an event came should have brought a copy.
     private func isExpected(_ event: Row, from originID: Int64) throws -> Bool {
-        guard let plan = try plan(of: event), plan.expected.contains(where: { $0.id == originID })
+        guard let plan = try plan(of: event), plan.expected.contains(where: { $0.id == originID }),
+            !isGoverned(event, originID)
         else { return false }
         let source = try sources.text(event.sourceID)
         guard Sampling.includes(source: source, id: event.eventID, in: plan.category) else {
@@ -292,7 +299,8 @@ final class MissingCopyDetector {
         }
         result.evaluated += 1
         for origin in plan.expected {
-            guard origin.id != event.originID, !pairs.contains(where: { $0.originID == origin.id })
+            guard origin.id != event.originID, !pairs.contains(where: { $0.originID == origin.id }),
+                !isGoverned(event, origin.id)
             else { continue }
             try evaluate(event, plan.category, origin.name, origin.id, &result)
         }
@@ -340,6 +348,32 @@ final class MissingCopyDetector {
                 )
             )
         }
+    }
+
+    /// Whether the origin itself states up to when it is complete, instead of being measured by times of arrival.
+    private func isGoverned(_ event: Row, _ originID: Int64) -> Bool {
+        statements.governs(
+            origin: originID,
+            category: event.categoryID,
+            source: event.sourceID
+        )
+    }
+
+    /// What to open where an origin has no copy of an event, although it states that it is complete; nil where no copy of
+    /// the event is expected from it.
+    func missing(at position: Int64, from origin: String) throws -> DetectedConflict? {
+        try row.bind(position, at: 1)
+        guard let event = try row.first(Self.read),
+            let category = history.settings(at: position)[
+                category: try categories.text(event.categoryID)],
+            category.origins?.contains(where: { $0.utf8.elementsEqual(origin.utf8) }) ?? true,
+            Sampling.includes(
+                source: try sources.text(event.sourceID),
+                id: event.eventID,
+                in: category
+            )
+        else { return nil }
+        return try missing(event, category, origin)
     }
 
     private func missing(

@@ -40,4 +40,60 @@ extension StoreOwner {
             }
         }
     }
+
+    func stateComplete(
+        _ origin: String,
+        _ span: ClosedRange<Int64>,
+        category: String?,
+        source: String?,
+        actor: String,
+        reason: String,
+        during operation: String
+    ) throws(StoreError) -> Int64 {
+        try withWriter(operation) { writer in
+            try writer.transaction(operation) {
+                try writer.addCoverage(
+                    of: origin,
+                    span,
+                    category: category,
+                    source: source,
+                    actor: actor,
+                    reason: reason
+                )
+            }
+        }
+    }
+
+    func withdrawCoverage(
+        _ statement: Int64,
+        actor: String,
+        reason: String,
+        during operation: String
+    ) throws(StoreError) {
+        try withWriter(operation) { writer in
+            try writer.transaction(operation) {
+                let known = try CoverageRows(in: writer.connection).all()
+                    .first { $0.sequence == statement }
+                guard let known else {
+                    throw StoreError(
+                        .notFound,
+                        during: operation,
+                        on: "audit row \(statement)",
+                        "it is not a statement that an origin is complete",
+                        hint: "See 'tally origins list'"
+                    )
+                }
+                if let earlier = known.withdrawnBy {
+                    let done = try DoneActRows(in: writer.connection).act(earlier)
+                    throw StoreError(
+                        .alreadyDecided,
+                        during: operation,
+                        on: "audit row \(statement)",
+                        "this was already done" + (done.map { " \($0.text)" } ?? "")
+                    )
+                }
+                try writer.withdrawCoverage(statement, actor: actor, reason: reason)
+            }
+        }
+    }
 }

@@ -22,11 +22,13 @@ struct Backup: TallyCommand {
     var destination: String
     @Flag(help: "Read the copy back and prove that it equals the store.")
     var verify = false
+    @Option(help: "Who does it, for the audit trail.")
+    var actor: String?
     @OptionGroup var report: ReportOptions
 
     func execute() async throws -> Int32 {
         let started = MonotonicClock.nanoseconds()
-        return try await OpenedStore.with(store, .readOnly) { opened in
+        try await OpenedStore.with(store, .readOnly) { opened in
             let proved = try await opened.backup(to: destination, verifies: verify)
             var result = Report("backup", on: opened, started: started)
             result.add("destination", .text(destination))
@@ -36,7 +38,9 @@ struct Backup: TallyCommand {
                 ["backed up to \(destination)"]
                     + (proved.map { ["the copy equals the store: root \($0.roots.events)"] } ?? [])
             }
-            return Exit.done
         }
+        let act = EventStore.ReadingAct.backup(path: destination, isVerified: verify)
+        await OpenedStore.leaveRow(about: act, in: store, actor: actor)
+        return Exit.done
     }
 }

@@ -24,9 +24,11 @@ struct Export: TallyCommand {
     @OptionGroup var keys: KeyOptions
     @Option(help: "Write to this file instead of standard output.", completion: .file())
     var output: String?
+    @Option(help: "Who does it, for the audit trail.")
+    var actor: String?
 
     func execute() async throws -> Int32 {
-        return try await OpenedStore.with(store, keys: keys.source, .readOnly) { opened in
+        let events = try await OpenedStore.with(store, keys: keys.source, .readOnly) { opened in
             let shared = SharedFile(try OutputFile(path: output))
             let isArray = batch
             let count = Counter()
@@ -45,8 +47,15 @@ struct Export: TallyCommand {
                 throw error
             }
             try shared.file.finish()
-            return Exit.done
+            return count.value
         }
+        let act = EventStore.ReadingAct.export(
+            path: output,
+            after: Position(after),
+            events: events
+        )
+        await OpenedStore.leaveRow(about: act, in: store, actor: actor)
+        return Exit.done
     }
 }
 

@@ -14,6 +14,8 @@ struct Ingest: TallyCommand {
               tally ingest events.db batch.ndjson --origin websocket
               cat batch.ndjson | tally ingest events.db - --origin poll
               tally ingest events.db log.ndjson --origin webhook --map monitoring
+              tally ingest events.db 2026-03-01.ndjson --origin export \\
+                  --complete-through 2026-03-02T00:00:00Z
               tally ingest events.db log.ndjson --origin webhook \\
                   --map "id=uuid,type=kind,source='billing'"
             """
@@ -35,6 +37,17 @@ struct Ingest: TallyCommand {
         completion: .list(["conflicting", "quarantined", "conflicting,quarantined"])
     )
     var failOn: String?
+    @Option(
+        help:
+            "The origin is complete through this time of its events: RFC 3339, or end for the latest of the input.",
+        completion: .list(["end"])
+    )
+    var completeThrough: String?
+    @Option(
+        help: "From this time on: RFC 3339, or start for the earliest of the input; default: always.",
+        completion: .list(["start"])
+    )
+    var completeFrom: String?
     @Option(help: "Who does it, for the audit trail.")
     var actor: String?
     @OptionGroup var waiting: WaitOptions
@@ -49,6 +62,7 @@ struct Ingest: TallyCommand {
         var ingest = IngestOptions()
         ingest.actor = actor ?? CurrentActor.current
         if let map { ingest.mapping = try Mappings.parse(map) }
+        ingest.completeness = try completeness()
         return try await OpenedStore.with(store, keys: keys.source, options) { opened in
             let bar = progress.bar(unit: "records")
             ingest.onProgress = { bar.update(Int64($0.outcomes.total)) }
@@ -62,11 +76,44 @@ struct Ingest: TallyCommand {
         }
     }
 
+    private func completeness() throws -> IngestCompleteness? {
+        guard let completeThrough else {
+            guard completeFrom == nil else {
+                throw ValidationError("--complete-from: say with --complete-through up to when")
+            }
+            return nil
+        }
+        let through = try Self.bound(completeThrough, "end", option: "--complete-through")
+        let from = try completeFrom.map {
+            try Self.bound($0, "start", option: "--complete-from")
+        }
+        if case .time(let through) = through, case .time(let from)? = from, from > through {
+            throw ValidationError("--complete-from (\(from)) is after --complete-through (\(through))")
+        }
+        return IngestCompleteness(through: through, from: from)
+    }
+
+    private static func bound(
+        _ text: String,
+        _ word: String,
+        option: String
+    ) throws -> IngestCompleteness.Bound {
+        if text == word { return .ofInput }
+        guard let time = Timestamp(text) else {
+            throw ValidationError(
+                "\(option): '\(text)' is neither an RFC 3339 time nor '\(word)'; "
+                    + "write for example 2026-03-01T00:00:00Z"
+            )
+        }
+        return .time(time)
+    }
+
     private func exitCode(_ done: IngestReport, _ failing: [IngestOutcome]) -> Int32 {
         if done.isInterrupted { return Exit.incomplete }
         if done.outcomes.total > 0, done.outcomes.quarantined == done.outcomes.total {
             return Exit.badInput
         }
+        if completeThrough != nil, done.coverage == nil { return Exit.badInput }
         return failing.contains { done.outcomes[$0] > 0 } ? Exit.differences : Exit.done
     }
 
@@ -78,8 +125,12 @@ struct Ingest: TallyCommand {
     ) throws {
         var result = Report("ingest", on: opened, started: started)
         result.exit = exit
+        let hasNoEvent =
+            done.outcomes.total > 0 && done.outcomes.quarantined == done.outcomes.total
         result.result =
-            done.isInterrupted ? "interrupted" : exit == Exit.badInput ? "no_event" : "done"
+            done.isInterrupted
+            ? "interrupted"
+            : exit != Exit.badInput ? "done" : hasNoEvent ? "no_event" : "not_complete"
         result.add("origin", .text(done.origin))
         result.add("inputs", .list(done.inputs.map(Self.input)))
         result.add(
@@ -96,8 +147,25 @@ struct Ingest: TallyCommand {
         )
         result.add("quarantine", .list(done.quarantine.map(Self.quarantined)))
         result.add("quarantine_truncated", .flag(done.quarantineTruncated))
+        if let coverage = done.coverage {
+            let isOpen = coverage.lowerBound.microseconds == .min
+            result.add(
+                "complete",
+                .object([
+                    ("from", isOpen ? .null : .text(coverage.lowerBound.description)),
+                    ("through", .text(coverage.upperBound.description)),
+                ])
+            )
+        }
         result.add("resume", done.isInterrupted ? .text("run the same command again") : .null)
-        if exit == Exit.badInput {
+        if exit == Exit.badInput, !hasNoEvent {
+            Terminal.note(
+                "tally ingest: the events are recorded, but nothing is stated about the origin's completeness: "
+                    + "no record has a time, or the span ends before it begins"
+            )
+            Terminal.note("hint: give the times, as in --complete-through 2026-03-02T00:00:00Z")
+        }
+        if hasNoEvent, !done.isInterrupted {
             Terminal.note("tally ingest: no record was an event; all are in quarantine")
             if let first = done.quarantine.first { Terminal.note(Self.sentence(first)) }
             Terminal.note("hint: see 'tally quarantine \(store)'; --map adapts other JSON objects")
@@ -117,6 +185,11 @@ struct Ingest: TallyCommand {
         }
         if let positions = done.positions {
             lines.append("positions \(positions.lowerBound) to \(positions.upperBound)")
+        }
+        if let coverage = done.coverage {
+            let from =
+                coverage.lowerBound.microseconds == .min ? "" : "from \(coverage.lowerBound) "
+            lines.append("\(done.origin) is complete \(from)through \(coverage.upperBound)")
         }
         if done.conflictsOpened > 0 {
             lines.append("\(done.conflictsOpened) conflicts opened; see 'tally conflicts \(store)'")

@@ -35,6 +35,8 @@ struct Seal: TallyCommand {
         completion: .file()
     )
     var output: String?
+    @Option(help: "Who does it, for the audit trail.")
+    var actor: String?
     @OptionGroup var waiting: WaitOptions
 
     func validate() throws {
@@ -56,7 +58,7 @@ struct Seal: TallyCommand {
             keys: KeyOptions.source(ring),
             waiting.command()
         ) { opened in
-            try await opened.seal(with: signer)
+            try await opened.seal(with: signer, actor: actor ?? CurrentActor.current)
         }
         let file = try OutputFile(path: output)
         try file.write(sealed.note.bytes)

@@ -19,4 +19,24 @@ enum OpenedStore {
             throw error
         }
     }
+
+    /// Leaves a row in the audit trail about what a command that only reads has done.
+    ///
+    /// The work is done by then: where no row can be left, because the file is read-only, of an earlier schema or held
+    /// by another writer, the command says so and succeeds. A file without a write-ahead log is a copy that nobody
+    /// writes to, and stays as it is.
+    static func leaveRow(
+        about act: EventStore.ReadingAct,
+        in path: String,
+        actor: String?
+    ) async {
+        do {
+            guard try await with(path, .readOnly, { try await $0.hasWriteAheadLog() }) else { return }
+            try await with(path, .command()) { store in
+                try await store.record(act, actor: actor ?? CurrentActor.current)
+            }
+        } catch {
+            Terminal.note("note: no row about this was left in the audit trail: \(error)")
+        }
+    }
 }

@@ -21,11 +21,14 @@ package struct RecordPlace: Sendable, Equatable {
     package var column: Int64
     /// 0-based, from the start of the input.
     package var byte: Int64
+    /// Its 1-based number among the records of the input; 0 if it was not counted.
+    package var record: Int64
 
-    package init(line: Int64, column: Int64, byte: Int64) {
+    package init(line: Int64, column: Int64, byte: Int64, record: Int64 = 0) {
         self.line = line
         self.column = column
         self.byte = byte
+        self.record = record
     }
 }
 

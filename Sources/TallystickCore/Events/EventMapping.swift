@@ -12,14 +12,16 @@ public struct EventMapping: Sendable {
     }
 
     let shape: Shape
+    /// The map as it was written.
+    package let text: String
 
     /// The built-in map for `{event_type, timestamp, source, data, metadata, category, sequence_id, checksum}`.
     ///
     /// The id is `metadata.event_id`, else `{sequence_id}@{timestamp}`. `metadata`, as canonical JSON, and `checksum`,
     /// which is not over the event's canonical form, become the attributes `metadata` and `declaredchecksum`.
-    public static let monitoring = EventMapping(shape: .monitoring)
+    public static let monitoring = EventMapping(shape: .monitoring, text: "monitoring")
 
-    init(shape: Shape) { self.shape = shape }
+    private init(shape: Shape, text: String) { (self.shape, self.text) = (shape, text) }
 
     /// Reads a map: `monitoring`, or a list such as `id=/meta/id|key,type=kind,source='billing'`.
     ///
@@ -62,6 +64,7 @@ public struct EventMapping: Sendable {
             throw EventMappingError("there is no rule for '\(required)'")
         }
         shape = .rules(rules)
+        self.text = text
     }
 
     private static func value(

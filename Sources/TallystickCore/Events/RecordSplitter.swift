@@ -33,6 +33,8 @@ package struct RecordSplitter {
     private var start = 0
     private var scanned = 0
     private var isFinished = false
+    /// The records that `next` has returned, and other items.
+    package private(set) var count: Int64 = 0
     /// Position of `buffer[start]`.
     private var line: Int64 = 1
     private var column: Int64 = 1
@@ -81,7 +83,18 @@ package struct RecordSplitter {
             }
             guard let item else { return nil }
             if case .record(let range, _) = item, range.isEmpty { continue }
-            return item
+            count += 1
+            return item.numbered(count)
+        }
+    }
+
+    /// The layout of the input: `ndjson`, `json` for objects over several lines, `json-array`; nil while it is unknown.
+    package var format: String? {
+        switch layout {
+        case .unknown: nil
+        case .lines: "ndjson"
+        case .document: "json"
+        case .array: "json-array"
         }
     }
 
@@ -322,5 +335,22 @@ package struct RecordSplitter {
 
     private static func isSpace(_ byte: UInt8) -> Bool {
         byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
+    }
+}
+
+extension RecordSplitter.Item {
+    /// The same item with the number of its record.
+    fileprivate func numbered(_ number: Int64) -> Self {
+        switch self {
+        case .record(let range, var place):
+            place.record = number
+            return .record(range, place)
+        case .oversized(var record):
+            record.place.record = number
+            return .oversized(record)
+        case .misplaced(let range, var place, let message):
+            place.record = number
+            return .misplaced(range, place, message: message)
+        }
     }
 }

@@ -20,6 +20,16 @@ package enum AuditKind: String, CaseIterable {
     /// Checksums are recomputed.
     case reseal
     case manual
+    /// A run of ingest begins, goes on, or ends.
+    case ingest
+    /// An origin is stated to be complete over a span of time, or the statement is withdrawn.
+    case coverage
+    /// A tree head is signed.
+    case seal
+    /// A copy of the store is made.
+    case backup
+    /// Events are written out.
+    case export
 }
 
 /// A detail table of the audit trail, and its columns that are part of a leaf.
@@ -172,6 +182,11 @@ package enum AuditDetail {
         fileprivate let object: [(name: String, value: JSONValue)]
 
         package func names(_ name: String) -> Bool { object.contains { $0.name == name } }
+
+        /// A member that is text; nil if there is none.
+        package func text(_ name: String) -> String? {
+            object.first { $0.name == name }?.value.string
+        }
 
         /// A member that is a whole number, 0 or more; nil if there is none.
         package func number(_ name: String) -> Int64? {

@@ -7,6 +7,7 @@ package final class DeliveryRows {
     /// An event, as far as deliveries are compared.
     package struct Event {
         package var position: Int64
+        package var sourceID: Int64
         package var streamID: Int64
         package var typeID: Int64
         package var categoryID: Int64
@@ -33,7 +34,7 @@ package final class DeliveryRows {
     package init(in connection: Connection) throws(SQLiteError) {
         events = try connection.prepare(
             """
-            SELECT position, stream_id, type_id, category_id, origin_id, recorded_at, time
+            SELECT position, source_id, stream_id, type_id, category_id, origin_id, recorded_at, time
             FROM events
             WHERE position > ?1 AND position <= ?2
             ORDER BY position
@@ -50,16 +51,18 @@ package final class DeliveryRows {
         )
     }
 
-    /// Calls `event` with each event up to a position, and `copy` with each further copy of the event before.
+    /// Calls `event` with each event after a position up to another, and `copy` with each further copy of the event
+    /// before.
     ///
     /// - parameter pause: called between chunks, with the position up to which all was read.
     package func forEach(
+        after first: Int64 = 0,
         through last: Int64,
         event: (Event) throws -> Void,
         copy: (Copy) throws -> Void,
-        pause: (Int64) throws -> Void
+        pause: (Int64) throws -> Void = { _ in }
     ) throws {
-        var position: Int64 = 0
+        var position = first
         while position < last {
             let end = min(last, position + Self.chunk)
             for statement in [events, copies] {
@@ -85,13 +88,14 @@ package final class DeliveryRows {
     private static func event(_ row: Statement) -> Event {
         Event(
             position: row.int64(at: 0),
-            streamID: row.int64(at: 1),
-            typeID: row.int64(at: 2),
-            categoryID: row.int64(at: 3),
-            originID: row.int64(at: 4),
-            recordedAt: row.int64(at: 5),
-            time: row.isNull(at: 6)
-                ? nil : row.withBytes(at: 6) { RFC3339Instant($0)?.microseconds }
+            sourceID: row.int64(at: 1),
+            streamID: row.int64(at: 2),
+            typeID: row.int64(at: 3),
+            categoryID: row.int64(at: 4),
+            originID: row.int64(at: 5),
+            recordedAt: row.int64(at: 6),
+            time: row.isNull(at: 7)
+                ? nil : row.withBytes(at: 7) { RFC3339Instant($0)?.microseconds }
         )
     }
 

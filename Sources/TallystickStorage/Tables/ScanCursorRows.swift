@@ -16,6 +16,10 @@ package enum Scan: String {
     case configuration
     /// `conflicts`, for those on silences and gaps: the derived tables may not know about later ones.
     case spans
+    /// `audit_trail`, for statements of completeness that were held against the events up to `covered`.
+    case coverage
+    /// `events`, for those that were held against the statements up to `coverage`.
+    case covered
 }
 
 /// Reads and writes the derived tables of reconciliation that are about deliveries, and `tally_scans`.
@@ -131,7 +135,7 @@ package struct ScanCursorRows {
         return try selectScan.optionalInt64() ?? 0
     }
 
-    /// Empties all derived tables of reconciliation if only the one of deliveries was emptied, or if more was
+    /// Empties all derived tables of reconciliation if only that of deliveries or of times was emptied, or if more was
     /// scanned than exists; the next run fills them again.
     ///
     /// - parameter events: the number of events.
@@ -139,7 +143,9 @@ package struct ScanCursorRows {
         let looked = (try last(.events), try last(.presence))
         let deliveries = try connection.prepare("SELECT EXISTS (SELECT 1 FROM tally_deliveries)")
         let hasDeliveries = try deliveries.optionalInt64() != 0
-        let isEmptied = looked.0 > 0 && !hasDeliveries
+        let times = try connection.prepare("SELECT coalesce(max(last_position), 0) FROM tally_times")
+        let timed = try times.optionalInt64() ?? 0
+        let isEmptied = looked.0 > 0 && !hasDeliveries || timed < (try last(.covered))
         guard isEmptied || max(looked.0, looked.1) > events else { return }
         let tables = try connection.prepare(
             "SELECT name FROM sqlite_schema WHERE name LIKE 'tally@_%' ESCAPE '@' AND type = 'table'"

@@ -1,0 +1,135 @@
+package import TallystickCore
+package import TallystickSQLite
+
+/// A statement that an origin has delivered all that it will of a span of time.
+package struct StoredCoverage: Equatable {
+    /// The audit row of the statement.
+    package var sequence: Int64
+    /// Microseconds since 1970.
+    package var recordedAt: Int64
+    package var actor: String
+    package var reason: String?
+    package var origin: String
+    /// nil for events of all categories.
+    package var category: String?
+    /// nil for events of all sources.
+    package var source: String?
+    /// Microseconds since 1970 of the first instant, by the events' own times.
+    package var span: ClosedRange<Int64>
+    /// The audit row that withdrew it.
+    package var withdrawnBy: Int64?
+}
+
+/// Adds and reads the audit rows of kind `coverage`.
+package struct CoverageRows {
+    private let select: Statement
+
+    package init(in connection: Connection) throws(SQLiteError) {
+        select = try connection.prepare(
+            """
+            SELECT audit_sequence, recorded_at, actor, reason, detail
+            FROM audit_trail
+            WHERE kind = 'coverage'
+            ORDER BY audit_sequence
+            """
+        )
+    }
+
+    /// Every statement, in order, with those that were withdrawn.
+    ///
+    /// A row whose detail is damaged states nothing: verification names it.
+    package func all() throws(SQLiteError) -> [StoredCoverage] {
+        var found: [StoredCoverage] = []
+        while try select.step() {
+            guard let detail = AuditDetail.members(of: select.text(at: 4)) else { continue }
+            if let withdrawn = detail.number("withdraws") {
+                guard let index = found.lastIndex(where: { $0.sequence == withdrawn }) else {
+                    continue
+                }
+                found[index].withdrawnBy = found[index].withdrawnBy ?? select.int64(at: 0)
+                continue
+            }
+            guard let origin = detail.text("origin"),
+                let through = detail.text("complete_through").flatMap(RFC3339.microseconds)
+            else { continue }
+            let from = detail.text("complete_from").flatMap(RFC3339.microseconds) ?? .min
+            guard from <= through else { continue }
+            found.append(
+                StoredCoverage(
+                    sequence: select.int64(at: 0),
+                    recordedAt: select.int64(at: 1),
+                    actor: select.text(at: 2),
+                    reason: select.textIfPresent(at: 3),
+                    origin: origin,
+                    category: detail.text("category"),
+                    source: detail.text("source"),
+                    span: from...through
+                )
+            )
+        }
+        try select.reset()
+        return found
+    }
+
+    /// The newest audit row of kind `coverage`; 0 if there is none.
+    package static func last(in connection: Connection) throws(SQLiteError) -> Int64 {
+        try connection.cached(
+            "SELECT max(audit_sequence) FROM audit_trail WHERE kind = 'coverage'"
+        ).optionalInt64() ?? 0
+    }
+}
+
+extension StoreWriter {
+    /// Records that an origin is complete over a span, in the transaction that is open.
+    ///
+    /// - parameter run: the run of ingest that states it; nil for a person's statement.
+    /// - returns: the audit row.
+    @discardableResult
+    package func addCoverage(
+        of origin: String,
+        _ span: ClosedRange<Int64>,
+        category: String?,
+        source: String?,
+        actor: String,
+        reason: String? = nil,
+        run: Int64? = nil
+    ) throws -> Int64 {
+        var members: [(name: String, value: JSONValue)] = [("origin", JSONValue(.string(origin)))]
+        func add(_ name: String, _ text: String?) {
+            if let text { members.append((name, JSONValue(.string(text)))) }
+        }
+        add("category", category)
+        add("source", source)
+        if span.lowerBound > .min {
+            add("complete_from", RFC3339.string(microseconds: span.lowerBound))
+        }
+        add("complete_through", RFC3339.string(microseconds: span.upperBound))
+        if let run { members.append((IngestDetail.run, JSONValue(.number(String(run))))) }
+        return try addAct(.coverage, members, actor: actor, reason: reason)
+    }
+
+    /// Records that a statement no longer counts, in the transaction that is open.
+    package func withdrawCoverage(_ sequence: Int64, actor: String, reason: String) throws {
+        let members = [(name: "withdraws", value: JSONValue(.number(String(sequence))))]
+        try addAct(.coverage, members, actor: actor, reason: reason)
+    }
+
+    /// Adds an audit row whose detail has these members.
+    @discardableResult
+    package func addAct(
+        _ kind: AuditKind,
+        _ members: [(name: String, value: JSONValue)],
+        actor: String,
+        reason: String? = nil
+    ) throws -> Int64 {
+        try addAudit(
+            AuditRow(
+                kind: kind,
+                recordedAt: clock(),
+                actor: actor,
+                reason: reason,
+                detail: String(decoding: JSONValue(.object(members)).canonical, as: UTF8.self)
+            )
+        )
+    }
+}
