@@ -100,11 +100,14 @@ SELECT
     r.detail ->> '$.outcomes.quarantined' AS quarantined,
     r.last AS audit_sequence
 FROM (
+    -- With max() alone, the other columns are those of the run's last row.
     SELECT
-        coalesce(detail ->> 'run', audit_sequence) AS run, max(audit_sequence) AS last, min(recorded_at) AS first_at,
-        recorded_at AS last_at, actor, detail
-    FROM audit_trail
-    WHERE kind = 'ingest' AND json_valid(detail)
+        coalesce(a.detail ->> 'run', a.audit_sequence) AS run, max(a.audit_sequence) AS last,
+        (SELECT recorded_at FROM audit_trail
+            WHERE audit_sequence = coalesce(a.detail ->> 'run', a.audit_sequence)) AS first_at,
+        a.recorded_at AS last_at, a.actor AS actor, a.detail AS detail
+    FROM audit_trail AS a
+    WHERE a.kind = 'ingest' AND json_valid(a.detail)
     GROUP BY 1
 ) AS r;
 

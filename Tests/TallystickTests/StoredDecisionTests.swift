@@ -12,8 +12,10 @@ struct StoredDecisionTests {
         // A closed file, copied before anybody opens it.
         try FileManager.default.copyItem(atPath: Fixture.path("databases/\(name)"), toPath: path)
         chmod(path, 0o600)
+        var options = StoreOptions()
+        options.migratesOlderSchema = true
         return DecisionReaders(
-            store: try await EventStore.open(at: path),
+            store: try await EventStore.open(at: path, options: options),
             path: path,
             folder: folder,
             when: name

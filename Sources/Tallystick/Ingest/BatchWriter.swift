@@ -15,7 +15,7 @@ final class BatchWriter {
     private var copies: CopyRecorder
     private let quarantine: QuarantineWriter
     private let breakers: BreakerBook
-    /// The run that the batches belong to; nil for what is no run of ingest.
+    /// The run that the batches belong to; nil for an append and a release from quarantine.
     private let run: IngestRun?
 
     init(
@@ -35,37 +35,6 @@ final class BatchWriter {
         copies = try CopyRecorder(store, configuration, helper)
         quarantine = QuarantineWriter(store, origin: origin, actor: actor)
         breakers = try BreakerBook(store)
-    }
-
-    /// What a batch became, or a part of it.
-    struct BatchResult: Sendable {
-        var outcomes = OutcomeCounts()
-        var conflictsOpened = 0
-        var positions: ClosedRange<Int64>?
-        var quarantine: [IngestReport.QuarantinedInput] = []
-        /// For each event of the batch its position.
-        var positionOfEvent: [Int64] = []
-        /// The copies that were added, in order, each with the index of its event in the batch.
-        var copies: [(copyID: Int64, event: Int32)] = []
-        /// Set where the time for one transaction was used up.
-        var rest: Rest?
-        /// How long the batch's first transaction took, or its share of one with others.
-        var microseconds: Int64 = 0
-
-        mutating func add(_ other: BatchResult) {
-            outcomes += other.outcomes
-            conflictsOpened += other.conflictsOpened
-            quarantine += other.quarantine
-            rest = other.rest
-        }
-    }
-
-    /// What is left of a batch, in order of arrival.
-    struct Rest: Sendable {
-        /// Events that are looked at one by one: conflicts, and further deliveries within the batch.
-        var events: ArraySlice<Int32>
-        /// Rejected inputs.
-        var rejected: Range<Int>
     }
 
     /// Records the batch that comes next, and further ones in the same transaction as long as all of it is expected to

@@ -29,8 +29,8 @@ public struct IngestCompleteness: Sendable, Equatable {
         self.from = from
     }
 
-    /// The span, given the earliest and latest time of the run; nil where it depends on them and there are none, or where
-    /// it ends before it begins.
+    /// The span, given the earliest and latest time of the run; nil where it depends on them and there are none, or
+    /// where it ends before it begins.
     func span(of times: ClosedRange<Int64>?) -> ClosedRange<Int64>? {
         func time(_ bound: Bound, _ ofInput: Int64?) -> Int64? {
             switch bound {

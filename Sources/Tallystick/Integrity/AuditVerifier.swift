@@ -7,7 +7,8 @@ final class AuditVerifier {
     private let stray: StrayRows
     private let lost: RecordedDecision.LostRows
     private let states: DerivedStates
-    private let ranges: DeliveryRangeRows
+    /// Nil in a store of an earlier schema, which has none.
+    private let ranges: DeliveryRangeRows?
     private var leaves: StoredLeaves
     private var leaf: [UInt8] = []
 
@@ -16,7 +17,9 @@ final class AuditVerifier {
         audit = try AuditLeafReader(in: connection)
         stray = StrayRows(in: connection)
         lost = try RecordedDecision.LostRows(in: connection)
-        ranges = try DeliveryRangeRows(in: connection)
+        ranges =
+            try StoreSchema.version(of: connection) >= DeliveryRangeRows.firstSchema
+            ? DeliveryRangeRows(in: connection) : nil
         leaves = try StoredLeaves(.audit, in: connection)
     }
 
@@ -58,6 +61,7 @@ final class AuditVerifier {
         except differing: Set<Int64>,
         _ report: inout VerifyReport
     ) throws {
+        guard let ranges else { return }
         for run in try ranges.finishedRuns(after: first, through: last)
         where !differing.contains(run.sequence) {
             let actual = try ranges.digest(of: run.run).digest.hex

@@ -219,7 +219,7 @@ final class QuerySession {
             during: "query",
             error.message + place,
             hint:
-                "The views are listed under 'The views' in the article Questions; SELECT name FROM sqlite_schema WHERE type = 'view' lists them"
+                "SELECT name, sql FROM sqlite_schema WHERE type = 'view' lists the views and their columns"
         )
     }
 }

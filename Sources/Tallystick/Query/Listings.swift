@@ -45,16 +45,7 @@ package struct StoreListing: Sendable {
     }
 
     /// All origins, by name, each with what is stated about its completeness.
-    package static let origins = StoreListing(
-        sql: """
-            SELECT o.name AS origin, c.statement, c.category, c.source, c.complete_from, c.complete_through, c.state,
-                c.recorded_at, c.actor, c.reason, c.run, c.withdrawn_by
-            FROM (SELECT name FROM origins UNION SELECT origin FROM origin_coverage) AS o
-            LEFT JOIN origin_coverage AS c ON c.origin = o.name
-            ORDER BY o.name, c.statement
-            """,
-        parameters: [:]
-    )
+    package static let origins = StoreListing(sql: CoverageRows.listing, parameters: [:])
 
     /// All inputs in quarantine, in order of arrival, without their bytes.
     package static let quarantine = StoreListing(

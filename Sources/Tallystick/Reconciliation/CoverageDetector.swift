@@ -59,8 +59,8 @@ final class CoverageStatements {
         } ?? 0
     }
 
-    /// Whether an origin states for events like this one up to when it is complete: then its deliveries' times of arrival
-    /// say nothing.
+    /// Whether an origin states for events like this one up to when it is complete: then its deliveries' times of
+    /// arrival say nothing.
     func governs(origin originID: Int64, category: Int64, source: Int64) -> Bool {
         entries.contains {
             $0.originID == originID && $0.applies(category: category, source: source)

@@ -94,7 +94,8 @@ extension EventStore {
     ///   - statement: the audit row of the statement.
     ///   - actor: who withdraws it, for the audit trail.
     ///   - reason: why, for the audit trail.
-    /// - throws: `StoreError` with `notFound` if there is no such statement, `alreadyDecided` if it was withdrawn before.
+    /// - throws: `StoreError` with `notFound` if there is no such statement, `alreadyDecided` if it was withdrawn
+    ///   before.
     public func withdrawCoverage(
         _ statement: Int64,
         actor: String,

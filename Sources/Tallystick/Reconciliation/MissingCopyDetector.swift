@@ -359,8 +359,8 @@ final class MissingCopyDetector {
         )
     }
 
-    /// What to open where an origin has no copy of an event, although it states that it is complete; nil where no copy of
-    /// the event is expected from it.
+    /// What to open where an origin has no copy of an event, although it states that it is complete; nil where no copy
+    /// of the event is expected from it.
     func missing(at position: Int64, from origin: String) throws -> DetectedConflict? {
         try row.bind(position, at: 1)
         guard let event = try row.first(Self.read),

@@ -14,7 +14,7 @@ struct Ingest: TallyCommand {
               tally ingest events.db batch.ndjson --origin websocket
               cat batch.ndjson | tally ingest events.db - --origin poll
               tally ingest events.db log.ndjson --origin webhook --map monitoring
-              tally ingest events.db 2026-03-01.ndjson --origin export \\
+              tally ingest events.db batch.ndjson --origin export \\
                   --complete-through 2026-03-02T00:00:00Z
               tally ingest events.db log.ndjson --origin webhook \\
                   --map "id=uuid,type=kind,source='billing'"

@@ -8,8 +8,9 @@ struct Query: TallyCommand {
     static let configuration = CommandConfiguration(
         abstract: "Answer one reading SQL statement.",
         discussion: """
-            The views are event_log, effective_events, open_conflicts, resolution_trail and \
-            replay_status. Nothing can be written, attached or loaded.
+            The views are event_log, effective_events, open_conflicts, conflict_contents, \
+            conflict_differences, resolution_trail, decision_times, deliveries, ingest_runs, ingest_inputs, \
+            origin_coverage, audit_log and replay_status. Nothing can be written, attached or loaded.
 
             A parameter is text: -p id 007 finds the event 007. Compared with a column of numbers such as position, \
             SQLite takes it for the number. An expression such as count(*), and the computed columns copies, \

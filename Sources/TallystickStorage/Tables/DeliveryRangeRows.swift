@@ -48,6 +48,9 @@ package struct DeliveryRange: Equatable {
 
 /// Adds and reads rows of `delivery_ranges`.
 package struct DeliveryRangeRows {
+    /// The schema that introduced the table.
+    package static let firstSchema = 5
+
     private let upsert: Statement
     private let ofRun: Statement
     private let finished: Statement

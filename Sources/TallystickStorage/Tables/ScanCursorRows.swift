@@ -145,7 +145,8 @@ package struct ScanCursorRows {
         let hasDeliveries = try deliveries.optionalInt64() != 0
         let times = try connection.prepare("SELECT coalesce(max(last_position), 0) FROM tally_times")
         let timed = try times.optionalInt64() ?? 0
-        let isEmptied = looked.0 > 0 && !hasDeliveries || timed < (try last(.covered))
+        let covered = try last(.covered)
+        let isEmptied = looked.0 > 0 && !hasDeliveries || timed < covered
         guard isEmptied || max(looked.0, looked.1) > events else { return }
         let tables = try connection.prepare(
             "SELECT name FROM sqlite_schema WHERE name LIKE 'tally@_%' ESCAPE '@' AND type = 'table'"

@@ -19,10 +19,12 @@ enum StoreState {
         "SELECT replay, target, status, position, parked, digest, applied_digest FROM replay_status ORDER BY 1",
         "SELECT name, replay, type FROM projection_objects ORDER BY 1",
         "SELECT number, name, sha256 FROM schema_migrations ORDER BY 1",
+        "SELECT position, copy_id, origin, input, record FROM deliveries ORDER BY 1, 2",
     ]
     /// Everything to which each success may add.
     private static let growing = [
-        "SELECT kind, count(*) FROM audit_trail GROUP BY 1 ORDER BY 1",
+        // What a reading command did is recorded after it was done, as far as that is possible.
+        "SELECT kind, count(*) FROM audit_trail WHERE kind NOT IN ('backup', 'export') GROUP BY 1 ORDER BY 1",
         // The head that a holder of the key stores on closing may be one more: if that fails, nothing is lost.
         "SELECT count(*) FROM tree_heads WHERE note IS NOT NULL",
     ]

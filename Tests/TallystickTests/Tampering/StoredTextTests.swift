@@ -25,7 +25,11 @@ struct StoredTextTests {
             try Connection(path: path, mode: .readWrite, firesTriggers: false).execute(sql)
         }
 
-        func opened() async throws -> EventStore { try await EventStore.open(at: path) }
+        func opened() async throws -> EventStore {
+            var options = StoreOptions()
+            options.migratesOlderSchema = true
+            return try await EventStore.open(at: path, options: options)
+        }
     }
 
     private static let projection = Array(

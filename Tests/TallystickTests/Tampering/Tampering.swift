@@ -65,6 +65,9 @@ struct Tampering {
             ) {
                 ["conflict_states \(text($0["conflict_id"]))"]
             },
+            Target(table: "delivery_ranges", key: ["kind", "first"]) { _ in
+                ["delivery_ranges of run "]
+            },
             plain("effective_state", "position"), plain("quarantine_states", "quarantine_id"),
         ]
     }()
