@@ -1,6 +1,8 @@
 import Foundation
 import TallystickCore
+import TallystickMigrations
 import TallystickSQLite
+import TallystickStorage
 import TallystickTestSupport
 import Testing
 
@@ -204,4 +206,15 @@ struct SQLiteRulesTests {
         let rows = try await made.rows("SELECT data, length(CAST(data AS BLOB)) FROM event_log")
         #expect(rows == [[.text(data), .integer(Int64(data.utf8.count))]])
     }
+}
+
+@Suite("The digests of the schema")
+struct SchemaDigestTests {
+    @Test("They are those of what the migrations create", arguments: Migrations.schemaDigests.keys.sorted())
+    func digests(count: Int) throws {
+        #expect(try SchemaCheck.digest(ofMigrations: count) == Migrations.schemaDigests[count])
+    }
+
+    @Test("The newest schema has one")
+    func newest() { #expect(Migrations.schemaDigests[Migrations.all.count] != nil) }
 }

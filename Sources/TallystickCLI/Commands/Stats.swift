@@ -17,6 +17,7 @@ struct Stats: TallyCommand {
               tally stats events.db
               tally stats events.db --json --window 7d
               tally stats events.db --content-digest
+              tally stats events.db --check --max-conflict-age 2d
               tally stats events.db --format openmetrics \\
                   --output /var/lib/node_exporter/tally.prom
             """
@@ -36,6 +37,13 @@ struct Stats: TallyCommand {
             "Add the digest of all effective events, which does not depend on the order of ingest."
     )
     var contentDigest = false
+    @Flag(
+        help:
+            "Exit 1 where a threshold is exceeded, a breaker not closed, an event parked, or a conflict open for long."
+    )
+    var check = false
+    @Option(help: "With --check: how long a conflict may be open; default: 1d.")
+    var maxConflictAge: String?
     @Option(help: "How it is printed; table on a terminal, json in a pipe.")
     var format: Format?
     @Flag(name: .customShort("t"), help: "The same as --format table.")
@@ -52,6 +60,13 @@ struct Stats: TallyCommand {
         try OneFormat.check([("--format", format != nil), ("-t", table), ("--json", json)])
         guard SettingsDuration(window) != nil else {
             throw ValidationError("--window is a duration such as 90s, 15m, 2h or 1d")
+        }
+        if maxConflictAge != nil, !check { throw ValidationError("--max-conflict-age is for --check") }
+        if check, format == .openmetrics {
+            throw ValidationError("--check is not for --format openmetrics")
+        }
+        guard maxConflictAge.map({ SettingsDuration($0) != nil }) ?? true else {
+            throw ValidationError("--max-conflict-age is a duration such as 90s, 15m, 2h or 1d")
         }
         if contentDigest, format == .openmetrics {
             throw ValidationError("--content-digest is not for --format openmetrics")
@@ -78,12 +93,47 @@ struct Stats: TallyCommand {
             result.add("mismatch_rates", .list(stats.rates.map(Self.json)))
             let digest = contentDigest ? try await opened.contentDigest() : nil
             if let digest { result.add("content_digest", Self.json(digest)) }
+            let findings = check ? try await health(of: opened, stats) : nil
+            if let findings {
+                result.add("findings", .list(findings.map(Self.json)))
+                result.exit = findings.isEmpty ? Exit.done : Exit.differences
+                result.result = findings.isEmpty ? "healthy" : "differences"
+            }
             var options = ReportOptions()
             options.format = format.flatMap { ReportFormat(rawValue: $0.rawValue) }
             (options.table, options.json, options.output) = (table, json, output)
-            try result.print(options) { lines(stats, digest, opened.storeID) }
-            return Exit.done
+            try result.print(options) {
+                lines(stats, digest, opened.storeID) + (findings.map(Self.lines) ?? [])
+            }
+            return result.exit
         }
+    }
+
+    private func health(
+        of opened: EventStore,
+        _ stats: StoreStatistics
+    ) async throws -> [HealthFinding] {
+        let age = SettingsDuration(maxConflictAge ?? "1d")?.milliseconds ?? 0
+        return try await opened.health(stats, maximumConflictAge: .milliseconds(age))
+    }
+
+    private static func json(_ finding: HealthFinding) -> JSONValue {
+        .object([
+            ("check", .text(finding.check.rawValue)), ("subject", .text(finding.subject)),
+            ("value", .text(finding.value)), ("limit", .text(finding.limit)),
+        ])
+    }
+
+    private static func lines(_ findings: [HealthFinding]) -> [String] {
+        ["", findings.isEmpty ? "healthy" : "to be looked at"]
+            + aligned(
+                findings.map { finding in
+                    (
+                        "\(finding.check.rawValue) of \(finding.subject)",
+                        "\(finding.value), at most \(finding.limit)"
+                    )
+                }
+            )
     }
 
     private static func json(_ count: MismatchCount) -> JSONValue {

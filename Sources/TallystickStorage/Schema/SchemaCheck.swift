@@ -27,23 +27,20 @@ package enum SchemaCheck {
         toleratesDamage: Bool = false
     ) throws {
         let present = try StoreSchema.version(of: connection)
+        let objects = try objects(of: connection)
+        if try isKnown(objects, present, connection) {
+            // At this point the table is known to exist.
+            _ = try passing(over: toleratesDamage) { try checkDigests(of: connection, present, path) }
+            return
+        }
         let model = try model(present)
-        let rows = try connection.prepare(
-            "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema"
-        )
         // If the table itself was changed, it cannot be read, and nothing belongs to a projection.
         let record = try projectionRecord(connection)
         var missing = model
         var projectionTables: Set<String> = []
         // The index that SQLite creates for a table comes after it, and has no text.
         var automatic: [SchemaObject] = []
-        while try rows.step() {
-            let object = SchemaObject(
-                type: rows.text(at: 0),
-                name: rows.text(at: 1),
-                table: rows.text(at: 2),
-                sql: rows.text(at: 3)
-            )
+        for object in objects {
             if missing.remove(object) != nil { continue }
             if object.type == "index", object.sql.isEmpty {
                 automatic.append(object)
@@ -66,6 +63,71 @@ package enum SchemaCheck {
         }
         // At this point the table is known to exist.
         _ = try passing(over: toleratesDamage) { try checkDigests(of: connection, present, path) }
+    }
+
+    private static func objects(of connection: Connection) throws(SQLiteError) -> [SchemaObject] {
+        try connection.prepare("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema")
+            .all { row in
+                SchemaObject(
+                    type: row.text(at: 0),
+                    name: row.text(at: 1),
+                    table: row.text(at: 2),
+                    sql: row.text(at: 3)
+                )
+            }
+    }
+
+    /// Whether the objects are, by their digest, those that the migrations create, and no others.
+    ///
+    /// Running the migrations to compare each object takes much longer: it is left for what is not known, to say what
+    /// differs.
+    private static func isKnown(
+        _ objects: [SchemaObject],
+        _ count: Int,
+        _ connection: Connection
+    ) throws -> Bool {
+        guard let known = Migrations.schemaDigests[count],
+            let recorded = try passing(over: true, { try recordedNames(connection) }) ?? nil
+        else { return false }
+        if recorded.isEmpty { return digest(of: objects) == known }
+        guard let record = try projectionRecord(connection) else { return false }
+        let owned = try passing(over: true) {
+            try objects.filter { object in
+                recorded.contains(object.name) ? try belongsToProjection(object, record) : false
+            }
+        }
+        guard let owned else { return false }
+        let (names, tables) = (Set(owned.map(\.name)), Set(owned.map(\.table)))
+        let core = objects.filter { object in
+            let isAutomatic = object.type == "index" && object.sql.isEmpty
+            return !(isAutomatic ? tables.contains(object.table) : names.contains(object.name))
+        }
+        return digest(of: core) == known
+    }
+
+    private static func recordedNames(_ connection: Connection) throws -> Set<String>? {
+        do throws(SQLiteError) {
+            return Set(
+                try connection.prepare("SELECT name FROM projection_objects")
+                    .all { $0.text(at: 0) }
+            )
+        } catch {
+            guard error.kind == .statement else { throw error }
+            return nil
+        }
+    }
+
+    /// The SHA-256, in hexadecimal, of what the first migrations create.
+    package static func digest(ofMigrations count: Int) throws -> String {
+        digest(of: Array(try model(count)))
+    }
+
+    private static func digest(of objects: [SchemaObject]) -> String {
+        let lines = objects.map { object in
+            [object.type, object.name, object.table, object.sql]
+                .map { "\($0.utf8.count):\($0)" }.joined()
+        }
+        return SHA256Digest(hashing: Array(lines.sorted().joined(separator: "\n").utf8)).hex
     }
 
     /// - returns: nil if pages are damaged, and that is tolerated.
@@ -117,19 +179,7 @@ package enum SchemaCheck {
         if let model = models.withLock({ $0[count] }) { return model }
         let connection = try Connection(path: ":memory:", mode: .create)
         for migration in Migrations.all.prefix(count) { try connection.execute(migration.sql) }
-        let rows = try connection.prepare(
-            "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema"
-        )
-        let model = Set(
-            try rows.all { row in
-                SchemaObject(
-                    type: row.text(at: 0),
-                    name: row.text(at: 1),
-                    table: row.text(at: 2),
-                    sql: row.text(at: 3)
-                )
-            }
-        )
+        let model = Set(try objects(of: connection))
         models.withLock { $0[count] = model }
         return model
     }
