@@ -125,8 +125,8 @@ let package = Package(
         .testTarget(
             name: "TallystickTests",
             dependencies: [
-                "Tallystick", "TallystickCore", "TallystickSQLite", "TallystickTestSupport",
-                "CTallystickSQLite",
+                "Tallystick", "TallystickCore", "TallystickMigrations", "TallystickSQLite",
+                "TallystickStorage", "TallystickTestSupport", "CTallystickSQLite",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),

@@ -57,7 +57,8 @@ struct Tally: AsyncParsableCommand {
         subcommands: [
             Init.self, Ingest.self, Append.self, Read.self, Export.self, Verify.self, Replay.self,
             Conflicts.self, Reconcile.self, Origins.self, Breaker.self, Quarantine.self, Audit.self,
-            Config.self, Query.self, Stats.self, Compare.self, Doctor.self, Keys.self, Seal.self, Prove.self,
+            Config.self, Query.self, Stats.self, Compare.self, Doctor.self, Keys.self, Seal.self,
+            Prove.self,
             Backup.self, Upgrade.self, Demo.self, Completions.self,
         ]
     )

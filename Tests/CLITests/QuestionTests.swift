@@ -34,24 +34,49 @@ struct QuestionTests {
 
     /// A file that is ingested twice, with a line that is no event; a killed run; what an origin lacks; and a seal.
     private func addHistory() throws {
-        let event = #"{"specversion":"1.0","id":"evt-3","source":"/payments","type":"t","time":"2026-03-01T00:00:00Z"}"#
+        let event =
+            #"{"specversion":"1.0","id":"evt-3","source":"/payments","type":"t","time":"2026-03-01T00:00:00Z"}"#
         try (event + "\nnot an event\n").write(
             toFile: folder.file("day.ndjson"),
             atomically: true,
             encoding: .utf8
         )
         for _ in 0..<2 {
-            let file = tally.run("ingest", "s.db", "day.ndjson", "--origin", "websocket", "--actor", "ann")
+            let file = tally.run(
+                "ingest",
+                "s.db",
+                "day.ndjson",
+                "--origin",
+                "websocket",
+                "--actor",
+                "ann"
+            )
             #expect(file.code == 0)
         }
         try killRun()
         let stated = tally.run(
-            "origins", "complete", "s.db", "realtime", "--through", "2026-03-02T00:00:00Z",
-            "--reason", "why", "--actor", "ann"
+            "origins",
+            "complete",
+            "s.db",
+            "realtime",
+            "--through",
+            "2026-03-02T00:00:00Z",
+            "--reason",
+            "why",
+            "--actor",
+            "ann"
         )
         #expect(stated.code == 0)
         #expect(tally.run("reconcile", "s.db").code == 1)
-        let key = tally.run("keys", "generate", "s.db", "--signing", "signer.key", "--reason", "seals")
+        let key = tally.run(
+            "keys",
+            "generate",
+            "s.db",
+            "--signing",
+            "signer.key",
+            "--reason",
+            "seals"
+        )
         #expect(key.code == 0, "\(key.errors)")
         let seal = tally.run("seal", "s.db", "--key-file", "signer.key", "--actor", "ann")
         #expect(seal.code == 0, "\(seal.errors)")

@@ -96,7 +96,9 @@ enum OpenMetricsCheck {
             .map(String.init)
         guard words.count == 4, isName(words[2]) else { throw Invalid(line: line) }
         if words[1] == "TYPE" {
-            guard ["counter", "gauge", "info"].contains(words[3]), families[words[2]] == nil else {
+            guard ["counter", "gauge", "info", "summary"].contains(words[3]),
+                families[words[2]] == nil
+            else {
                 throw Invalid(line: line)
             }
             families[words[2]] = Family(type: words[3])
@@ -129,8 +131,9 @@ enum OpenMetricsCheck {
         let value =
             ["+Inf": Double.infinity, "-Inf": -.infinity, "NaN": .nan][number] ?? Double(number)
         let name = String(sample.prefix { $0 != "{" })
-        let suffix = ["counter": "_total", "info": "_info"][family.type] ?? ""
-        guard let value, name == current + suffix, family.samples[sample] == nil,
+        let suffixes = ["counter": ["_total"], "info": ["_info"], "summary": ["_count", "_sum"]]
+        let names = (suffixes[family.type] ?? [""]).map { current + $0 }
+        guard let value, names.contains(name), family.samples[sample] == nil,
             hasValidLabels(sample.dropFirst(name.count))
         else { throw Invalid(line: line) }
         families[current]?.samples[sample] = value

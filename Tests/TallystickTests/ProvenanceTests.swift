@@ -136,7 +136,9 @@ struct ProvenanceTests {
                 from: "a"
             )
         }
-        #expect(try await table("SELECT state, finished_at > '' FROM ingest_runs") == [["failed", "1"]])
+        #expect(
+            try await table("SELECT state, finished_at > '' FROM ingest_runs") == [["failed", "1"]]
+        )
         // What a killed run leaves: no last row.
         try store.tamper(
             """
@@ -146,7 +148,11 @@ struct ProvenanceTests {
         )
         let runs = try await table("SELECT state, coalesce(finished_at, 'none') FROM ingest_runs")
         #expect(runs == [["unfinished", "none"]])
-        #expect(try await table("SELECT input FROM ingest_inputs ORDER BY 1") == [["/nowhere/at/all"], ["many"]])
+        #expect(
+            try await table("SELECT input FROM ingest_inputs ORDER BY 1") == [
+                ["/nowhere/at/all"], ["many"],
+            ]
+        )
         #expect(
             try await table("SELECT DISTINCT input FROM deliveries") == [["many"]]
         )
@@ -171,7 +177,10 @@ struct ProvenanceTests {
         ] {
             try store.tamper(change)
             let report = try await store.store.verify()
-            #expect(report.findings.contains { $0.record.hasPrefix("delivery_ranges") }, "\(change)")
+            #expect(
+                report.findings.contains { $0.record.hasPrefix("delivery_ranges") },
+                "\(change)"
+            )
             try store.tamper(back)
             #expect(try await store.store.verify().isIntact, "\(back)")
         }

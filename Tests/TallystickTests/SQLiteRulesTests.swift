@@ -210,7 +210,10 @@ struct SQLiteRulesTests {
 
 @Suite("The digests of the schema")
 struct SchemaDigestTests {
-    @Test("They are those of what the migrations create", arguments: Migrations.schemaDigests.keys.sorted())
+    @Test(
+        "They are those of what the migrations create",
+        arguments: Migrations.schemaDigests.keys.sorted()
+    )
     func digests(count: Int) throws {
         #expect(try SchemaCheck.digest(ofMigrations: count) == Migrations.schemaDigests[count])
     }

@@ -133,6 +133,11 @@ struct MismatchRateRows {
         }
     }
 
+    /// How long after an event's first copy each origin delivered, in the window.
+    func delays() throws -> [(origin: String, delays: OperationRows.Summary)] {
+        try OperationRows(in: connection).delays(from: first("copy_id", of: "copies"), since: start)
+    }
+
     /// The first row that the window may contain. Rows are in order of time, as far as the clock was: a bisection
     /// avoids reading all older ones.
     private func first(_ key: String, of table: String) throws -> Int64 {

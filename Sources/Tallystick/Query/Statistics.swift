@@ -47,6 +47,7 @@ extension EventStore {
             )
             return try StatisticsRows(connection, now: now).read(
                 rates: try rates.read(settings),
+                delays: try rates.delays(),
                 storeID: storeID
             )
         }
@@ -69,7 +70,11 @@ struct StatisticsRows {
         self.now = now
     }
 
-    func read(rates: [MismatchRate], storeID: String) throws -> StoreStatistics {
+    func read(
+        rates: [MismatchRate],
+        delays: [(origin: String, delays: OperationRows.Summary)],
+        storeID: String
+    ) throws -> StoreStatistics {
         let events = try counts(Self.eventsByOriginAndCategory, labels: 2)
         var groups: [StoreStatistics.Group] = []
         for (name, sql) in Self.groups {
@@ -81,6 +86,7 @@ struct StatisticsRows {
         let mismatches = try counts(Self.mismatches, labels: 4)
         var metrics = StoreMetricsText(connection, now: now)
         try metrics.add(events: events, mismatches: mismatches, rates: rates, storeID: storeID)
+        metrics.add(delays)
         return StoreStatistics(
             groups: groups,
             mismatches: mismatches.map { row in

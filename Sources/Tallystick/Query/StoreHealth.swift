@@ -42,7 +42,8 @@ extension EventStore {
                 limit: "\(rate.threshold)"
             )
         }
-        findings += try await breakers().filter { $0.state != .closed && $0.state != .disabled }.map {
+        findings += try await breakers().filter { $0.state != .closed && $0.state != .disabled }.map
+        {
             HealthFinding(
                 check: .breaker,
                 subject: "\($0.kind.rawValue) \($0.name)",

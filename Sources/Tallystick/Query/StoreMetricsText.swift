@@ -49,6 +49,9 @@ struct StoreMetricsText {
         if try StoreSchema.version(of: connection) >= Self.breakers.schema {
             try add(Self.breakers.family)
         }
+        if try StoreSchema.version(of: connection) >= OperationRows.firstSchema {
+            add(try OperationRows(in: connection).runs())
+        }
         try addGauges()
     }
 
@@ -62,6 +65,45 @@ struct StoreMetricsText {
             sql: "SELECT kind, name, state, 1 FROM breakers ORDER BY kind, name"
         )
     )
+
+    private mutating func add(_ runs: OperationRows.Runs) {
+        text.add(
+            "tallystick_reconciliations",
+            .gauge,
+            help: "Runs of reconciliation, by the state that they are in.",
+            runs.byState.map { ([("state", $0.state)], Double($0.count)) }
+        )
+        let counters: [(String, String, Int64)] = [
+            ("tallystick_reconciliation_compared", "Events that runs compared.", runs.compared),
+            ("tallystick_reconciliation_found", "Conflicts that runs found.", runs.found),
+            ("tallystick_reconciliation_resolved", "Conflicts that runs decided.", runs.resolved),
+        ]
+        for (name, help, value) in counters {
+            text.add(name, .counter, help: help, [([], Double(value))])
+        }
+        text.add(
+            "tallystick_reconciliation_deferred",
+            .gauge,
+            help: "Conflicts that the last run deferred because a breaker is open.",
+            [([], Double(runs.deferred))]
+        )
+        text.addSummaries(
+            "tallystick_reconciliation_duration_seconds",
+            unit: "seconds",
+            help: "Time from the beginning of a run to its end.",
+            [([], Double(runs.durations.count), runs.durations.sum)]
+        )
+    }
+
+    /// Adds how long after an event's first copy each origin delivered.
+    mutating func add(_ delays: [(origin: String, delays: OperationRows.Summary)]) {
+        text.addSummaries(
+            "tallystick_delivery_delay_seconds",
+            unit: "seconds",
+            help: "Time from an event's first copy to the origin's, over recent copies.",
+            delays.map { ([("origin", $0.origin)], Double($0.delays.count), $0.delays.sum) }
+        )
+    }
 
     private mutating func add(_ rates: [MismatchRate]) {
         func samples(

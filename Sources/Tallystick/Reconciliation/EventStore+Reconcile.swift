@@ -46,7 +46,7 @@ extension EventStore {
     }
 
     /// A name that is neither configured nor known is a mistake.
-    func checkOrigins(
+    package func checkOrigins(
         _ origins: [String],
         during operation: String
     ) async throws(StoreError) {
@@ -60,6 +60,7 @@ extension EventStore {
                 let breakers = try BreakerRows(in: connection).all()
                 known.formUnion(breakers.filter { $0.0 == .origin }.map(\.1))
             }
+            known.formUnion(try CoverageRows(in: connection).all().map(\.origin))
             return origins.first { !known.contains($0) }
         }
         guard let unknown else { return }

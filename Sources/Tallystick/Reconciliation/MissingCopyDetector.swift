@@ -365,7 +365,8 @@ final class MissingCopyDetector {
         try row.bind(position, at: 1)
         guard let event = try row.first(Self.read),
             let category = history.settings(at: position)[
-                category: try categories.text(event.categoryID)],
+                category: try categories.text(event.categoryID)
+            ],
             category.origins?.contains(where: { $0.utf8.elementsEqual(origin.utf8) }) ?? true,
             Sampling.includes(
                 source: try sources.text(event.sourceID),

@@ -17,6 +17,7 @@ struct Compare: TallyCommand {
             EXAMPLES
               tally compare events.db websocket poll
               tally compare events.db websocket poll --by day
+              tally compare events.db websocket --expect batch.ndjson
               tally compare events.db websocket poll --list only-a
               tally compare events.db websocket poll --list differ \\
                   --since 2026-03-01T00:00:00Z --csv --output differ.csv
@@ -67,10 +68,23 @@ struct Compare: TallyCommand {
     var by: Group?
     @Option(help: "List the events instead of counting them.")
     var list: Listing?
+    @Option(
+        help:
+            "Compare one origin with the events of this file, which is not ingested; - for standard input.",
+        completion: .file()
+    )
+    var expect: String?
+    @Option(help: "With --expect: adapt other JSON objects: monitoring, or attribute=member,…")
+    var map: String?
+    @OptionGroup var keys: KeyOptions
     @OptionGroup var rows: RowOptions
 
     func validate() throws {
-        guard origins.count > 1 else {
+        if expect == nil, map != nil { throw ValidationError("--map is for --expect") }
+        if expect != nil, origins.count > 1 {
+            throw ValidationError("--expect compares one origin with the file; name one")
+        }
+        guard expect != nil || origins.count > 1 else {
             throw ValidationError("name two or more origins; 'tally stats' lists those of a store")
         }
         if by != nil, list != nil {
@@ -83,15 +97,39 @@ struct Compare: TallyCommand {
         options.since = try since.map { try PointInTime.parse($0, option: "--since") }
         options.until = try until.map { try PointInTime.parse($0, option: "--until") }
         options.grouping = by?.grouping
+        let mapping = try map.map { try Mappings.parse($0) }
         return try await OpenedStore.with(store, .command(.readOnly)) { opened in
-            let comparisons =
-                if let list {
-                    try await print(list.kind, options, opened)
-                } else {
-                    try await printCounts(options, opened)
+            guard let expect else { return try await print(options, opened) }
+            let input: IngestInput = expect == "-" ? .standardInput : .file(expect)
+            return try await opened.withExpected(input, keys: keys.source, mapping: mapping) {
+                copy in
+                if copy.report.outcomes.quarantined > 0 {
+                    Terminal.note(
+                        "tally compare: \(copy.report.outcomes.quarantined) records of \(expect) are not events"
+                    )
+                    if let first = copy.report.quarantine.first {
+                        Terminal.note("line \(first.line): \(first.message) (\(first.code))")
+                    }
                 }
-            return comparisons.allSatisfy(\.counts.agree) ? Exit.done : Exit.differences
+                var options = options
+                options.origins.append(copy.origin)
+                let exit = try await print(options, copy.store)
+                return copy.report.outcomes.quarantined > 0 ? max(exit, Exit.differences) : exit
+            }
         }
+    }
+
+    private func print(
+        _ options: OriginComparisonOptions,
+        _ opened: EventStore
+    ) async throws -> Int32 {
+        let comparisons =
+            if let list {
+                try await print(list.kind, options, opened)
+            } else {
+                try await printCounts(options, opened)
+            }
+        return comparisons.allSatisfy(\.counts.agree) ? Exit.done : Exit.differences
     }
 
     // MARK: Events
@@ -166,7 +204,9 @@ struct Compare: TallyCommand {
         }
         try writer.end()
         if isTable, rows.output == nil {
-            for comparison in comparisons { Self.explain(comparison, in: store) }
+            for comparison in comparisons {
+                Self.explain(comparison, in: store, expecting: expect)
+            }
         }
         return comparisons
     }
@@ -186,7 +226,11 @@ struct Compare: TallyCommand {
     }
 
     /// Names the members that differ most, and the next step.
-    private static func explain(_ comparison: OriginComparison, in store: String) {
+    private static func explain(
+        _ comparison: OriginComparison,
+        in store: String,
+        expecting file: String?
+    ) {
         let (first, second) = (comparison.first, comparison.second)
         if !comparison.members.isEmpty {
             let most = comparison.members.prefix(5).map { "\($0.place) (\($0.events))" }
@@ -197,7 +241,8 @@ struct Compare: TallyCommand {
             (comparison.counts.differ, .differ),
         ]
         guard let listing = listings.first(where: { $0.0 > 0 })?.1 else { return }
-        let words = [store, first, second].map(ShellWord.quoted).joined(separator: " ")
+        let names = [store, first] + (file.map { ["--expect", $0] } ?? [second])
+        let words = names.map(ShellWord.quoted).joined(separator: " ")
         Terminal.note("next: tally compare \(words) --list \(listing.rawValue)")
     }
 

@@ -44,7 +44,8 @@ struct Ingest: TallyCommand {
     )
     var completeThrough: String?
     @Option(
-        help: "From this time on: RFC 3339, or start for the earliest of the input; default: always.",
+        help:
+            "From this time on: RFC 3339, or start for the earliest of the input; default: always.",
         completion: .list(["start"])
     )
     var completeFrom: String?
@@ -88,7 +89,9 @@ struct Ingest: TallyCommand {
             try Self.bound($0, "start", option: "--complete-from")
         }
         if case .time(let through) = through, case .time(let from)? = from, from > through {
-            throw ValidationError("--complete-from (\(from)) is after --complete-through (\(through))")
+            throw ValidationError(
+                "--complete-from (\(from)) is after --complete-through (\(through))"
+            )
         }
         return IngestCompleteness(through: through, from: from)
     }

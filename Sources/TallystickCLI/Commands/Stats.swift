@@ -61,7 +61,9 @@ struct Stats: TallyCommand {
         guard SettingsDuration(window) != nil else {
             throw ValidationError("--window is a duration such as 90s, 15m, 2h or 1d")
         }
-        if maxConflictAge != nil, !check { throw ValidationError("--max-conflict-age is for --check") }
+        if maxConflictAge != nil, !check {
+            throw ValidationError("--max-conflict-age is for --check")
+        }
         if check, format == .openmetrics {
             throw ValidationError("--check is not for --format openmetrics")
         }

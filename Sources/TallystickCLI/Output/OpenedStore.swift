@@ -31,7 +31,9 @@ enum OpenedStore {
         actor: String?
     ) async {
         do {
-            guard try await with(path, .readOnly, { try await $0.hasWriteAheadLog() }) else { return }
+            guard try await with(path, .readOnly, { try await $0.hasWriteAheadLog() }) else {
+                return
+            }
             try await with(path, .command()) { store in
                 try await store.record(act, actor: actor ?? CurrentActor.current)
             }

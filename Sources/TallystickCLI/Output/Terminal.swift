@@ -42,6 +42,23 @@ enum Terminal {
         hasStyles && !text.isEmpty ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
     }
 
+    /// A word that differs, readable on light and on dark terminals.
+    static func marked(_ text: String) -> String {
+        hasStyles ? "\u{1B}[1;4m\(text)\u{1B}[0m" : text
+    }
+
+    /// Writes a line to standard output at once.
+    static func line(_ text: String) { write(text + "\n") }
+
+    /// Asks a person for a line.
+    static func prompt(_ text: String) { write(text) }
+
+    private static func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        // Who reviews sees it; there is nobody else to tell.
+        _ = Glibc.write(1, bytes, bytes.count)
+    }
+
     static func emphasised(_ text: String) -> String {
         hasStyles ? "\u{1B}[1m\(text)\u{1B}[0m" : text
     }

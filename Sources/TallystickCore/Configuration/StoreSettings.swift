@@ -65,7 +65,7 @@ public struct StoreSettings: Sendable, Equatable {
         /// The calls over which failures are counted; the last 100 unless set.
         public internal(set) var window = Window.count(100)
         /// Number of calls below which the breaker never opens.
-        public internal(set) var minimumCalls = 10
+        public internal(set) var minimumCalls = 100
         package internal(set) var waitOpen = StoreSettings.standardWait
         /// Number of trial calls that determine whether it may close again.
         public internal(set) var halfOpenCalls = 10

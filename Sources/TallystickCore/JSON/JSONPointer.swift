@@ -82,7 +82,10 @@ extension JSONValue {
     /// The value with the part that a pointer names replaced, or removed if `new` is nil.
     ///
     /// - returns: nil if the place's parent is missing, or an array would change its length.
-    func replacing(_ tokens: ArraySlice<String>, with new: JSONValue?) -> JSONValue? {
+    package func replacing(
+        _ tokens: ArraySlice<String>,
+        with new: JSONValue?
+    ) -> JSONValue? {
         guard let token = tokens.first else { return new }
         let rest = tokens.dropFirst()
         switch content {

@@ -7,13 +7,18 @@ package struct TimeSpans: Sendable, Equatable {
     /// Adds a span, joined with those that it meets.
     package mutating func insert(_ span: ClosedRange<Int64>) {
         // Times are whole microseconds: a span that begins at the next one touches.
-        let first = firstIndex(endingAtOrAfter: span.lowerBound == .min ? .min : span.lowerBound - 1)
+        let first = firstIndex(
+            endingAtOrAfter: span.lowerBound == .min ? .min : span.lowerBound - 1
+        )
         var joined = span
         var end = first
         let reach = span.upperBound == .max ? .max : span.upperBound + 1
         while end < spans.count, spans[end].lowerBound <= reach {
             joined =
-                min(joined.lowerBound, spans[end].lowerBound)...max(
+                min(
+                    joined.lowerBound,
+                    spans[end].lowerBound
+                )...max(
                     joined.upperBound,
                     spans[end].upperBound
                 )

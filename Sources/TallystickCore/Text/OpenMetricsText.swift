@@ -37,13 +37,32 @@ package struct OpenMetricsText: Sendable {
         if let unit { text += "# UNIT \(name) \(unit)\n" }
         text += "# HELP \(name) \(Self.escaped(help))\n"
         for sample in samples {
-            text += name + type.suffix
-            if !sample.labels.isEmpty {
-                let labels = sample.labels.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }
-                text += "{\(labels.joined(separator: ","))}"
-            }
+            text += name + type.suffix + Self.text(sample.labels)
             text += " \(Self.number(sample.value))\n"
         }
+    }
+
+    /// Adds a family of summaries: for each set of labels the number of observations and their sum; nothing if there
+    /// are none.
+    package mutating func addSummaries(
+        _ name: String,
+        unit: String,
+        help: String,
+        _ summaries: [(labels: [(name: String, value: String)], count: Double, sum: Double)]
+    ) {
+        guard !summaries.isEmpty else { return }
+        text +=
+            "# TYPE \(name) summary\n# UNIT \(name) \(unit)\n# HELP \(name) \(Self.escaped(help))\n"
+        for summary in summaries {
+            for (suffix, value) in [("_count", summary.count), ("_sum", summary.sum)] {
+                text += "\(name)\(suffix)\(Self.text(summary.labels)) \(Self.number(value))\n"
+            }
+        }
+    }
+
+    private static func text(_ labels: [(name: String, value: String)]) -> String {
+        guard !labels.isEmpty else { return "" }
+        return "{\(labels.map { "\($0.name)=\"\(escaped($0.value))\"" }.joined(separator: ","))}"
     }
 
     /// The whole text; nothing can follow it.

@@ -30,7 +30,9 @@ package enum SchemaCheck {
         let objects = try objects(of: connection)
         if try isKnown(objects, present, connection) {
             // At this point the table is known to exist.
-            _ = try passing(over: toleratesDamage) { try checkDigests(of: connection, present, path) }
+            _ = try passing(over: toleratesDamage) {
+                try checkDigests(of: connection, present, path)
+            }
             return
         }
         let model = try model(present)

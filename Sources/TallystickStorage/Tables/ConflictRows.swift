@@ -3,6 +3,21 @@ package import TallystickSQLite
 
 /// Adds and reads conflicts, their candidates and their state.
 package struct ConflictRows {
+    /// SQL: what blocks an open conflict, `:conflict`, and which policy decides it.
+    package static let openState = """
+        SELECT policy, blocked_by, differs_in
+        FROM open_conflicts
+        WHERE conflict_id = :conflict
+        """
+    /// SQL: who decided a conflict, `:conflict`, what and why: a line each, oldest first.
+    package static let decisions = """
+        SELECT decided_at || ' ' || decision || coalesce(' ' || winner_origin, '') || ' by ' || actor
+            || coalesce(': ' || reason, '')
+        FROM resolution_trail
+        WHERE conflict_id = :conflict
+        ORDER BY resolution_id
+        """
+
     /// The states of the conflicts.
     package let states: ConflictStateRows
     private let insertConflict: Statement

@@ -114,7 +114,9 @@ package struct DeliveryRangeRows {
         while try ofRun.step() {
             count += 1
             let fields = [0, 1, 2, 4, 5, 3].map { ofRun.textIfPresent(at: $0) ?? "" }
-            Array((fields.joined(separator: "\t") + "\n").utf8).withUnsafeBytes { hasher.update($0) }
+            Array((fields.joined(separator: "\t") + "\n").utf8).withUnsafeBytes {
+                hasher.update($0)
+            }
         }
         try ofRun.reset()
         return (count, hasher.digest())

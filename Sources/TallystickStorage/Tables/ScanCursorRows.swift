@@ -143,7 +143,9 @@ package struct ScanCursorRows {
         let looked = (try last(.events), try last(.presence))
         let deliveries = try connection.prepare("SELECT EXISTS (SELECT 1 FROM tally_deliveries)")
         let hasDeliveries = try deliveries.optionalInt64() != 0
-        let times = try connection.prepare("SELECT coalesce(max(last_position), 0) FROM tally_times")
+        let times = try connection.prepare(
+            "SELECT coalesce(max(last_position), 0) FROM tally_times"
+        )
         let timed = try times.optionalInt64() ?? 0
         let covered = try last(.covered)
         let isEmptied = looked.0 > 0 && !hasDeliveries || timed < covered

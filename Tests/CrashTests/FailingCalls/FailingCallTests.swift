@@ -43,6 +43,11 @@ struct FailingCallTests {
         for workload in campaign.workloads {
             let reference = try #require(campaign.references[workload.name])
             #expect(reference.code <= 1, "\(workload.name) ends with \(reference.code) by itself")
+            // What cannot be read is never different.
+            let texts = [reference.untouched, reference.traces, reference.repeated].flatMap {
+                [$0.store, $0.lasting].compactMap { $0 } + $0.outputs.values.compactMap { $0 }
+            }
+            #expect(!texts.contains { $0.contains("cannot be read:") }, "\(workload.name)")
         }
         let faults =
             ["all", "distinct"].contains(asked)

@@ -8,11 +8,14 @@ struct Conflicts: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               tally conflicts events.db
+              tally conflicts review events.db
               tally conflicts diff events.db 1
               tally conflicts resolve events.db 1 --take websocket \\
                   --reason "the feed of record"
             """,
-        subcommands: [List.self, Show.self, Diff.self, Resolve.self, Reopen.self],
+        subcommands: [
+            List.self, Show.self, Diff.self, Review.self, Resolve.self, Reopen.self,
+        ],
         defaultSubcommand: List.self
     )
 

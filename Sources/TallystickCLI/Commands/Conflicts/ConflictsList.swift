@@ -25,16 +25,25 @@ extension Conflicts {
         func execute() async throws -> Int32 {
             var filter = try filter.value()
             filter.includesResolved = all
+            if !filter.origins.isEmpty {
+                try await OpenedStore.with(store, .readOnly) { opened in
+                    try await opened.checkOrigins(filter.origins, during: "list conflicts")
+                }
+            }
             let count = try await Lists.print(
                 .conflicts(filter),
                 of: store,
                 rows,
                 brief: [
-                    "conflict_id", "state", "kind", "severity", "category?", "position?", "type?",
-                    "origins?",
-                    "differs_in",
+                    "conflict_id", "state?", "kind", "severity?", "category?", "position?",
+                    "event_id",
+                    "type?", "origins?", "differs_in",
                 ]
             )
+            if count > 0, Terminal.outputIsTerminal, rows.output == nil {
+                let path = ShellWord.quoted(store)
+                Terminal.note("next: tally conflicts review \(path)")
+            }
             return check && count > 0 ? Exit.differences : Exit.done
         }
     }

@@ -32,9 +32,14 @@ extension Reconcile {
         var maxTime: String?
         @Flag(help: "Decide for origins whose breakers are open too.")
         var overrideBreaker = false
-        @Flag(help: "Run again and again until SIGTERM or SIGINT; report runs that found or decided something.")
+        @Flag(
+            help:
+                "Run again and again until SIGTERM or SIGINT; report runs that found or decided something."
+        )
         var follow = false
-        @Option(help: "With --follow: the time between two runs, for example 30s or 5m; default: 1m.")
+        @Option(
+            help: "With --follow: the time between two runs, for example 30s or 5m; default: 1m."
+        )
         var interval: String?
         @Option(help: "Who runs it.")
         var actor: String?
@@ -49,7 +54,9 @@ extension Reconcile {
             if interval != nil, !follow { throw ValidationError("--interval is for --follow") }
             if follow, dryRun { throw ValidationError("--follow and --dry-run exclude each other") }
             if follow, report.output != nil {
-                throw ValidationError("--output is for one report; with --follow, redirect the output")
+                throw ValidationError(
+                    "--output is for one report; with --follow, redirect the output"
+                )
             }
             guard overrideBreaker, actor == nil || reason == nil else { return }
             throw ValidationError("--override-breaker needs --actor and --reason")

@@ -1,0 +1,216 @@
+import Tallystick
+import TallystickCore
+
+/// Goes through open conflicts, one at a time, and decides them as a person says.
+final class ReviewSession {
+    /// What a person did in this session.
+    struct Summary {
+        var decided = 0
+        var skipped = 0
+        var undone = 0
+    }
+
+    private let store: EventStore
+    private let filter: ConflictFilter
+    private let actor: String
+    private let width: Int
+    private let input = LineInput()
+    /// Given on the command line, or the last one typed.
+    private var reason: String?
+    private let asksReason: Bool
+    private var summary = Summary()
+    /// Decided in this session, newest last.
+    private var decided: [Int64] = []
+    private let print: (String) -> Void
+
+    init(
+        _ store: EventStore,
+        _ filter: ConflictFilter,
+        actor: String,
+        reason: String?,
+        width: Int,
+        print: @escaping (String) -> Void
+    ) {
+        self.store = store
+        self.filter = filter
+        self.actor = actor
+        self.reason = reason
+        self.width = width
+        self.print = print
+        asksReason = reason == nil
+    }
+
+    private enum Next {
+        case again, onward, quit
+        /// Back to an earlier conflict.
+        case back(Int64)
+    }
+
+    /// - parameter after: the conflict after which the review begins.
+    func run(after: Int64) async throws -> Summary {
+        var last = after
+        while let conflictID = try await store.nextConflict(filter, after: last) {
+            guard let screen = try await screen(conflictID) else {
+                last = conflictID
+                continue
+            }
+            print("")
+            for line in screen.lines(width: width) { print(line) }
+            print("")
+            var next = Next.again
+            while case .again = next {
+                for line in screen.choices(width: width) { print(line) }
+                guard let answer = ask("> ") else { return summary }
+                next = try await act(answer, on: conflictID, screen)
+            }
+            switch next {
+            case .quit: return summary
+            case .back(let earlier): last = earlier - 1
+            case .again, .onward: last = conflictID
+            }
+        }
+        print("")
+        print("no further open conflict matches")
+        return summary
+    }
+
+    private func screen(_ conflictID: Int64) async throws -> ReviewScreen? {
+        guard let comparison = try await store.comparison(of: conflictID, limit: 9) else {
+            return nil
+        }
+        let facts = try await store.facts(ofConflict: conflictID)
+        let history = try await store.history(ofConflict: conflictID)
+        return try ReviewScreen(facts: facts, comparison, history: history)
+    }
+
+    private func ask(_ prompt: String) -> String? {
+        Terminal.prompt(prompt)
+        return input.next()?.trimmed
+    }
+
+    // MARK: Acts
+
+    private func act(
+        _ answer: String,
+        on conflictID: Int64,
+        _ screen: ReviewScreen
+    ) async throws -> Next {
+        switch answer.lowercased() {
+        case "s", "":
+            summary.skipped += 1
+            return .onward
+        case "q": return .quit
+        case "u": return try await undo()
+        case "a" where screen.isOverMissing: return try await decide(conflictID, .acceptMissing)
+        case "x": return try await decide(conflictID, .exclude)
+        case "m":
+            guard let content = try merge(screen) else { return .again }
+            return try await decide(conflictID, .content(content))
+        default:
+            let column = screen.comparison.columns.first {
+                $0.content != nil && ReviewScreen.key($0) == answer
+            }
+            guard let column, screen.comparison.kind != .missingAtOrigin else {
+                print("'\(Terminal.escaped(answer))' is not one of the choices")
+                return .again
+            }
+            let origin = column.title.split(separator: " ", maxSplits: 1).last.map(String.init)
+            return try await decide(conflictID, .take(origin: origin ?? ""))
+        }
+    }
+
+    private func decide(
+        _ conflictID: Int64,
+        _ choice: ManualResolution.Choice
+    ) async throws -> Next {
+        guard let reason = askReason() else { return .again }
+        do {
+            let resolution = try await store.resolve(
+                ManualResolution(
+                    conflictID: conflictID,
+                    choice: choice,
+                    actor: actor,
+                    reason: reason
+                )
+            )
+            print("conflict \(conflictID) is decided (resolution \(resolution)); [u] takes it back")
+            decided.append(conflictID)
+            summary.decided += 1
+            return .onward
+        } catch {
+            switch error.code {
+            case .alreadyDecided, .notFound:
+                // Somebody else was faster.
+                print(Terminal.escaped(error.message))
+                return .onward
+            case .invalidArgument, .badInput:
+                print(Terminal.escaped(error.message))
+                return .again
+            default: throw error
+            }
+        }
+    }
+
+    private func undo() async throws -> Next {
+        guard let last = decided.popLast() else {
+            print("nothing was decided in this session")
+            return .again
+        }
+        guard let reason = askReason() else { return .again }
+        try await store.reopen(conflict: last, actor: actor, reason: reason)
+        summary.undone += 1
+        print("conflict \(last) is open again")
+        return .back(last)
+    }
+
+    private func askReason() -> String? {
+        guard asksReason else { return reason }
+        let hint = reason.map { " [\(Terminal.escaped($0))]" } ?? ""
+        guard let answer = ask("reason\(hint): ") else { return nil }
+        if !answer.isEmpty { reason = answer }
+        if reason == nil { print("a decision needs a reason") }
+        return reason
+    }
+
+    /// The event as appended, with the value of a chosen side in each place that differs; nil where it cannot be.
+    private func merge(_ screen: ReviewScreen) throws -> [UInt8]? {
+        let columns = screen.comparison.columns
+        guard let first = columns.first?.content, columns.count > 1, !screen.isOverMissing else {
+            print("there is nothing to merge")
+            return nil
+        }
+        var merged = try JSONDocument(first).root
+        for difference in screen.differences {
+            guard let side = askSide(of: difference.place, columns) else { return nil }
+            let pointer =
+                difference.place.hasPrefix("/") ? difference.place : "/" + difference.place
+            let value = try difference.values[side].map { try JSONDocument(Array($0.utf8)).root }
+            guard let tokens = JSONPointer(pointer)?.tokens,
+                let changed = merged.replacing(tokens[...], with: value)
+            else {
+                print(
+                    "\(Terminal.escaped(difference.place)) cannot be merged by itself; take one side"
+                )
+                return nil
+            }
+            merged = changed
+        }
+        return merged.canonical
+    }
+
+    private func askSide(of place: String, _ columns: [ConflictComparison.Column]) -> Int? {
+        let keys = columns.map(ReviewScreen.key)
+        while let answer = ask("\(Terminal.escaped(place)) [\(keys.joined(separator: "/"))]: ") {
+            if let index = keys.firstIndex(of: answer) { return index }
+            if answer == "q" || answer.isEmpty { return nil }
+        }
+        return nil
+    }
+}
+
+extension String {
+    /// Without white space at its ends.
+    fileprivate var trimmed: String {
+        String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
+    }
+}
