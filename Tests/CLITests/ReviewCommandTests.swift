@@ -162,4 +162,18 @@ struct ReviewCommandTests {
         #expect(done.output.contains("[a] accept missing"))
         #expect(query("SELECT decision FROM resolutions") == "decision\r\naccept_missing\r\n")
     }
+
+    @Test("One instant that is written in two ways is not a difference")
+    func times() throws {
+        for (origin, time) in [("a", "2026-03-01T00:00:00Z"), ("b", "2026-03-01T01:00:00+01:00")] {
+            let line =
+                #"{"specversion":"1.0","id":"t","source":"/t","type":"t","time":"\#(time)","data":"\#(origin)"}"#
+            #expect(tally.run(["ingest", "s.db", "-", "--origin", origin], input: line).code == 0)
+        }
+        let places = tally.run("conflicts", "diff", "s.db", "4", "--csv").output
+            .split(separator: "\r\n").dropFirst().map { $0.prefix { $0 != "," } }
+        #expect(places == ["/data"])
+        let full = tally.run("conflicts", "diff", "s.db", "4", "--full", "--csv").output
+        #expect(full.contains("+01:00"))
+    }
 }

@@ -103,7 +103,8 @@ final class BatchWriter {
 
     /// The run ends before its inputs do.
     func end(_ ending: IngestRun.Ending, during operation: String) throws(StoreError) {
-        guard let run, run.isUnfinished else { return }
+        // Another writer was waited for once already.
+        guard let run, run.isUnfinished, !store.isOutwaited else { return }
         try store.transaction(operation) {
             run.begin()
             try run.conclude(ending)

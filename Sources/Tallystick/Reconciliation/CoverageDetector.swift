@@ -14,12 +14,25 @@ final class CoverageStatements {
         var sourceID: Int64?
         var span: ClosedRange<Int64>
 
+        /// Whether another statement is about the same origin, category and source.
+        func hasScope(of other: Entry) -> Bool {
+            categoryID == other.categoryID && sourceID == other.sourceID
+                && origin.utf8.elementsEqual(other.origin.utf8)
+        }
+
         func applies(category: Int64, source: Int64) -> Bool {
             (categoryID ?? category) == category && (sourceID ?? source) == source
         }
     }
 
+    /// What all statements of an origin about one category and source, or about all, say together.
+    struct Claim {
+        var entry: Entry
+        var spans: TimeSpans
+    }
+
     private(set) var entries: [Entry] = []
+    private(set) var claims: [Claim] = []
     private var last: Int64 = -1
     private let store: StoreWriter
     private let rows: CoverageRows
@@ -50,6 +63,12 @@ final class CoverageStatements {
                 span: stored.span
             )
         }
+        claims = []
+        for entry in entries {
+            let known = claims.firstIndex { $0.entry.hasScope(of: entry) }
+            if known == nil { claims.append(Claim(entry: entry, spans: TimeSpans())) }
+            claims[known ?? claims.count - 1].spans.insert(entry.span)
+        }
     }
 
     private static func id(of name: String, in rows: DictionaryRows) throws -> Int64 {
@@ -62,8 +81,8 @@ final class CoverageStatements {
     /// Whether an origin states for events like this one up to when it is complete: then its deliveries' times of
     /// arrival say nothing.
     func governs(origin originID: Int64, category: Int64, source: Int64) -> Bool {
-        entries.contains {
-            $0.originID == originID && $0.applies(category: category, source: source)
+        claims.contains {
+            $0.entry.originID == originID && $0.entry.applies(category: category, source: source)
         }
     }
 
@@ -138,8 +157,9 @@ final class CoverageDetector {
         let end = min(head, reached.position + Self.chunk)
         let step = try evaluate(reached.position + 1...end) { event in
             var covered: [CoverageStatements.Entry] = []
-            for entry in statements.entries where covers(entry, event, entry.span.contains) {
-                if !covered.contains(where: { $0.origin == entry.origin }) { covered.append(entry) }
+            for claim in statements.claims where covers(claim.entry, event, claim.spans.contains) {
+                let isKnown = covered.contains { $0.origin == claim.entry.origin }
+                if !isKnown { covered.append(claim.entry) }
             }
             return covered
         }

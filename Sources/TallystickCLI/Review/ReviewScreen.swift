@@ -84,10 +84,11 @@ struct ReviewScreen {
             parts += (parts.isEmpty ? "" : " · ") + "\(label) \(value)"
         }
         add("position", "position")
-        if fact("kind") == "missing_at_origin" {
-            add("origin", "missing at")
-        } else {
-            add("origin", "origin")
+        // Of a disagreement the sides say who delivered what.
+        switch fact("kind") {
+        case "missing_at_origin": add("origin", "missing at")
+        case "origin_silent": add("origin", "origin")
+        default: break
         }
         add("since", "silent since")
         add("first", "numbers missing from")

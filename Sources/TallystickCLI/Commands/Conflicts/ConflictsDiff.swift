@@ -115,13 +115,24 @@ struct CandidateTable {
     func forEachRow(full: Bool, _ body: ([SQLValue]) throws -> Void) throws {
         let sorted = places.sorted { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }
         for (place, cells) in sorted {
-            let first = cells.first?.value
-            let isEqual = cells.count == columns && cells.allSatisfy { $0.value == first }
+            let isEqual = cells.count == columns && Self.areEqual(cells, place.text)
             guard full || !isEqual else { continue }
             var row = [SQLValue](repeating: .null, count: columns)
             for cell in cells { row[cell.column] = .text(cell.value) }
             try body([.text(place.text)] + row)
         }
+    }
+
+    /// Whether values are the same; `time` is compared as an instant, however it is written.
+    private static func areEqual(_ cells: [Cell], _ place: String) -> Bool {
+        guard let first = cells.first?.value else { return true }
+        if cells.allSatisfy({ $0.value == first }) { return true }
+        guard place == "time" else { return false }
+        let instants = cells.map { cell -> RFC3339Instant? in
+            let text = cell.value.utf8.dropFirst().dropLast()
+            return Array(text).withUnsafeBytes { RFC3339Instant($0) }
+        }
+        return instants.allSatisfy { $0 != nil && $0 == instants[0] }
     }
 
     /// How a value is shown: not at all coloured where all are equal.
