@@ -135,6 +135,23 @@ struct QuestionTests {
         }
     }
 
+    @Test("The metadata for Datasette has the same statements, with parameters")
+    func datasette() throws {
+        let file = try Project.text("Examples/Datasette/metadata.json")
+        let root = try JSONSerialization.jsonObject(with: Data(file.utf8)) as? [String: Any]
+        let databases = root?["databases"] as? [String: [String: [String: [String: String]]]]
+        let queries = try #require(databases?["events"]?["queries"]).values.compactMap { $0["sql"] }
+        let parameters = [
+            "'/payments'": ":source", "'evt-1'": ":event_id", "'realtime'": ":origin",
+            "'ann'": ":actor", "'day.ndjson'": ":input", "'2999-01-01T00:00:00Z'": ":time",
+        ]
+        let expected = try statements().map { sql in
+            parameters.reduce(sql) { $0.replacing($1.key, with: $1.value) }
+                .trimmingCharacters(in: CharacterSet(charactersIn: ";\n"))
+        }
+        #expect(queries.sorted() == expected.sorted())
+    }
+
     @Test("What an event looked like is told version by version")
     func before() throws {
         let sql = try #require(try statements().first { $0.contains("as appended") })

@@ -85,7 +85,7 @@ struct IngestTests {
     }
 
     @Test(
-        "The fixtures have the outcomes of an independent model, and a second run adds no proved row"
+        "The fixtures have the outcomes of an independent model, and a second run adds only its own row"
     )
     func fixtures() async throws {
         let test = try await TestStore()

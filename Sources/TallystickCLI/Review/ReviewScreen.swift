@@ -36,6 +36,19 @@ struct ReviewScreen {
         self.differences = differences
     }
 
+    /// Sides that are shown of a conflict with more.
+    private static let sides = 9
+
+    /// The screen of a conflict; nil where there is no such conflict.
+    static func read(_ conflictID: Int64, from store: EventStore) async throws -> ReviewScreen? {
+        guard let comparison = try await store.comparison(of: conflictID, limit: sides) else {
+            return nil
+        }
+        let facts = try await store.facts(ofConflict: conflictID)
+        let history = try await store.history(ofConflict: conflictID)
+        return try ReviewScreen(facts: facts, comparison, history: history)
+    }
+
     static func text(_ value: SQLValue?) -> String? {
         switch value {
         case .text(let text)?: text
@@ -45,6 +58,8 @@ struct ReviewScreen {
     }
 
     private func fact(_ name: String) -> String? { Self.text(facts[name]) }
+
+    var isOpen: Bool { fact("state") == "open" }
 
     var isOverMissing: Bool {
         ["missing_at_origin", "origin_silent", "sequence_gap"].contains(fact("kind") ?? "")
@@ -68,6 +83,10 @@ struct ReviewScreen {
         }
         for difference in differences { lines += block(difference, width) }
         if differences.isEmpty { lines += sides(width) }
+        if let next = comparison.next {
+            lines.append("")
+            lines.append("candidates after \(next) of \(comparison.candidates) are not shown")
+        }
         return lines
     }
 
@@ -99,8 +118,8 @@ struct ReviewScreen {
     }
 
     private var state: String {
-        var parts = ["opened \(fact("opened_at") ?? "?")"]
-        parts.append("policy \(fact("policy") ?? "none")")
+        var parts = [fact("state"), "opened \(fact("opened_at") ?? "?")"].compactMap { $0 }
+        if let policy = fact("policy") { parts.append("policy \(policy)") }
         if let blocked = fact("blocked_by") { parts.append("blocked by \(blocked)") }
         return parts.joined(separator: " · ")
     }

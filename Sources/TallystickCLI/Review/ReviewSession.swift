@@ -50,7 +50,7 @@ final class ReviewSession {
     func run(after: Int64) async throws -> Summary {
         var last = after
         while let conflictID = try await store.nextConflict(filter, after: last) {
-            guard let screen = try await screen(conflictID) else {
+            guard let screen = try await ReviewScreen.read(conflictID, from: store) else {
                 last = conflictID
                 continue
             }
@@ -72,15 +72,6 @@ final class ReviewSession {
         print("")
         print("no further open conflict matches")
         return summary
-    }
-
-    private func screen(_ conflictID: Int64) async throws -> ReviewScreen? {
-        guard let comparison = try await store.comparison(of: conflictID, limit: 9) else {
-            return nil
-        }
-        let facts = try await store.facts(ofConflict: conflictID)
-        let history = try await store.history(ofConflict: conflictID)
-        return try ReviewScreen(facts: facts, comparison, history: history)
     }
 
     private func ask(_ prompt: String) -> String? {

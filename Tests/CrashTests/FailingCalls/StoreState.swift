@@ -19,7 +19,6 @@ enum StoreState {
         "SELECT replay, target, status, position, parked, digest, applied_digest FROM replay_status ORDER BY 1",
         "SELECT name, replay, type FROM projection_objects ORDER BY 1",
         "SELECT number, name, sha256 FROM schema_migrations ORDER BY 1",
-        "SELECT position, copy_id, origin, input, record FROM deliveries ORDER BY 1, 2",
     ]
     /// Everything to which each success may add.
     private static let growing = [
@@ -38,6 +37,14 @@ enum StoreState {
         var text = ""
         for sql in isLasting ? lasting : lasting + growing {
             text += try rows(connection, sql)
+        }
+        // A store that is about to be upgraded has none.
+        let view = "SELECT name FROM sqlite_schema WHERE name = 'deliveries'"
+        if try !rows(connection, view).isEmpty {
+            text += try rows(
+                connection,
+                "SELECT position, copy_id, origin, input, record FROM deliveries ORDER BY 1, 2"
+            )
         }
         let tables = "SELECT name FROM sqlite_schema WHERE name IN ('totals', 'sums') ORDER BY 1"
         for table in try rows(connection, tables).split(separator: "\n") {

@@ -8,7 +8,9 @@ extension Conflicts {
         static let configuration = CommandConfiguration(
             abstract: "Show the candidates of a conflict.",
             discussion: """
-                A conflict without candidates, such as one over a silent origin or a gap, is shown itself.
+                On a terminal: every side's values, place by place, earlier decisions, the policy, and what blocks it. \
+                In other formats a row for each candidate; a conflict without candidates, such as one over a silent \
+                origin or a gap, is shown itself.
 
                 EXAMPLE
                   tally conflicts show events.db 1
@@ -24,6 +26,10 @@ extension Conflicts {
             return try await OpenedStore.with(store, .readOnly) { opened in
                 guard let candidates = try await opened.checkCandidates(of: conflict) else {
                     throw Conflicts.unknown(conflict)
+                }
+                if rows.chosen == .table, rows.output == nil {
+                    try await Self.printScreen(conflict, opened, store)
+                    return Exit.done
                 }
                 let hasCandidates = candidates > 0
                 _ = try await Lists.print(
@@ -43,6 +49,20 @@ extension Conflicts {
                 )
                 return Exit.done
             }
+        }
+
+        private static func printScreen(
+            _ conflict: Int64,
+            _ opened: EventStore,
+            _ path: String
+        ) async throws {
+            guard let screen = try await ReviewScreen.read(conflict, from: opened) else {
+                throw Conflicts.unknown(conflict)
+            }
+            for line in screen.lines(width: min(Terminal.width ?? 80, 120)) { Terminal.line(line) }
+            guard screen.isOpen, Terminal.outputIsTerminal else { return }
+            let words = [path, "--after", String(conflict - 1)].map(ShellWord.quoted)
+            Terminal.note("next: tally conflicts review \(words.joined(separator: " "))")
         }
     }
 }
