@@ -222,61 +222,6 @@ LEFT JOIN resolutions AS r ON r.resolution_id = s.resolution_id
 LEFT JOIN resolutions AS f
     ON f.resolution_id = (SELECT min(resolution_id) FROM resolutions WHERE resolutions.conflict_id = c.conflict_id);
 
--- One row a member that differs (a JSON Pointer) and content delivered for it: the origin that delivered the content
--- first, its value, and the value that was chosen, as JSON text. NULL is a member that is not there; that bytes differ
--- (`data_base64`) is said without them.
-CREATE VIEW conflict_differences AS
-SELECT
-    k.conflict_id AS conflict_id,
-    m.member AS member,
-    k.candidate AS candidate,
-    k.origin AS origin,
-    (WITH RECURSIVE walk (node, rest) AS (
-        SELECT k.content, CASE WHEN m.member LIKE '/%' THEN m.member ELSE '/' || m.member END
-        UNION ALL
-        SELECT
-            (SELECT coalesce(w.node -> j.fullkey, json_quote(j.value)) FROM json_each(w.node) AS j
-                WHERE CAST(j.key AS TEXT) = replace(replace(
-                    substr(w.rest, 2, coalesce(nullif(instr(substr(w.rest, 2), '/'), 0) - 1, length(w.rest))),
-                    '~1', '/'), '~0', '~')
-                LIMIT 1),
-            CASE instr(substr(w.rest, 2), '/') WHEN 0 THEN ''
-                ELSE substr(w.rest, 1 + instr(substr(w.rest, 2), '/')) END
-        FROM walk AS w
-        WHERE w.rest <> '' AND w.node IS NOT NULL)
-        SELECT node FROM walk WHERE rest = '') AS value,
-    (WITH RECURSIVE walk (node, rest) AS (
-        SELECT
-            CASE WHEN r.content IS NOT NULL THEN r.content
-                ELSE (SELECT content FROM conflict_contents AS n
-                    WHERE n.conflict_id = r.conflict_id AND n.candidate = r.winner_candidate) END,
-            CASE WHEN m.member LIKE '/%' THEN m.member ELSE '/' || m.member END
-        UNION ALL
-        SELECT
-            (SELECT coalesce(w.node -> j.fullkey, json_quote(j.value)) FROM json_each(w.node) AS j
-                WHERE CAST(j.key AS TEXT) = replace(replace(
-                    substr(w.rest, 2, coalesce(nullif(instr(substr(w.rest, 2), '/'), 0) - 1, length(w.rest))),
-                    '~1', '/'), '~0', '~')
-                LIMIT 1),
-            CASE instr(substr(w.rest, 2), '/') WHEN 0 THEN ''
-                ELSE substr(w.rest, 1 + instr(substr(w.rest, 2), '/')) END
-        FROM walk AS w
-        WHERE w.rest <> '' AND w.node IS NOT NULL)
-        SELECT node FROM walk WHERE rest = '') AS chosen,
-    r.decision AS decision,
-    c.position AS position,
-    c.source AS source,
-    c.event_id AS event_id
-FROM (
-    SELECT DISTINCT d.conflict_id AS conflict_id, j.value AS member
-    FROM conflict_candidates AS d, json_each(d.differs_in) AS j
-    WHERE json_valid(d.differs_in)
-) AS m
-JOIN conflict_contents AS k ON k.conflict_id = m.conflict_id
-JOIN conflicts AS c ON c.conflict_id = m.conflict_id
-LEFT JOIN conflict_states AS s ON s.conflict_id = m.conflict_id
-LEFT JOIN resolutions AS r ON r.resolution_id = s.resolution_id;
-
 -- One row a distinct content under a conflict, as one JSON object.
 CREATE VIEW conflict_contents AS
 SELECT
@@ -304,3 +249,61 @@ SELECT
 FROM conflict_candidates AS k
 JOIN conflicts AS c ON c.conflict_id = k.conflict_id
 LEFT JOIN events AS e ON e.position = c.position;
+
+-- One row a member that differs (a JSON Pointer) and content delivered for it: the origin that delivered the content
+-- first, its value, and the value that was chosen, as JSON text. NULL is a member that is not there; that bytes differ
+-- (`data_base64`) is said without them.
+CREATE VIEW conflict_differences AS
+SELECT
+    v.conflict_id AS conflict_id,
+    v.member AS member,
+    v.candidate AS candidate,
+    v.origin AS origin,
+    v.pair ->> 0 AS value,
+    v.pair ->> 1 AS chosen,
+    v.decision AS decision,
+    v.position AS position,
+    v.source AS source,
+    v.event_id AS event_id
+FROM (
+    SELECT
+        m.conflict_id AS conflict_id,
+        m.member AS member,
+        k.candidate AS candidate,
+        k.origin AS origin,
+        -- Both contents are followed from segment to segment of the pointer: SQLite's own paths cannot name every member.
+        (WITH RECURSIVE walk (node, chosen, depth) AS (
+            SELECT
+                k.content,
+                coalesce(r.content, (SELECT content FROM conflict_contents AS n
+                    WHERE n.conflict_id = r.conflict_id AND n.candidate = r.winner_candidate)),
+                0
+            UNION ALL
+            SELECT
+                (SELECT coalesce(w.node -> j.fullkey, json_quote(j.value)) FROM json_each(w.node) AS j
+                    WHERE CAST(j.key AS TEXT) = replace(replace(m.segments ->> w.depth, '~1', '/'), '~0', '~')
+                    LIMIT 1),
+                (SELECT coalesce(w.chosen -> j.fullkey, json_quote(j.value)) FROM json_each(w.chosen) AS j
+                    WHERE CAST(j.key AS TEXT) = replace(replace(m.segments ->> w.depth, '~1', '/'), '~0', '~')
+                    LIMIT 1),
+                w.depth + 1
+            FROM walk AS w
+            WHERE w.depth < json_array_length(m.segments))
+            SELECT json_array(node, chosen) FROM walk WHERE depth = json_array_length(m.segments)) AS pair,
+        r.decision AS decision,
+        c.position AS position,
+        c.source AS source,
+        c.event_id AS event_id
+    FROM (
+        SELECT DISTINCT
+            d.conflict_id AS conflict_id,
+            j.value AS member,
+            '[' || replace(json_quote(ltrim(j.value, '/')), '/', '","') || ']' AS segments
+        FROM conflict_candidates AS d, json_each(d.differs_in) AS j
+        WHERE json_valid(d.differs_in)
+    ) AS m
+    JOIN conflict_contents AS k ON k.conflict_id = m.conflict_id
+    JOIN conflicts AS c ON c.conflict_id = m.conflict_id
+    LEFT JOIN conflict_states AS s ON s.conflict_id = m.conflict_id
+    LEFT JOIN resolutions AS r ON r.resolution_id = s.resolution_id
+) AS v;

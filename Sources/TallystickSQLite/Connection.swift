@@ -106,7 +106,8 @@ public final class Connection {
         )
     }
 
-    /// Allows the views of the file to call functions that SQLite before 3.41 does not call harmless: those for JSON.
+    /// Allows the views of the file to call functions that SQLite does not call harmless (`SQLITE_INNOCUOUS`): in 3.40
+    /// those are the functions for JSON.
     ///
     /// Only after the schema was checked, and under an authorizer that names every function that may be called.
     public func trustCheckedSchema() throws(SQLiteError) {

@@ -32,7 +32,7 @@ struct QuestionTests {
         try addHistory()
     }
 
-    /// A file that is ingested twice, with a line that is no event; a killed run; what an origin lacks; and a seal.
+    /// Ingests a file with an invalid line twice, kills a run, lets an origin lack events, and seals the store.
     private func addHistory() throws {
         let event =
             #"{"specversion":"1.0","id":"evt-3","source":"/payments","type":"t","time":"2026-03-01T00:00:00Z"}"#

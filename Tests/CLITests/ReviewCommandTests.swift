@@ -142,20 +142,7 @@ struct ReviewCommandTests {
 
     @Test("Conflicts over what is missing have a screen, and are accepted")
     func missing() throws {
-        let line =
-            #"{"specversion":"1.0","id":"m","source":"/s","type":"t","time":"2026-03-01T00:00:00Z"}"#
-        #expect(tally.run(["ingest", "s.db", "-", "--origin", "a"], input: line).code == 0)
-        let stated = tally.run(
-            "origins",
-            "complete",
-            "s.db",
-            "b",
-            "--through",
-            "2026-03-02T00:00:00Z",
-            "--reason",
-            "why"
-        )
-        #expect(stated.code == 0)
+        tally.makeMissing(at: "b", in: "s.db")
         #expect(tally.run("reconcile", "s.db").code == 1)
         let done = review(["a"], "--kind", "missing_at_origin", "--reason", "known")
         #expect(done.output.contains("missing at b"))
@@ -175,5 +162,14 @@ struct ReviewCommandTests {
         #expect(places == ["/data"])
         let full = tally.run("conflicts", "diff", "s.db", "4", "--full", "--csv").output
         #expect(full.contains("+01:00"))
+    }
+
+    @Test("A screen that nobody gets is a failure")
+    func lostOutput() throws {
+        let shell = TallyCommand(in: folder.path, path: "/bin/sh", under: Waiting.command)
+        for words in ["show s.db 1 -t", "review s.db"] {
+            let lost = shell.run("-c", "'\(tally.path)' conflicts \(words) >&- </dev/null")
+            #expect(lost.code == 74, "\(words): \(lost.errors)")
+        }
     }
 }

@@ -226,4 +226,30 @@ struct ProvenanceTests {
         )
         #expect(times == [["resolved", "1", "take", "ann", "1"]])
     }
+
+    @Test("An act needs an actor who can be named")
+    func actors() async throws {
+        for actor in ["", " ", "a\0b"] {
+            var options = IngestOptions()
+            options.actor = actor
+            let code = await failureCode {
+                let bytes = Array(Self.event(1, 1).utf8)
+                _ = try await store.store.ingest(
+                    [.bytes(bytes, named: "x")],
+                    from: "a",
+                    options: options
+                )
+            }
+            #expect(code == .invalidArgument)
+            #expect(
+                await failureCode {
+                    try await store.store.record(
+                        .backup(path: "x", isVerified: false),
+                        actor: actor
+                    )
+                } == .invalidArgument
+            )
+        }
+        #expect(try await table("SELECT count(*) FROM events") == [["0"]])
+    }
 }

@@ -27,7 +27,10 @@ extension EventStore {
         mapping: EventMapping? = nil,
         _ body: (WithExpected) async throws -> Result
     ) async throws -> Result {
-        let folder = try Self.temporaryFolder()
+        let folder = try NewFile.createTemporaryFolder(
+            named: "tally-compare",
+            during: "compare with a file"
+        )
         defer { Self.remove(folder) }
         let path = "\(folder)/copy.db"
         try await backup(to: path)
@@ -62,21 +65,6 @@ extension EventStore {
                 candidate = "file:" + candidate
             }
         }
-    }
-
-    private static func temporaryFolder() throws(StoreError) -> String {
-        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(parent)/tally-compare-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw StoreError(
-                .cannotCreate,
-                during: "compare with a file",
-                on: parent,
-                String(cString: strerror(errno)),
-                hint: "Name another folder for temporary files in TMPDIR"
-            )
-        }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     private static func remove(_ folder: String) {

@@ -9,8 +9,8 @@ extension BatchWriter {
         var quarantine: [IngestReport.QuarantinedInput] = []
         /// For each event of the batch its position.
         var positionOfEvent: [Int64] = []
-        /// The copies that were added, in order, each with the index of its event in the batch.
-        var copies: [(copyID: Int64, event: Int32)] = []
+        /// The events of the batch that became further copies: those that were added last, in this order.
+        var copied: [Int32] = []
         /// Set where the time for one transaction was used up.
         var rest: Rest?
         /// How long the batch's first transaction took, or its share of one with others.

@@ -99,7 +99,7 @@ final class BatchWriter {
     }
 
     /// What the run stated about the completeness of its origin.
-    var coverage: ClosedRange<Timestamp>? { run?.coverage }
+    var coverage: OriginCoverage? { run?.coverage.map(OriginCoverage.init) }
 
     /// The run ends before its inputs do.
     func end(_ ending: IngestRun.Ending, during operation: String) throws(StoreError) {
@@ -349,11 +349,9 @@ final class BatchWriter {
         if !rest.events.isEmpty {
             let delivered = try delivered(batch, result.positionOfEvent, now)
             while let index = rest.events.first, isFirst || shouldContinue() {
-                let known = store.size(of: .copies)
                 let outcome = try copies.recordOne(index, delivered, arena)
                 result.outcomes[outcome.outcome] += 1
-                let copyID = store.size(of: .copies)
-                if copyID > known { result.copies.append((copyID, index)) }
+                if outcome.outcome != .duplicate { result.copied.append(index) }
                 if outcome.opensConflict { result.conflictsOpened += 1 }
                 rest.events.removeFirst()
                 isFirst = false

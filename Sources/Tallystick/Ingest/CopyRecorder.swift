@@ -82,9 +82,8 @@ struct CopyRecorder {
                 confirmed.append(index)
             }
         }
-        let first = store.size(of: .copies) + 1
         try confirm(confirmed, delivered, arena)
-        result.copies += confirmed.enumerated().map { (first + Int64($0.offset), $0.element) }
+        result.copied += confirmed
         result.outcomes.confirmed += confirmed.count
         others.sort()
         return others

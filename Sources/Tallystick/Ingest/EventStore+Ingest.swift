@@ -40,15 +40,8 @@ extension EventStore {
         from origin: String,
         options: IngestOptions = IngestOptions()
     ) async throws(StoreError) -> IngestReport {
-        guard !origin.isEmpty, origin.utf8.count <= EventLimits.nameBytes, !origin.utf8.contains(0)
-        else {
-            throw StoreError(
-                .invalidArgument,
-                during: "ingest",
-                on: "origin",
-                "an origin's name has 1 to \(EventLimits.nameBytes) bytes and no NUL"
-            )
-        }
+        try AuditText.validate(name: origin, of: "origin", during: "ingest")
+        try AuditText.validate(actor: options.actor, during: "ingest")
         let run = try await owner.beginIngest(
             origin: origin,
             inputs: inputs.map(\.name),

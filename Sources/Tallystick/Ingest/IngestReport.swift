@@ -114,9 +114,9 @@ public struct IngestReport: Sendable {
     /// Whether the run stopped before the end of its inputs. Run it again to go on: what is stored is
     /// recognised as duplicate.
     public var isInterrupted = false
-    /// The span of time of which the run stated that its origin is complete; nil where it stated nothing: it was not
-    /// asked to, it was interrupted, or the span was to end with its records and none of them has a time.
-    public var coverage: ClosedRange<Timestamp>?
+    /// What the run stated about the completeness of its origin; nil where it stated nothing: it was not asked to, it
+    /// was interrupted, or the span was to end with its records and none of them has a time.
+    public var coverage: OriginCoverage?
 
     /// An empty report for deliveries by an origin.
     public init(origin: String) { self.origin = origin }

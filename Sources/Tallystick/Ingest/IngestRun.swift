@@ -23,7 +23,7 @@ final class IngestRun {
     private struct State {
         /// The audit row that began the run.
         var run: Int64?
-        var startedAt: Int64?
+        var startedAt: Int64 = 0
         var lastRowAt: Int64 = 0
         var outcomes = OutcomeCounts()
         /// Since the last audit row: what was added, and which inputs ended.
@@ -51,21 +51,21 @@ final class IngestRun {
     private var committed = State()
     private var state = State()
     /// What the run stated about the completeness of its origin.
-    private(set) var coverage: ClosedRange<Timestamp>?
+    private(set) var coverage: StoredCoverage?
 
     init(
         _ store: StoreWriter,
         origin: String,
         inputs: [String],
         _ options: IngestOptions
-    ) throws {
+    ) {
         self.store = store
         self.origin = origin
         actor = options.actor
         names = inputs
         map = options.mapping?.text
         completeness = options.completeness
-        rows = try DeliveryRangeRows(in: store.connection)
+        rows = DeliveryRangeRows(in: store.connection)
     }
 
     // MARK: A transaction
@@ -76,16 +76,9 @@ final class IngestRun {
     /// The transaction is committed.
     func commit() { committed = state }
 
-    /// Whether the last record of the last input has come.
-    var isComplete: Bool { state.isComplete }
-
-    /// Takes note of what became of a batch, or of a part of it.
-    func add(
-        _ result: BatchWriter.BatchResult,
-        of prepared: PreparedBatch
-    ) {
-        guard let part = prepared.part else { return }
-        let input = names.indices.contains(part.input) ? names[part.input] : ""
+    /// Takes note of what became of a batch, or of a part of it, as soon as it is recorded.
+    func add(_ result: BatchWriter.BatchResult, of prepared: PreparedBatch) {
+        let input = prepared.path ?? ""
         state.outcomes += result.outcomes
         let events = prepared.batch.events
         if let appended = result.positions {
@@ -98,56 +91,40 @@ final class IngestRun {
             }
             add(.event, first: appended.lowerBound, records, input)
         }
-        if let first = result.copies.first {
-            let last = first.copyID + Int64(result.copies.count) - 1
-            Self.join(first.copyID...last, to: &state.copies)
-            let records = result.copies.map { events[Int($0.event)].place.record }
-            add(.copy, first: first.copyID, records, input)
+        if !result.copied.isEmpty {
+            let last = store.size(of: .copies)
+            let first = last - Int64(result.copied.count) + 1
+            Self.join(first...last, to: &state.copies)
+            add(.copy, first: first, result.copied.map { events[Int($0)].place.record }, input)
         }
         // A batch that goes on in another transaction was counted before.
         guard result.rest == nil else { return }
         if completeness != nil { addTimes(of: prepared.batch) }
-        if let end = part.end {
+        if let part = prepared.part, let end = part.end {
             state.inputs.append(Self.description(of: input, part.bytes, end))
             state.isComplete = end.isLast
         }
     }
 
-    /// Writes the ranges, and the rows that are due, in the transaction that is open.
+    /// Writes the ranges, and the row that is due, in the transaction that is open.
     ///
     /// - parameter ending: how the run ended, where it did not come to the end of its inputs.
     func conclude(_ ending: Ending? = nil) throws {
         let now = store.clock()
         let isFirst = state.run == nil
-        let startedAt = state.startedAt ?? now
         let run = state.run ?? store.size(of: .audit) + 1
-        let ending = ending ?? (state.isComplete ? .done : nil)
-        (state.run, state.startedAt) = (run, startedAt)
+        state.run = run
         for range in state.ranges { try rows.set(range, of: run) }
         state.ranges = []
-        var members = [(name: "origin", value: JSONValue(.string(origin)))]
-        if let map {
-            members.append(("map", JSONValue(.string(map))))
-            let digest = SHA256Digest(hashing: Array(map.utf8)).hex
-            members.append(("map_sha256", JSONValue(.string(digest))))
-        }
-        if let ending {
-            try addRow(.finished(ending), members, run, isFirst: isFirst, startedAt, now)
+        if let ending = ending ?? (state.isComplete ? .done : nil) {
+            try addRow(.finished(ending), of: run, isFirst: isFirst, at: now)
             state.hasEnded = true
             if ending == .done { try stateCompleteness(run) }
         } else if isFirst {
-            let named = names.prefix(Self.listed).map { name in
-                JSONValue(.object([("name", JSONValue(.string(name)))]))
-            }
-            members.append(("act", JSONValue(.string("started"))))
-            members.append(("inputs", JSONValue(.array(Array(named)))))
-            if names.count > named.count {
-                members.append(("inputs_left_off", Self.number(names.count - named.count)))
-            }
-            try store.addAct(.ingest, members, actor: actor)
-            state.lastRowAt = now
+            state.startedAt = now
+            try addRow(.started, of: run, isFirst: true, at: now)
         } else if isRowDue(at: now) {
-            try addRow(.continued, members, run, isFirst: false, startedAt, now)
+            try addRow(.continued, of: run, isFirst: false, at: now)
         }
     }
 
@@ -157,7 +134,7 @@ final class IngestRun {
     // MARK: Rows
 
     private enum Act {
-        case continued
+        case started, continued
         case finished(Ending)
     }
 
@@ -166,56 +143,52 @@ final class IngestRun {
             || max(state.positions.count, state.copies.count, state.inputs.count) >= Self.listed
     }
 
-    private func addRow(
-        _ act: Act,
-        _ common: [(name: String, value: JSONValue)],
-        _ run: Int64,
-        isFirst: Bool,
-        _ startedAt: Int64,
-        _ now: Int64
-    ) throws {
-        var members = common
-        switch act {
-        case .continued: members.append(("act", JSONValue(.string("continued"))))
-        case .finished(let ending):
-            members.append(("act", JSONValue(.string("finished"))))
-            members.append(("state", JSONValue(.string(ending.rawValue))))
-            let (count, digest) = try rows.digest(of: run)
-            members.append(("ranges", Self.number(Int(count))))
-            members.append((IngestDetail.rangesDigest, JSONValue(.string(digest.hex))))
+    private func addRow(_ act: Act, of run: Int64, isFirst: Bool, at now: Int64) throws {
+        var members: [(name: String, value: JSONValue)] = [("origin", .make(origin))]
+        if let map {
+            members.append(("map", .make(map)))
+            members.append(("map_sha256", .make(SHA256Digest(hashing: Array(map.utf8)).hex)))
         }
         if !isFirst {
-            members.append((IngestDetail.run, JSONValue(.number(String(run)))))
-            let started = RFC3339.string(microseconds: startedAt)
-            members.append(("started_at", JSONValue(.string(started))))
+            members.append((IngestDetail.run, .make(run)))
+            members.append(("started_at", .make(RFC3339.string(microseconds: state.startedAt))))
         }
-        let outcomes = IngestOutcome.allCases.map { outcome in
-            (name: outcome.rawValue, value: Self.number(state.outcomes[outcome]))
+        switch act {
+        case .started:
+            members.append(("act", .make("started")))
+            let named = names.prefix(Self.listed)
+            members.append(("inputs", .make(named.map { .make([("name", .make($0))]) })))
+            if names.count > named.count {
+                members.append(("inputs_left_off", .make(names.count - named.count)))
+            }
+        case .continued:
+            members.append(("act", .make("continued")))
+            addProgress(to: &members)
+        case .finished(let ending):
+            members.append(("act", .make("finished")))
+            members.append(("state", .make(ending.rawValue)))
+            let (count, digest) = try rows.digest(of: run)
+            members.append(("ranges", .make(count)))
+            members.append((IngestDetail.rangesDigest, .make(digest.hex)))
+            addProgress(to: &members)
         }
-        members.append(("outcomes", JSONValue(.object(outcomes))))
-        members.append(("inputs", JSONValue(.array(state.inputs))))
-        members.append(("positions", Self.list(state.positions)))
-        members.append(("copies", Self.list(state.copies)))
         try store.addAct(.ingest, members, actor: actor)
         state.lastRowAt = now
-        (state.positions, state.copies, state.inputs) = ([], [], [])
     }
 
-    private static func number(_ number: Int) -> JSONValue { JSONValue(.number(String(number))) }
-
-    private static func list(_ ranges: [ClosedRange<Int64>]) -> JSONValue {
-        JSONValue(
-            .array(
-                ranges.map { range in
-                    JSONValue(
-                        .array([
-                            JSONValue(.number(String(range.lowerBound))),
-                            JSONValue(.number(String(range.upperBound))),
-                        ])
-                    )
-                }
-            )
-        )
+    /// Adds all outcomes, and what was added and which inputs ended since the last row.
+    private func addProgress(to members: inout [(name: String, value: JSONValue)]) {
+        let outcomes = IngestOutcome.allCases.map {
+            ($0.rawValue, JSONValue.make(state.outcomes[$0]))
+        }
+        func list(_ ranges: [ClosedRange<Int64>]) -> JSONValue {
+            .make(ranges.map { .make([.make($0.lowerBound), .make($0.upperBound)]) })
+        }
+        members += [
+            ("outcomes", .make(outcomes)), ("inputs", .make(state.inputs)),
+            ("positions", list(state.positions)), ("copies", list(state.copies)),
+        ]
+        (state.positions, state.copies, state.inputs) = ([], [], [])
     }
 
     private static func description(
@@ -223,13 +196,12 @@ final class IngestRun {
         _ bytes: Int64,
         _ end: IngestReader.InputEnd
     ) -> JSONValue {
-        var members: [(name: String, value: JSONValue)] = [
-            ("name", JSONValue(.string(name))), ("bytes", JSONValue(.number(String(bytes)))),
-            ("records", JSONValue(.number(String(end.records)))),
-            ("sha256", JSONValue(.string(end.digest.hex))),
+        var members: [(String, JSONValue)] = [
+            ("name", .make(name)), ("bytes", .make(bytes)), ("records", .make(end.records)),
+            ("sha256", .make(end.digest.hex)),
         ]
-        if let format = end.format { members.append(("format", JSONValue(.string(format)))) }
-        return JSONValue(.object(members))
+        if let format = end.format { members.append(("format", .make(format))) }
+        return .make(members)
     }
 
     // MARK: Ranges
@@ -304,7 +276,7 @@ final class IngestRun {
 
     private func stateCompleteness(_ run: Int64) throws {
         guard let completeness, let span = completeness.span(of: state.times) else { return }
-        try store.addCoverage(
+        coverage = try store.addCoverage(
             of: origin,
             span,
             category: completeness.category,
@@ -312,7 +284,5 @@ final class IngestRun {
             actor: actor,
             run: run
         )
-        coverage =
-            Timestamp(microseconds: span.lowerBound)...Timestamp(microseconds: span.upperBound)
     }
 }

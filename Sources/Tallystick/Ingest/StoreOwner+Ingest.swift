@@ -16,7 +16,7 @@ extension StoreOwner {
                 actor: options.actor,
                 configuration: configuration,
                 helper: helper,
-                run: try IngestRun(writer, origin: origin, inputs: inputs, options)
+                run: IngestRun(writer, origin: origin, inputs: inputs, options)
             )
         }
     }
@@ -25,7 +25,7 @@ extension StoreOwner {
     ///
     /// - returns: what the run stated about the completeness of its origin.
     @discardableResult
-    func endIngest(_ run: Kept<BatchWriter>, failed: Bool) -> ClosedRange<Timestamp>? {
+    func endIngest(_ run: Kept<BatchWriter>, failed: Bool) -> OriginCoverage? {
         defer { end(run) }
         guard let writer = try? value(of: run, "ingest") else { return nil }
         // A run without such a row counts as one that was killed.

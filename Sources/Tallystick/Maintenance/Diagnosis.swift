@@ -43,7 +43,7 @@ private struct Doctor {
 
     func examine() throws -> [Diagnosis] {
         [
-            try schema(), sqlite(), try log(), disk(), permissions(), folder(), names(),
+            try schema(), sqlite(), log(), disk(), permissions(), folder(), names(),
             try reader(), try integrity(), try tiles(), try decisions(),
         ]
     }
@@ -73,54 +73,71 @@ private struct Doctor {
         )
     }
 
-    private func log() throws -> Diagnosis {
-        let bytes = size(of: path + "-wal")
-        return Diagnosis(
-            subject: "log",
-            level: bytes > 4 * Int64(StoreLimits.walBytes) ? .problem : .good,
-            finding: "the write-ahead log has \(bytes) bytes"
-                + (bytes > 4 * Int64(StoreLimits.walBytes)
-                    ? "; a reader keeps it from being written back" : "")
+    /// What a file's status says; a problem where it cannot be read. A file that is not there has none.
+    private func look(
+        _ subject: String,
+        at path: String,
+        followsLink: Bool = false,
+        _ body: (stat?) -> Diagnosis
+    ) -> Diagnosis {
+        var status = stat()
+        let result = followsLink ? stat(path, &status) : lstat(path, &status)
+        let number = errno
+        guard result != 0 else { return body(status) }
+        guard number != ENOENT else { return body(nil) }
+        return unseen(subject, number)
+    }
+
+    private func unseen(_ subject: String, _ number: Int32) -> Diagnosis {
+        Diagnosis(
+            subject: subject,
+            level: .problem,
+            finding: "it cannot be looked at: \(String(cString: strerror(number)))"
         )
+    }
+
+    private func log() -> Diagnosis {
+        look("log", at: path + "-wal") { status in
+            let bytes = Int64(status?.st_size ?? 0)
+            let isLarge = bytes > 4 * Int64(StoreLimits.walBytes)
+            return Diagnosis(
+                subject: "log",
+                level: isLarge ? .problem : .good,
+                finding: "the write-ahead log has \(bytes) bytes"
+                    + (isLarge ? "; a reader keeps it from being written back" : "")
+            )
+        }
     }
 
     private func disk() -> Diagnosis {
-        var status = statvfs()
-        guard statvfs(path, &status) == 0 else {
+        var disk = statvfs()
+        guard statvfs(path, &disk) == 0 else { return unseen("disk", errno) }
+        return look("disk", at: path) { status in
+            let bytes = Int64(status?.st_size ?? 0)
+            let free = Int64(disk.f_bavail) * Int64(disk.f_frsize)
+            let isShort = free < max(1 << 30, bytes / 10)
             return Diagnosis(
                 subject: "disk",
-                level: .problem,
-                finding: String(cString: strerror(errno))
+                level: isShort ? .problem : .good,
+                finding: "\(free >> 20) MiB free, the store has \(bytes >> 20) MiB"
             )
         }
-        let free = Int64(status.f_bavail) * Int64(status.f_frsize)
-        let isShort = free < max(1 << 30, size(of: path) / 10)
-        return Diagnosis(
-            subject: "disk",
-            level: isShort ? .problem : .good,
-            finding: "\(free >> 20) MiB free, the store has \(size(of: path) >> 20) MiB"
-        )
     }
 
     private func permissions() -> Diagnosis {
-        var status = stat()
-        guard lstat(path, &status) == 0 else {
+        look("permissions", at: path) { status in
+            guard let status else { return unseen("permissions", ENOENT) }
+            let mode = status.st_mode & 0o777
+            let isOpen = mode & 0o077 != 0
+            let isForeign = status.st_uid != geteuid()
             return Diagnosis(
                 subject: "permissions",
-                level: .problem,
-                finding: String(cString: strerror(errno))
+                level: isOpen || isForeign ? .problem : .good,
+                finding: "mode \(String(mode, radix: 8)), owner \(status.st_uid)"
+                    + (isOpen ? "; others may read or write it: chmod 600" : "")
+                    + (isForeign ? "; it belongs to another user" : "")
             )
         }
-        let mode = status.st_mode & 0o777
-        let isOpen = mode & 0o077 != 0
-        let digits = String(mode, radix: 8)
-        return Diagnosis(
-            subject: "permissions",
-            level: isOpen || status.st_uid != geteuid() ? .problem : .good,
-            finding: "mode \(digits), owner \(status.st_uid)"
-                + (isOpen ? "; others may read or write it: chmod 600" : "")
-                + (status.st_uid != geteuid() ? "; it belongs to another user" : "")
-        )
     }
 
     /// Anybody who may write to the folder may replace the store's file.
@@ -128,42 +145,41 @@ private struct Doctor {
         let folder =
             path.contains("/") ? path.prefix(upTo: path.lastIndex(of: "/") ?? path.endIndex) : "."
         let name = folder.isEmpty ? "/" : String(folder)
-        var status = stat()
-        guard stat(name, &status) == 0 else {
+        return look("folder", at: name, followsLink: true) { status in
+            guard let status else { return unseen("folder", ENOENT) }
+            let isSticky = status.st_mode & S_ISVTX != 0
+            let isShared = status.st_mode & 0o022 != 0 && !isSticky
+            let isForeign = status.st_uid != geteuid() && status.st_uid != 0
             return Diagnosis(
                 subject: "folder",
-                level: .problem,
-                finding: String(cString: strerror(errno))
+                level: isShared || isForeign ? .problem : .good,
+                finding: "mode \(String(status.st_mode & 0o7777, radix: 8)), owner \(status.st_uid)"
+                    + (isShared ? "; others may replace the store in it: chmod go-w" : "")
+                    + (isForeign ? "; it belongs to another user" : "")
             )
         }
-        let isSticky = status.st_mode & S_ISVTX != 0
-        let isShared = status.st_mode & 0o022 != 0 && !isSticky
-        let isForeign = status.st_uid != geteuid() && status.st_uid != 0
-        return Diagnosis(
-            subject: "folder",
-            level: isShared || isForeign ? .problem : .good,
-            finding: "mode \(String(status.st_mode & 0o7777, radix: 8)), owner \(status.st_uid)"
-                + (isShared ? "; others may replace the store in it: chmod go-w" : "")
-                + (isForeign ? "; it belongs to another user" : "")
-        )
     }
 
     /// A second name (hard link) has its own write-ahead log.
     private func names() -> Diagnosis {
-        var status = stat()
-        let count = lstat(path, &status) == 0 ? status.st_nlink : 1
-        return Diagnosis(
-            subject: "names",
-            level: count == 1 ? .good : .problem,
-            finding: count == 1
-                ? "the file has one name"
-                : "the file has \(count) names (hard links): writing under one damages it for the other"
-        )
+        look("names", at: path) { status in
+            guard let status else { return unseen("names", ENOENT) }
+            let count = status.st_nlink
+            return Diagnosis(
+                subject: "names",
+                level: count == 1 ? .good : .problem,
+                finding: count == 1
+                    ? "the file has one name"
+                    : "the file has \(count) names (hard links): writing under one damages it for the other"
+            )
+        }
     }
 
     /// A reader that holds an old snapshot keeps the log from being written back completely.
     private func reader() throws -> Diagnosis {
         guard access(path, W_OK) == 0 else {
+            let number = errno
+            guard [EACCES, EPERM, EROFS].contains(number) else { return unseen("readers", number) }
             return Diagnosis(
                 subject: "readers",
                 level: .note,
@@ -284,10 +300,5 @@ private struct Doctor {
                 "\(lost.count) decisions of the audit trail have lost their rows, the first is audit_trail "
                 + "\(first.sequence); run 'tally verify'"
         )
-    }
-
-    private func size(of path: String) -> Int64 {
-        var status = stat()
-        return stat(path, &status) == 0 ? Int64(status.st_size) : 0
     }
 }

@@ -21,12 +21,13 @@ extension EventStore {
     /// - parameters:
     ///   - signer: the key that signs.
     ///   - actor: who seals, for the audit trail.
-    /// - throws: `StoreError` with `historyDiffers` if it does not.
+    /// - throws: `StoreError` with `historyDiffers` if it does not; `invalidArgument` for an empty actor.
     public func seal(
         with signer: NoteSigner,
         actor: String = "local"
     ) async throws(StoreError) -> SealedHead {
-        try await owner.seal(signer, actor: actor)
+        try AuditText.validate(actor: actor, during: "seal the store")
+        return try await owner.seal(signer, actor: actor)
     }
 
     /// Proves that an event is in the log, to somebody who has only the public key.
@@ -101,12 +102,10 @@ extension StoreOwner {
             try writer.transaction(operation) {
                 let key = try writer.headKey()
                 var sealed: (TreeHead, SignedNote)?
-                let members = [
-                    (name: "act", value: JSONValue(.string("seal"))),
-                    (name: "events", value: JSONValue(.number(String(writer.size(of: .events))))),
-                    (name: "name", value: JSONValue(.string(signer.verifier.name))),
-                ]
-                try writer.addAct(.seal, members, actor: actor)
+                try writer.add(
+                    .seal(events: writer.size(of: .events), name: signer.verifier.name),
+                    actor: actor
+                )
                 let row = try writer.addHead(key: key) { head in
                     try Self.refuseOtherHistory(head, writer, operation)
                     do throws(NoteError) {

@@ -45,28 +45,4 @@ extension EventStore {
             if case .text(let line)? = row.first { line } else { nil }
         }
     }
-
-    private func rows(
-        _ listing: StoreListing
-    ) async throws(StoreError) -> (columns: [String], rows: [[SQLValue]]) {
-        let collected = CollectedRows()
-        try await list(
-            listing,
-            onColumns: { collected.setColumns($0) },
-            onRow: {
-                collected.add($0)
-                return true
-            }
-        )
-        return collected.value
-    }
-}
-
-/// The rows of a short list, which another thread hands over.
-private final class CollectedRows: Sendable {
-    private let state = POSIXMutex<(columns: [String], rows: [[SQLValue]])>(([], []))
-
-    func setColumns(_ columns: [String]) { state.withLock { $0.columns = columns } }
-    func add(_ row: [SQLValue]) { state.withLock { $0.rows.append(row) } }
-    var value: (columns: [String], rows: [[SQLValue]]) { state.withLock { $0 } }
 }

@@ -51,20 +51,23 @@ extension EventStore {
                 limit: "closed"
             )
         }
-        let limit = maximumConflictAge.components.seconds
-        let now = options.clock()
-        let rows = try await reading("check the store") { connection in
-            try HealthRows(in: connection).read(now: now)
+        let (parked, oldest) = try await reading("check the store") { connection in
+            let rows = HealthRows(in: connection)
+            return (try rows.parked(), try rows.oldestConflict())
         }
-        findings += rows.parked.map { replay, parked in
+        findings += parked.map { replay, parked in
             HealthFinding(check: .parked, subject: replay, value: "\(parked)", limit: "0")
         }
-        if let oldest = rows.oldest, oldest.seconds > limit {
+        let limit = maximumConflictAge.components.seconds
+        if let oldest {
+            let age = options.clock().subtractingReportingOverflow(oldest.openedAt).partialValue
+            let seconds = age / 1_000_000
+            guard seconds > limit else { return findings }
             findings.append(
                 HealthFinding(
                     check: .oldestConflict,
                     subject: "conflict \(oldest.conflictID)",
-                    value: "\(oldest.seconds) s",
+                    value: "\(seconds) s",
                     limit: "\(limit) s"
                 )
             )

@@ -46,24 +46,19 @@ struct StoreMetricsText {
         )
         add(rates)
         // A store of an older schema can be read too.
-        if try StoreSchema.version(of: connection) >= Self.breakers.schema {
-            try add(Self.breakers.family)
-        }
         if try StoreSchema.version(of: connection) >= OperationRows.firstSchema {
+            try add(Self.breakers)
             add(try OperationRows(in: connection).runs())
         }
         try addGauges()
     }
 
-    private static let breakers = (
-        schema: 2,
-        family: Family(
-            name: "tallystick_breaker",
-            type: .gauge,
-            help: "Circuit breakers: 1 for the current state of each.",
-            labels: ["kind", "name", "state"],
-            sql: "SELECT kind, name, state, 1 FROM breakers ORDER BY kind, name"
-        )
+    private static let breakers = Family(
+        name: "tallystick_breaker",
+        type: .gauge,
+        help: "Circuit breakers: 1 for the current state of each.",
+        labels: ["kind", "name", "state"],
+        sql: "SELECT kind, name, state, 1 FROM breakers ORDER BY kind, name"
     )
 
     private mutating func add(_ runs: OperationRows.Runs) {
@@ -129,14 +124,7 @@ struct StoreMetricsText {
 
     private mutating func addGauges() throws {
         func value(_ sql: String) throws -> Int64? { try connection.prepare(sql).optionalInt64() }
-        let opened = try value(
-            """
-            SELECT min(c.opened_at)
-            FROM conflict_states AS s
-            JOIN conflicts AS c ON c.conflict_id = s.conflict_id
-            WHERE s.state = 'open'
-            """
-        )
+        let opened = try HealthRows(in: connection).oldestConflict()?.openedAt
         let age = opened.map { max(0, Double(now) - Double($0)) / 1e6 } ?? 0
         text.add(
             "tallystick_oldest_open_conflict_age_seconds",

@@ -46,7 +46,6 @@ final class ConflictDetector {
         )
         coverage = try CoverageDetector(
             store,
-            history,
             statements,
             expected,
             scope: scope,

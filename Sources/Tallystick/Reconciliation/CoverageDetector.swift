@@ -33,7 +33,8 @@ final class CoverageStatements {
 
     private(set) var entries: [Entry] = []
     private(set) var claims: [Claim] = []
-    private var last: Int64 = -1
+    /// The ends of the logs when the statements were read: what was added since may be a statement or a name.
+    private var last: (audit: Int64, events: Int64) = (-1, -1)
     private let store: StoreWriter
     private let rows: CoverageRows
     private let origins: DictionaryRows
@@ -48,11 +49,11 @@ final class CoverageStatements {
         sources = try DictionaryRows(.sources, in: store.connection)
     }
 
-    /// Reads the statements again where something was added to the audit trail.
+    /// Reads the statements again where something was added to the store.
     func refresh() throws {
-        let size = store.size(of: .audit)
-        guard size != last else { return }
-        last = size
+        let ends = (audit: store.size(of: .audit), events: store.size(of: .events))
+        guard ends != last else { return }
+        last = ends
         entries = try rows.all().filter { $0.withdrawnBy == nil }.map { stored in
             Entry(
                 sequence: stored.sequence,
@@ -86,6 +87,15 @@ final class CoverageStatements {
         }
     }
 
+    /// Whether an origin states that it is complete over an event: then a copy that it lacks has a conflict of its own.
+    func covers(origin originID: Int64, category: Int64, source: Int64, time: Int64?) -> Bool {
+        guard let time else { return false }
+        return claims.contains {
+            $0.entry.originID == originID && $0.entry.applies(category: category, source: source)
+                && $0.spans.contains(time)
+        }
+    }
+
     /// The part of a statement's span of which no earlier statement says the same.
     func news(of entry: Entry) -> TimeSpans {
         var known = TimeSpans()
@@ -108,7 +118,6 @@ final class CoverageDetector {
     private static let chunk: Int64 = 10_000
 
     private let store: StoreWriter
-    private let history: ConfigurationHistory
     private let scope: RunScope
     private let keepsPlace: Bool
     private let statements: CoverageStatements
@@ -116,8 +125,6 @@ final class CoverageDetector {
     private let scans: ScanCursorRows
     private let times: EventTimeRows
     private let deliveries: DeliveryRows
-    private let categories: NameCache
-    private let sources: NameCache
     /// How far a pass has looked that does not store it.
     private var place: (statement: Int64, position: Int64)?
     /// The statement that is being held against earlier events, and the position up to which it was.
@@ -125,14 +132,12 @@ final class CoverageDetector {
 
     init(
         _ store: StoreWriter,
-        _ history: ConfigurationHistory,
         _ statements: CoverageStatements,
         _ detector: MissingCopyDetector,
         scope: RunScope,
         keepsPlace: Bool
     ) throws {
         self.store = store
-        self.history = history
         self.statements = statements
         self.detector = detector
         self.scope = scope
@@ -140,8 +145,6 @@ final class CoverageDetector {
         scans = try ScanCursorRows(in: store.connection)
         times = try EventTimeRows(in: store.connection)
         deliveries = try DeliveryRows(in: store.connection)
-        categories = try NameCache(.categories, in: store.connection)
-        sources = try NameCache(.sources, in: store.connection)
     }
 
     /// Looks at the next chunk; nil when nothing is left.
@@ -158,7 +161,10 @@ final class CoverageDetector {
         let step = try evaluate(reached.position + 1...end) { event in
             var covered: [CoverageStatements.Entry] = []
             for claim in statements.claims where covers(claim.entry, event, claim.spans.contains) {
-                let isKnown = covered.contains { $0.origin == claim.entry.origin }
+                // Names that only look alike are different names.
+                let isKnown = covered.contains {
+                    $0.origin.utf8.elementsEqual(claim.entry.origin.utf8)
+                }
                 if !isKnown { covered.append(claim.entry) }
             }
             return covered

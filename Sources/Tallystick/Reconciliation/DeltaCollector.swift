@@ -53,6 +53,7 @@ final class DeltaCollector {
         if try collectEvents() { return true }
         try collectConflicts()
         if try collectCopies() { return true }
+        try collectStatements()
         if try collectTimes() { return true }
         try collectConfiguration()
         return false
@@ -134,9 +135,17 @@ final class DeltaCollector {
         return true
     }
 
+    /// What was missing in a silence may have conflicts of its own from now on.
+    private func collectStatements() throws {
+        let head = try CoverageRows.last(in: store.connection)
+        guard try scans.last(.statements) < head else { return }
+        try waiting.addSilences()
+        try scans.setLast(.statements, head)
+    }
+
     /// Only statements of completeness need the events' times.
     private func collectTimes() throws -> Bool {
-        guard try CoverageRows.last(in: store.connection) > 0 else { return false }
+        guard try scans.last(.statements) > 0 else { return false }
         return try times.extend(through: store.size(of: .events))
     }
 

@@ -1,38 +1,13 @@
 public import TallystickCore
 import TallystickSQLite
 
-/// A statement that an origin has delivered everything of a span of time, by the events' own times.
-public struct OriginCoverage: Sendable, Equatable {
-    /// The audit row of the statement, by which it is withdrawn.
-    public var statement: Int64
-    /// The delivery path.
-    public var origin: String
-    /// The category whose events are complete; nil for all.
-    public var category: String?
-    /// The source whose events are complete; nil for all.
-    public var source: String?
-    /// The beginning of the span, included; nil for all times before its end.
-    public var from: Timestamp?
-    /// The end of the span, included.
-    public var through: Timestamp
-    /// Who stated it.
-    public var actor: String
-    /// The audit row that withdrew the statement; nil while it is in force.
-    public var withdrawnBy: Int64?
-}
-
 extension EventStore {
     /// Every statement about the completeness of an origin, in the order in which they were made.
     ///
     /// - throws: `StoreError`, if the store cannot be read.
     public func originCoverage() async throws(StoreError) -> [OriginCoverage] {
-        let (path, options) = (path, options)
-        return try await Self.attempt("read what is complete", path) {
-            try await runOnThread {
-                let connection = try StoreFile.openForReading(path, options)
-                return try connection.read { try CoverageRows(in: connection).all() }
-                    .map(OriginCoverage.init)
-            }
+        try await reading("read what is complete") { connection in
+            try CoverageRows(in: connection).all().map(OriginCoverage.init)
         }
     }
 
@@ -66,7 +41,7 @@ extension EventStore {
         try AuditText.validate(actor: actor, reason: reason, during: operation)
         for (what, name) in [("origin", origin), ("category", category), ("source", source)] {
             guard let name else { continue }
-            try Self.validateName(name, what, operation)
+            try AuditText.validate(name: name, of: what, during: operation)
         }
         guard (from ?? through) <= through else {
             throw StoreError(
@@ -109,35 +84,5 @@ extension EventStore {
             reason: reason,
             during: operation
         )
-    }
-
-    private static func validateName(
-        _ name: String,
-        _ what: String,
-        _ operation: String
-    ) throws(StoreError) {
-        guard name.isEmpty || name.utf8.count > EventLimits.nameBytes || name.utf8.contains(0)
-        else { return }
-        throw StoreError(
-            .invalidArgument,
-            during: operation,
-            on: what,
-            "a name has 1 to \(EventLimits.nameBytes) bytes and no NUL"
-        )
-    }
-}
-
-extension OriginCoverage {
-    init(_ stored: StoredCoverage) {
-        statement = stored.sequence
-        origin = stored.origin
-        category = stored.category
-        source = stored.source
-        from =
-            stored.span.lowerBound == .min
-            ? nil : Timestamp(microseconds: stored.span.lowerBound)
-        through = Timestamp(microseconds: stored.span.upperBound)
-        actor = stored.actor
-        withdrawnBy = stored.withdrawnBy
     }
 }

@@ -78,7 +78,7 @@ final class MissingCopyDetector {
         )
         lacking = try store.connection.prepare(
             """
-            SELECT \(columns)
+            SELECT \(columns), time
             FROM events AS e
             WHERE position > ?1 AND position <= ?2
                 AND recorded_at > ?3 AND recorded_at <= ?4
@@ -158,13 +158,16 @@ final class MissingCopyDetector {
             let start = max(0, end - ConflictDetector.chunk)
             try lacking.bind(start, at: 1)
             try lacking.bind(end, at: 2)
-            var found: [Row] = []
-            while try lacking.step() { found.append(Self.read(lacking)) }
+            var found: [(event: Row, time: Int64?)] = []
+            while try lacking.step() {
+                let time = lacking.bytesIfPresent(at: 6).flatMap(RFC3339.microseconds)
+                found.append((Self.read(lacking), time))
+            }
             try lacking.reset()
-            for event in found {
+            for (event, time) in found {
                 guard let silence = Self.silence(at: event.recordedAt, in: silences),
                     filled.contains(silence.conflictID),
-                    try isExpected(event, from: first.originID)
+                    try isExpected(event, at: time, from: first.originID)
                 else { continue }
                 filled.remove(silence.conflictID)
             }
@@ -187,10 +190,19 @@ final class MissingCopyDetector {
         return silences[low - 1]
     }
 
-    /// Whether an origin that was silent when an event came should have brought a copy.
-    private func isExpected(_ event: Row, from originID: Int64) throws -> Bool {
+    /// Whether an origin that was silent when an event came should have brought a copy, and no other conflict says so.
+    private func isExpected(
+        _ event: Row,
+        at time: Int64?,
+        from originID: Int64
+    ) throws -> Bool {
         guard let plan = try plan(of: event), plan.expected.contains(where: { $0.id == originID }),
-            !isGoverned(event, originID)
+            !statements.covers(
+                origin: originID,
+                category: event.categoryID,
+                source: event.sourceID,
+                time: time
+            )
         else { return false }
         let source = try sources.text(event.sourceID)
         guard Sampling.includes(source: source, id: event.eventID, in: plan.category) else {

@@ -59,7 +59,7 @@ extension StoreOwner {
                     source: source,
                     actor: actor,
                     reason: reason
-                )
+                ).sequence
             }
         }
     }

@@ -28,7 +28,7 @@ struct Backup: TallyCommand {
 
     func execute() async throws -> Int32 {
         let started = MonotonicClock.nanoseconds()
-        try await OpenedStore.with(store, .readOnly) { opened in
+        let isInUse = try await OpenedStore.with(store, .readOnly) { opened in
             let proved = try await opened.backup(to: destination, verifies: verify)
             var result = Report("backup", on: opened, started: started)
             result.add("destination", .text(destination))
@@ -38,9 +38,14 @@ struct Backup: TallyCommand {
                 ["backed up to \(destination)"]
                     + (proved.map { ["the copy equals the store: root \($0.roots.events)"] } ?? [])
             }
+            return try await opened.hasWriteAheadLog()
         }
-        let act = EventStore.ReadingAct.backup(path: destination, isVerified: verify)
-        await OpenedStore.leaveRow(about: act, in: store, actor: actor)
+        await OpenedStore.leaveRow(
+            about: .backup(path: destination, isVerified: verify),
+            in: store,
+            isInUse: isInUse,
+            actor: actor
+        )
         return Exit.done
     }
 }

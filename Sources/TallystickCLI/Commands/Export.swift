@@ -28,7 +28,8 @@ struct Export: TallyCommand {
     var actor: String?
 
     func execute() async throws -> Int32 {
-        let events = try await OpenedStore.with(store, keys: keys.source, .readOnly) { opened in
+        let (events, isInUse) = try await OpenedStore.with(store, keys: keys.source, .readOnly) {
+            opened in
             let shared = SharedFile(try OutputFile(path: output))
             let isArray = batch
             let count = Counter()
@@ -47,14 +48,14 @@ struct Export: TallyCommand {
                 throw error
             }
             try shared.file.finish()
-            return count.value
+            return (count.value, try await opened.hasWriteAheadLog())
         }
-        let act = EventStore.ReadingAct.export(
-            path: output,
-            after: Position(after),
-            events: events
+        await OpenedStore.leaveRow(
+            about: .export(path: output, after: after, events: events),
+            in: store,
+            isInUse: isInUse,
+            actor: actor
         )
-        await OpenedStore.leaveRow(about: act, in: store, actor: actor)
         return Exit.done
     }
 }

@@ -151,12 +151,11 @@ struct Ingest: TallyCommand {
         result.add("quarantine", .list(done.quarantine.map(Self.quarantined)))
         result.add("quarantine_truncated", .flag(done.quarantineTruncated))
         if let coverage = done.coverage {
-            let isOpen = coverage.lowerBound.microseconds == .min
             result.add(
                 "complete",
                 .object([
-                    ("from", isOpen ? .null : .text(coverage.lowerBound.description)),
-                    ("through", .text(coverage.upperBound.description)),
+                    ("from", .optional(coverage.from?.description)),
+                    ("through", .text(coverage.through.description)),
                 ])
             )
         }
@@ -190,9 +189,8 @@ struct Ingest: TallyCommand {
             lines.append("positions \(positions.lowerBound) to \(positions.upperBound)")
         }
         if let coverage = done.coverage {
-            let from =
-                coverage.lowerBound.microseconds == .min ? "" : "from \(coverage.lowerBound) "
-            lines.append("\(done.origin) is complete \(from)through \(coverage.upperBound)")
+            let from = coverage.from.map { "from \($0) " } ?? ""
+            lines.append("\(done.origin) is complete \(from)through \(coverage.through)")
         }
         if done.conflictsOpened > 0 {
             lines.append("\(done.conflictsOpened) conflicts opened; see 'tally conflicts \(store)'")

@@ -33,23 +33,6 @@ enum Lists {
             return count.value
         }
     }
-
-    /// The rows of a short list.
-    static func rows(_ listing: StoreListing, of store: EventStore) async throws -> [[SQLValue]] {
-        let collected = Collected()
-        try await store.list(listing) {
-            collected.add($0)
-            return true
-        }
-        return collected.rows
-    }
-}
-
-/// Rows that another thread collects.
-final class Collected: Sendable {
-    private let state = Mutex<[[SQLValue]]>([])
-    func add(_ row: [SQLValue]) { state.withLock { $0.append(row) } }
-    var rows: [[SQLValue]] { state.withLock { $0 } }
 }
 
 /// A count that another thread makes.

@@ -100,17 +100,7 @@ final class DemoFolder {
             }
             return
         }
-        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(parent)/tally-demo-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw StoreError(
-                .cannotCreate,
-                during: "create a folder",
-                on: parent,
-                String(cString: strerror(errno))
-            )
-        }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        path = try NewFile.createTemporaryFolder(named: "tally-demo", during: "create a folder")
     }
 
     /// Makes a file in the folder.

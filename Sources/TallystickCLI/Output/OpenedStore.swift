@@ -23,17 +23,18 @@ enum OpenedStore {
     /// Leaves a row in the audit trail about what a command that only reads has done.
     ///
     /// The work is done by then: where no row can be left, because the file is read-only, of an earlier schema or held
-    /// by another writer, the command says so and succeeds. A file without a write-ahead log is a copy that nobody
-    /// writes to, and stays as it is.
+    /// by another writer, the command says so and succeeds.
+    ///
+    /// - parameter isInUse: whether the file has a write-ahead log. One that has none is a copy that nobody writes to,
+    ///   and stays as it is.
     static func leaveRow(
-        about act: EventStore.ReadingAct,
+        about act: RecordedAct,
         in path: String,
+        isInUse: Bool,
         actor: String?
     ) async {
+        guard isInUse else { return }
         do {
-            guard try await with(path, .readOnly, { try await $0.hasWriteAheadLog() }) else {
-                return
-            }
             try await with(path, .command()) { store in
                 try await store.record(act, actor: actor ?? CurrentActor.current)
             }

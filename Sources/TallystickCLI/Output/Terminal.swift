@@ -47,18 +47,6 @@ enum Terminal {
         hasStyles ? "\u{1B}[1;4m\(text)\u{1B}[0m" : text
     }
 
-    /// Writes a line to standard output at once.
-    static func line(_ text: String) { write(text + "\n") }
-
-    /// Asks a person for a line.
-    static func prompt(_ text: String) { write(text) }
-
-    private static func write(_ text: String) {
-        let bytes = Array(text.utf8)
-        // Who reviews sees it; there is nobody else to tell.
-        _ = Glibc.write(1, bytes, bytes.count)
-    }
-
     static func emphasised(_ text: String) -> String {
         hasStyles ? "\u{1B}[1m\(text)\u{1B}[0m" : text
     }

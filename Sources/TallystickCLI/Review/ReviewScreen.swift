@@ -36,6 +36,9 @@ struct ReviewScreen {
         self.differences = differences
     }
 
+    /// Columns of the terminal, as far as lines are easy to read.
+    static var width: Int { min(Terminal.width ?? 80, 120) }
+
     /// Sides that are shown of a conflict with more.
     private static let sides = 9
 

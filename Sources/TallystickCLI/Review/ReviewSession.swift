@@ -21,7 +21,7 @@ final class ReviewSession {
     private var summary = Summary()
     /// Decided in this session, newest last.
     private var decided: [Int64] = []
-    private let print: (String) -> Void
+    private let output: OutputFile
 
     init(
         _ store: EventStore,
@@ -29,14 +29,14 @@ final class ReviewSession {
         actor: String,
         reason: String?,
         width: Int,
-        print: @escaping (String) -> Void
+        to output: OutputFile
     ) {
         self.store = store
         self.filter = filter
         self.actor = actor
         self.reason = reason
         self.width = width
-        self.print = print
+        self.output = output
         asksReason = reason == nil
     }
 
@@ -54,13 +54,13 @@ final class ReviewSession {
                 last = conflictID
                 continue
             }
-            print("")
-            for line in screen.lines(width: width) { print(line) }
-            print("")
+            try print("")
+            for line in screen.lines(width: width) { try print(line) }
+            try print("")
             var next = Next.again
             while case .again = next {
-                for line in screen.choices(width: width) { print(line) }
-                guard let answer = ask("> ") else { return summary }
+                for line in screen.choices(width: width) { try print(line) }
+                guard let answer = try ask("> ") else { return summary }
                 next = try await act(answer, on: conflictID, screen)
             }
             switch next {
@@ -69,13 +69,16 @@ final class ReviewSession {
             case .again, .onward: last = conflictID
             }
         }
-        print("")
-        print("no further open conflict matches")
+        try print("")
+        try print("no further open conflict matches")
         return summary
     }
 
-    private func ask(_ prompt: String) -> String? {
-        Terminal.prompt(prompt)
+    private func print(_ line: String) throws { try output.write(line + "\n") }
+
+    private func ask(_ prompt: String) throws -> String? {
+        try output.write(prompt)
+        try output.flush()
         return input.next()?.trimmed
     }
 
@@ -102,7 +105,7 @@ final class ReviewSession {
                 $0.content != nil && ReviewScreen.key($0) == answer
             }
             guard let column, screen.comparison.kind != .missingAtOrigin else {
-                print("'\(Terminal.escaped(answer))' is not one of the choices")
+                try print("'\(Terminal.escaped(answer))' is not one of the choices")
                 return .again
             }
             let origin = column.title.split(separator: " ", maxSplits: 1).last.map(String.init)
@@ -114,52 +117,54 @@ final class ReviewSession {
         _ conflictID: Int64,
         _ choice: ManualResolution.Choice
     ) async throws -> Next {
-        guard let reason = askReason() else { return .again }
-        do {
-            let resolution = try await store.resolve(
-                ManualResolution(
-                    conflictID: conflictID,
-                    choice: choice,
-                    actor: actor,
-                    reason: reason
-                )
-            )
-            print("conflict \(conflictID) is decided (resolution \(resolution)); [u] takes it back")
-            decided.append(conflictID)
-            summary.decided += 1
-            return .onward
+        guard let reason = try askReason() else { return .again }
+        let resolution = ManualResolution(
+            conflictID: conflictID,
+            choice: choice,
+            actor: actor,
+            reason: reason
+        )
+        let resolutionID: Int64
+        do throws(StoreError) {
+            resolutionID = try await store.resolve(resolution)
         } catch {
             switch error.code {
             case .alreadyDecided, .notFound:
                 // Somebody else was faster.
-                print(Terminal.escaped(error.message))
+                try print(Terminal.escaped(error.message))
                 return .onward
             case .invalidArgument, .badInput:
-                print(Terminal.escaped(error.message))
+                try print(Terminal.escaped(error.message))
                 return .again
             default: throw error
             }
         }
+        try print(
+            "conflict \(conflictID) is decided (resolution \(resolutionID)); [u] takes it back"
+        )
+        decided.append(conflictID)
+        summary.decided += 1
+        return .onward
     }
 
     private func undo() async throws -> Next {
         guard let last = decided.popLast() else {
-            print("nothing was decided in this session")
+            try print("nothing was decided in this session")
             return .again
         }
-        guard let reason = askReason() else { return .again }
+        guard let reason = try askReason() else { return .again }
         try await store.reopen(conflict: last, actor: actor, reason: reason)
         summary.undone += 1
-        print("conflict \(last) is open again")
+        try print("conflict \(last) is open again")
         return .back(last)
     }
 
-    private func askReason() -> String? {
+    private func askReason() throws -> String? {
         guard asksReason else { return reason }
         let hint = reason.map { " [\(Terminal.escaped($0))]" } ?? ""
-        guard let answer = ask("reason\(hint): ") else { return nil }
+        guard let answer = try ask("reason\(hint): ") else { return nil }
         if !answer.isEmpty { reason = answer }
-        if reason == nil { print("a decision needs a reason") }
+        if reason == nil { try print("a decision needs a reason") }
         return reason
     }
 
@@ -167,19 +172,19 @@ final class ReviewSession {
     private func merge(_ screen: ReviewScreen) throws -> [UInt8]? {
         let columns = screen.comparison.columns
         guard let first = columns.first?.content, columns.count > 1, !screen.isOverMissing else {
-            print("there is nothing to merge")
+            try print("there is nothing to merge")
             return nil
         }
         var merged = try JSONDocument(first).root
         for difference in screen.differences {
-            guard let side = askSide(of: difference.place, columns) else { return nil }
+            guard let side = try askSide(of: difference.place, columns) else { return nil }
             let pointer =
                 difference.place.hasPrefix("/") ? difference.place : "/" + difference.place
             let value = try difference.values[side].map { try JSONDocument(Array($0.utf8)).root }
             guard let tokens = JSONPointer(pointer)?.tokens,
                 let changed = merged.replacing(tokens[...], with: value)
             else {
-                print(
+                try print(
                     "\(Terminal.escaped(difference.place)) cannot be merged by itself; take one side"
                 )
                 return nil
@@ -189,9 +194,13 @@ final class ReviewSession {
         return merged.canonical
     }
 
-    private func askSide(of place: String, _ columns: [ConflictComparison.Column]) -> Int? {
+    private func askSide(
+        of place: String,
+        _ columns: [ConflictComparison.Column]
+    ) throws -> Int? {
         let keys = columns.map(ReviewScreen.key)
-        while let answer = ask("\(Terminal.escaped(place)) [\(keys.joined(separator: "/"))]: ") {
+        while let answer = try ask("\(Terminal.escaped(place)) [\(keys.joined(separator: "/"))]: ")
+        {
             if let index = keys.firstIndex(of: answer) { return index }
             if answer == "q" || answer.isEmpty { return nil }
         }

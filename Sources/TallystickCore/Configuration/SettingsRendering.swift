@@ -192,17 +192,3 @@ extension FieldRule.Kind {
         }
     }
 }
-
-extension JSONValue {
-    static func make(_ text: String) -> JSONValue { JSONValue(.string(text)) }
-    static func make(_ texts: [String]) -> JSONValue { JSONValue(.array(texts.map { .make($0) })) }
-    static func make(_ number: Int) -> JSONValue { JSONValue(.number(String(number))) }
-    static func make(_ members: [(String, JSONValue)]) -> JSONValue {
-        JSONValue(.object(members.map { (name: $0, value: $1) }))
-    }
-    static func make(_ number: Double) -> JSONValue {
-        var text: [UInt8] = []
-        CanonicalNumber.write(number, to: &text)
-        return JSONValue(.number(String(decoding: text, as: UTF8.self)))
-    }
-}

@@ -84,8 +84,13 @@ package struct RecordSplitter {
             guard let item else { return nil }
             if case .record(let range, _) = item, range.isEmpty { continue }
             count += 1
-            return item.numbered(count)
+            return item
         }
+    }
+
+    /// The place of `buffer[start]`, where the next record begins.
+    private var here: RecordPlace {
+        RecordPlace(line: line, column: column, byte: byte, record: count + 1)
     }
 
     /// The layout of the input: `ndjson`, `json` for objects over several lines, `json-array`; nil while it is unknown.
@@ -133,7 +138,7 @@ package struct RecordSplitter {
             return waitForMore()
         }
         if let item = finishOversized(at: end) { return item }
-        let place = RecordPlace(line: line, column: column, byte: byte)
+        let place = here
         var range = start..<end
         if range.last.map({ buffer[$0] == 0x0D }) == true { range = start..<end - 1 }
         if buffer[range].allSatisfy(Self.isSpace) { range = start..<start }
@@ -165,7 +170,7 @@ package struct RecordSplitter {
             if arrayIsClosed {
                 guard start < buffer.count else { return nil }
                 guard isFinished else { return nil }
-                let place = RecordPlace(line: line, column: column, byte: byte)
+                let place = here
                 let range = start..<buffer.count
                 advance(to: buffer.count)
                 return .misplaced(
@@ -175,7 +180,7 @@ package struct RecordSplitter {
                 )
             }
             if start < buffer.count, buffer[start] == 0x5D {
-                let place = RecordPlace(line: line, column: column, byte: byte)
+                let place = here
                 advance(to: start + 1)
                 arrayIsClosed = true
                 guard isAfterComma else { return nextElement() }
@@ -201,7 +206,7 @@ package struct RecordSplitter {
     private mutating func missingBracket() -> Item? {
         guard !arrayIsClosed else { return nil }
         arrayIsClosed = true
-        let place = RecordPlace(line: line, column: column, byte: byte)
+        let place = here
         return .misplaced(
             start..<start,
             place,
@@ -243,7 +248,7 @@ package struct RecordSplitter {
     private mutating func take(upTo end: Int) -> Item? {
         (depth, inString, afterBackslash) = (0, false, false)
         if let item = finishOversized(at: end) { return item }
-        let place = RecordPlace(line: line, column: column, byte: byte)
+        let place = here
         var last = end
         while last > start, Self.isSpace(buffer[last - 1]) { last -= 1 }
         let range = start..<last
@@ -290,7 +295,7 @@ package struct RecordSplitter {
             oversized
             ?? (
                 SHA256Hasher(), Array(buffer[start..<start + EventLimits.eventBytes]), 0,
-                RecordPlace(line: line, column: column, byte: byte)
+                here
             )
         let rest = start..<scanned
         buffer.withUnsafeBytes { state.0.update(UnsafeRawBufferPointer(rebasing: $0[rest])) }
@@ -335,22 +340,5 @@ package struct RecordSplitter {
 
     private static func isSpace(_ byte: UInt8) -> Bool {
         byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
-    }
-}
-
-extension RecordSplitter.Item {
-    /// The same item with the number of its record.
-    fileprivate func numbered(_ number: Int64) -> Self {
-        switch self {
-        case .record(let range, var place):
-            place.record = number
-            return .record(range, place)
-        case .oversized(var record):
-            record.place.record = number
-            return .oversized(record)
-        case .misplaced(let range, var place, let message):
-            place.record = number
-            return .misplaced(range, place, message: message)
-        }
     }
 }

@@ -111,4 +111,25 @@ package enum NewFile {
         default: code
         }
     }
+
+    /// Makes a folder that nobody else can read, in the folder for temporary files, under a name that nothing else has.
+    ///
+    /// - throws: `StoreError` with `cannotCreate`.
+    package static func createTemporaryFolder(
+        named name: String,
+        during operation: String
+    ) throws(StoreError) -> String {
+        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var path = Array("\(parent)/\(name)-XXXXXX".utf8CString)
+        guard mkdtemp(&path) != nil else {
+            throw StoreError(
+                .cannotCreate,
+                during: operation,
+                on: parent,
+                String(cString: strerror(errno)),
+                hint: "Name another folder for temporary files in TMPDIR"
+            )
+        }
+        return String(decoding: path.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
 }

@@ -28,14 +28,21 @@ package enum SchemaCheck {
     ) throws {
         let present = try StoreSchema.version(of: connection)
         let objects = try objects(of: connection)
-        if try isKnown(objects, present, connection) {
-            // At this point the table is known to exist.
-            _ = try passing(over: toleratesDamage) {
-                try checkDigests(of: connection, present, path)
-            }
-            return
+        if try !isKnown(objects, present, connection) {
+            try compare(objects, with: model(present), connection, path, toleratesDamage)
         }
-        let model = try model(present)
+        // At this point the table is known to exist.
+        _ = try passing(over: toleratesDamage) { try checkDigests(of: connection, present, path) }
+    }
+
+    /// Names the first object that the migrations do not create like this.
+    private static func compare(
+        _ objects: [SchemaObject],
+        with model: Set<SchemaObject>,
+        _ connection: Connection,
+        _ path: String,
+        _ toleratesDamage: Bool
+    ) throws {
         // If the table itself was changed, it cannot be read, and nothing belongs to a projection.
         let record = try projectionRecord(connection)
         var missing = model
@@ -63,8 +70,6 @@ package enum SchemaCheck {
         if let object = missing.min(by: { $0.name < $1.name }) {
             throw altered("\(object.type) \(object.name)", "is missing", path)
         }
-        // At this point the table is known to exist.
-        _ = try passing(over: toleratesDamage) { try checkDigests(of: connection, present, path) }
     }
 
     private static func objects(of connection: Connection) throws(SQLiteError) -> [SchemaObject] {
@@ -88,35 +93,23 @@ package enum SchemaCheck {
         _ count: Int,
         _ connection: Connection
     ) throws -> Bool {
-        guard let known = Migrations.schemaDigests[count],
-            let recorded = try passing(over: true, { try recordedNames(connection) }) ?? nil
-        else { return false }
-        if recorded.isEmpty { return digest(of: objects) == known }
-        guard let record = try projectionRecord(connection) else { return false }
-        let owned = try passing(over: true) {
-            try objects.filter { object in
-                recorded.contains(object.name) ? try belongsToProjection(object, record) : false
+        guard let known = Migrations.schemaDigests[count] else { return false }
+        let owned = try passing(over: true) { () throws -> [SchemaObject]? in
+            guard let record = try projectionRecord(connection),
+                let names = try projectionObjects(connection, "name")?.all({ $0.text(at: 0) })
+            else { return nil }
+            let recorded = Set(names)
+            return try objects.filter {
+                recorded.contains($0.name) ? try belongsToProjection($0, record) : false
             }
         }
-        guard let owned else { return false }
+        guard let owned = owned ?? nil else { return false }
         let (names, tables) = (Set(owned.map(\.name)), Set(owned.map(\.table)))
         let core = objects.filter { object in
             let isAutomatic = object.type == "index" && object.sql.isEmpty
             return !(isAutomatic ? tables.contains(object.table) : names.contains(object.name))
         }
         return digest(of: core) == known
-    }
-
-    private static func recordedNames(_ connection: Connection) throws -> Set<String>? {
-        do throws(SQLiteError) {
-            return Set(
-                try connection.prepare("SELECT name FROM projection_objects")
-                    .all { $0.text(at: 0) }
-            )
-        } catch {
-            guard error.kind == .statement else { throw error }
-            return nil
-        }
     }
 
     /// The SHA-256, in hexadecimal, of what the first migrations create.
@@ -147,12 +140,19 @@ package enum SchemaCheck {
     private static func projectionRecord(
         _ connection: Connection
     ) throws(SQLiteError) -> Statement? {
+        try projectionObjects(connection, "replay, type, coalesce(sql, '')", "WHERE name = ?1")
+    }
+
+    /// A statement over the record of projections; nil where the table or a column of it does not exist. Any other
+    /// failure says nothing about the schema.
+    private static func projectionObjects(
+        _ connection: Connection,
+        _ columns: String,
+        _ condition: String = ""
+    ) throws(SQLiteError) -> Statement? {
         do throws(SQLiteError) {
-            return try connection.prepare(
-                "SELECT replay, type, coalesce(sql, '') FROM projection_objects WHERE name = ?1"
-            )
+            return try connection.prepare("SELECT \(columns) FROM projection_objects \(condition)")
         } catch {
-            // The table or column does not exist. Any other failure says nothing about the schema.
             guard error.kind == .statement else { throw error }
             return nil
         }

@@ -12,8 +12,32 @@ package enum AuditText {
         reason: String,
         during operation: String
     ) throws(StoreError) {
-        try validate(actor, "actor", EventLimits.nameBytes, operation)
+        try validate(actor: actor, during: operation)
         try validate(reason, "reason", reasonBytes, operation)
+    }
+
+    /// - throws: `StoreError` with `invalidArgument` for an actor that is empty, blank or too long, or contains a NUL.
+    package static func validate(
+        actor: String,
+        during operation: String
+    ) throws(StoreError) {
+        try validate(actor, "actor", EventLimits.nameBytes, operation)
+    }
+
+    /// - throws: `StoreError` with `invalidArgument` for a name that is empty or too long, or contains a NUL.
+    package static func validate(
+        name: String,
+        of what: String,
+        during operation: String
+    ) throws(StoreError) {
+        guard name.isEmpty || name.utf8.count > EventLimits.nameBytes || name.utf8.contains(0)
+        else { return }
+        throw StoreError(
+            .invalidArgument,
+            during: operation,
+            on: what,
+            "the name has 1 to \(EventLimits.nameBytes) bytes and no NUL"
+        )
     }
 
     private static func validate(

@@ -5,22 +5,19 @@ package import TallystickSQLite
 package struct StoredCoverage: Equatable {
     /// The audit row of the statement.
     package var sequence: Int64
-    /// Microseconds since 1970.
-    package var recordedAt: Int64
     package var actor: String
-    package var reason: String?
     package var origin: String
     /// nil for events of all categories.
     package var category: String?
     /// nil for events of all sources.
     package var source: String?
-    /// Microseconds since 1970 of the first instant, by the events' own times.
+    /// Microseconds since 1970, by the events' own times; both ends are included.
     package var span: ClosedRange<Int64>
     /// The audit row that withdrew it.
     package var withdrawnBy: Int64?
 }
 
-/// Adds and reads the audit rows of kind `coverage`.
+/// Reads the audit rows of kind `coverage`.
 package struct CoverageRows {
     /// SQL: all origins, by name, each with what is stated about its completeness.
     package static let listing =
@@ -37,7 +34,7 @@ package struct CoverageRows {
     package init(in connection: Connection) throws(SQLiteError) {
         select = try connection.prepare(
             """
-            SELECT audit_sequence, recorded_at, actor, reason, detail
+            SELECT audit_sequence, actor, detail
             FROM audit_trail
             WHERE kind = 'coverage'
             ORDER BY audit_sequence
@@ -51,7 +48,7 @@ package struct CoverageRows {
     package func all() throws(SQLiteError) -> [StoredCoverage] {
         var found: [StoredCoverage] = []
         while try select.step() {
-            guard let detail = AuditDetail.members(of: select.text(at: 4)) else { continue }
+            guard let detail = AuditDetail.members(of: select.text(at: 2)) else { continue }
             if let withdrawn = detail.number("withdraws") {
                 guard let index = found.lastIndex(where: { $0.sequence == withdrawn }) else {
                     continue
@@ -67,9 +64,7 @@ package struct CoverageRows {
             found.append(
                 StoredCoverage(
                     sequence: select.int64(at: 0),
-                    recordedAt: select.int64(at: 1),
-                    actor: select.text(at: 2),
-                    reason: select.textIfPresent(at: 3),
+                    actor: select.text(at: 1),
                     origin: origin,
                     category: detail.text("category"),
                     source: detail.text("source"),

@@ -51,48 +51,19 @@ package struct DeliveryRangeRows {
     /// The schema that introduced the table.
     package static let firstSchema = 5
 
-    private let upsert: Statement
-    private let ofRun: Statement
-    private let finished: Statement
-    private let stray: Statement
+    private let connection: Connection
 
-    package init(in connection: Connection) throws(SQLiteError) {
-        upsert = try connection.prepare(
+    package init(in connection: Connection) { self.connection = connection }
+
+    /// Adds a range, or makes the one that begins at the same place longer.
+    package func set(_ range: DeliveryRange, of run: Int64) throws(SQLiteError) {
+        let upsert = try connection.cached(
             """
             INSERT INTO delivery_ranges (kind, first, count, run, input, record, records)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
             ON CONFLICT (kind, first) DO UPDATE SET count = excluded.count
             """
         )
-        ofRun = try connection.prepare(
-            """
-            SELECT kind, first, count, input, record, records
-            FROM delivery_ranges
-            WHERE run = ?1
-            ORDER BY kind, first
-            """
-        )
-        finished = try connection.prepare(
-            """
-            SELECT audit_sequence, detail
-            FROM audit_trail
-            WHERE kind = 'ingest' AND audit_sequence > ?1 AND audit_sequence <= ?2
-            ORDER BY audit_sequence
-            """
-        )
-        stray = try connection.prepare(
-            """
-            SELECT DISTINCT run
-            FROM delivery_ranges AS d
-            WHERE NOT EXISTS (
-                SELECT 1 FROM audit_trail AS a WHERE a.audit_sequence = d.run AND a.kind = 'ingest')
-            LIMIT \(StrayRows.listed)
-            """
-        )
-    }
-
-    /// Adds a range, or makes the one that begins at the same place longer.
-    package func set(_ range: DeliveryRange, of run: Int64) throws(SQLiteError) {
         try upsert.bindText(range.kind.rawValue, at: 1)
         try upsert.bind(range.first, at: 2)
         try upsert.bind(range.count, at: 3)
@@ -110,10 +81,18 @@ package struct DeliveryRangeRows {
     package func digest(of run: Int64) throws(SQLiteError) -> (count: Int64, digest: SHA256Digest) {
         var hasher = SHA256Hasher()
         var count: Int64 = 0
+        let ofRun = try connection.cached(
+            """
+            SELECT kind, first, count, record, records, input
+            FROM delivery_ranges
+            WHERE run = ?1
+            ORDER BY kind, first
+            """
+        )
         try ofRun.bind(run, at: 1)
         while try ofRun.step() {
             count += 1
-            let fields = [0, 1, 2, 4, 5, 3].map { ofRun.textIfPresent(at: $0) ?? "" }
+            let fields = (0..<6).map { ofRun.textIfPresent(at: $0) ?? "" }
             Array((fields.joined(separator: "\t") + "\n").utf8).withUnsafeBytes {
                 hasher.update($0)
             }
@@ -134,6 +113,14 @@ package struct DeliveryRangeRows {
         after first: Int64,
         through last: Int64
     ) throws(SQLiteError) -> [FinishedRun] {
+        let finished = try connection.cached(
+            """
+            SELECT audit_sequence, detail
+            FROM audit_trail
+            WHERE kind = 'ingest' AND audit_sequence > ?1 AND audit_sequence <= ?2
+            ORDER BY audit_sequence
+            """
+        )
         try finished.bind(first, at: 1)
         try finished.bind(last, at: 2)
         var runs: [FinishedRun] = []
@@ -151,7 +138,15 @@ package struct DeliveryRangeRows {
 
     /// Runs that have ranges, and no audit row of their own.
     package func strayRuns() throws(SQLiteError) -> [Int64] {
-        try stray.all { $0.int64(at: 0) }
+        try connection.cached(
+            """
+            SELECT DISTINCT run
+            FROM delivery_ranges AS d
+            WHERE NOT EXISTS (
+                SELECT 1 FROM audit_trail AS a WHERE a.audit_sequence = d.run AND a.kind = 'ingest')
+            LIMIT \(StrayRows.listed)
+            """
+        ).all { $0.int64(at: 0) }
     }
 }
 

@@ -2,14 +2,19 @@ package import TallystickSQLite
 
 /// Reads what the health of a store depends on, besides rates and breakers.
 package struct HealthRows {
-    private let parked: Statement
-    private let oldest: Statement
+    private let connection: Connection
 
-    package init(in connection: Connection) throws(SQLiteError) {
-        parked = try connection.prepare(
-            "SELECT replay, parked FROM replays WHERE parked > 0 ORDER BY replay"
-        )
-        oldest = try connection.prepare(
+    package init(in connection: Connection) { self.connection = connection }
+
+    /// Replays with the number of events that they have set aside.
+    package func parked() throws(SQLiteError) -> [(replay: String, parked: Int64)] {
+        try connection.cached("SELECT replay, parked FROM replays WHERE parked > 0 ORDER BY replay")
+            .all { ($0.text(at: 0), $0.int64(at: 1)) }
+    }
+
+    /// The conflict that has been open longest, and since when: microseconds since 1970.
+    package func oldestConflict() throws(SQLiteError) -> (conflictID: Int64, openedAt: Int64)? {
+        try connection.cached(
             """
             SELECT c.conflict_id, c.opened_at
             FROM conflict_states AS s
@@ -18,25 +23,6 @@ package struct HealthRows {
             ORDER BY c.opened_at, c.conflict_id
             LIMIT 1
             """
-        )
-    }
-
-    /// What was found.
-    package struct Rows: Sendable {
-        /// Replays with the number of events that they have set aside.
-        package var parked: [(replay: String, parked: Int64)]
-        /// The conflict that has been open longest.
-        package var oldest: (conflictID: Int64, seconds: Int64)?
-    }
-
-    /// - parameter now: microseconds since 1970.
-    package func read(now: Int64) throws(SQLiteError) -> Rows {
-        Rows(
-            parked: try parked.all { ($0.text(at: 0), $0.int64(at: 1)) },
-            oldest: try oldest.first { row in
-                let age = now.subtractingReportingOverflow(row.int64(at: 1)).partialValue
-                return (row.int64(at: 0), age / 1_000_000)
-            }
-        )
+        ).first { ($0.int64(at: 0), $0.int64(at: 1)) }
     }
 }

@@ -2,7 +2,7 @@ package import TallystickSQLite
 
 /// Reads how reconciliation runs went, and how long after each other origins deliver.
 package struct OperationRows {
-    /// The schema that introduced `reconciliations`.
+    /// The schema that introduced reconciliation: its runs, and breakers.
     package static let firstSchema = 2
 
     private let connection: Connection

@@ -8,6 +8,7 @@ package struct PendingConflictRows {
     private let addSupported: Statement
     private let addEnded: Statement
     private let addOpen: Statement
+    private let addSilent: Statement
     private let next: Statement
     private let remove: Statement
     private let `defer`: Statement
@@ -84,6 +85,16 @@ package struct PendingConflictRows {
             ON CONFLICT DO NOTHING
             """
 
+        static let addSilent =
+            """
+            INSERT INTO tally_waiting (conflict_id, is_new)
+            SELECT s.conflict_id, 0
+            FROM tally_silences AS s
+            CROSS JOIN conflict_states AS k
+            WHERE k.conflict_id = s.conflict_id AND k.state = 'open'
+            ON CONFLICT DO NOTHING
+            """
+
         static let next =
             """
             SELECT conflict_id
@@ -109,6 +120,7 @@ package struct PendingConflictRows {
         addSupported = try connection.prepare(SQL.addSupported)
         addEnded = try connection.prepare(SQL.addEnded)
         addOpen = try connection.prepare(SQL.addOpen)
+        addSilent = try connection.prepare(SQL.addSilent)
         next = try connection.prepare(SQL.next)
         remove = try connection.prepare("DELETE FROM tally_waiting WHERE conflict_id = ?1")
         `defer` = try connection.prepare(
@@ -128,6 +140,9 @@ package struct PendingConflictRows {
         try add.bind(Int64(isNew ? 1 : 0), at: 2)
         try add.run()
     }
+
+    /// Open conflicts over silences: a statement of completeness is evidence for those of its origin.
+    package func addSilences() throws(SQLiteError) { try addSilent.run() }
 
     /// Conflicts of a range of ids.
     package func addConflicts(after first: Int64, through last: Int64) throws(SQLiteError) {

@@ -16,6 +16,8 @@ package enum Scan: String {
     case configuration
     /// `conflicts`, for those on silences and gaps: the derived tables may not know about later ones.
     case spans
+    /// `audit_trail`, for statements of completeness and withdrawals that have been taken in.
+    case statements
     /// `audit_trail`, for statements of completeness that were held against the events up to `covered`.
     case coverage
     /// `events`, for those that were held against the statements up to `coverage`.

@@ -164,4 +164,14 @@ struct JudgementTests {
             "\(result.complaints)"
         )
     }
+
+    @Test("doctor says of whatever it cannot look at that it could not")
+    func doctor() throws {
+        let workload = try #require(Workload.all.first { $0.name == "doctor" })
+        let campaign = try FailingCallCampaign([workload], program: nil)
+        let faults = campaign.all(isDistinct: true).filter { $0.callClass == "stat" }
+        #expect(faults.count > 20)
+        let result = campaign.run(faults)
+        #expect(result.complaints.isEmpty, "\(result.complaints.joined(separator: "\n"))")
+    }
 }

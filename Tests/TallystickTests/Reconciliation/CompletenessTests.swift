@@ -272,4 +272,42 @@ struct CompletenessTests {
         #expect(kinds.map { Self.text($0[0]) }.filter { $0 == "origin_silent" }.isEmpty)
         #expect(try await store.rows("SELECT 1 FROM open_conflicts").isEmpty)
     }
+
+    @Test(
+        "A silence from before the first statement stays open until a statement covers its events"
+    )
+    func earlierSilence() async throws {
+        let settings = """
+            {"origins": {"a": {}, "b": {}}}
+            """
+        let store = try await TestStore(settings: settings, clock: ManualClock())
+        func open() async throws -> [String: Int] {
+            let rows = try await store.rows("SELECT kind FROM open_conflicts")
+            return rows.reduce(into: [:]) { $0[Self.text($1[0]), default: 0] += 1 }
+        }
+        // b delivers, is silent while a delivers a day, and delivers again.
+        let most = Set(1..<Self.perDay)
+        try await Self.deliver(File(origin: "b", day: 7, lacks: most, claim: .none), to: store)
+        try await Self.deliver(File(origin: "a", day: 0, lacks: [], claim: .none), to: store)
+        try await Self.deliver(File(origin: "b", day: 8, lacks: most, claim: .none), to: store)
+        try await Self.reconcile(store)
+        #expect(try await open()["origin_silent"] == 1)
+        _ = try await store.store.stateComplete(
+            "b",
+            through: Self.time(6, 0),
+            from: Self.time(5, 0),
+            actor: "ann",
+            reason: "another day"
+        )
+        try await Self.reconcile(store)
+        #expect(try await open()["origin_silent"] == 1)
+        _ = try await store.store.stateComplete(
+            "b",
+            through: Self.time(1, 0),
+            actor: "ann",
+            reason: "that day"
+        )
+        try await Self.reconcile(store)
+        #expect(try await open() == ["missing_at_origin": Self.perDay])
+    }
 }

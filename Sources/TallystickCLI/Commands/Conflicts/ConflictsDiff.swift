@@ -71,21 +71,11 @@ extension Conflicts {
 
         /// What the conflict says of itself, a row for each column that has a value.
         private func printFacts(of opened: EventStore) async throws -> Int32 {
-            let columns = Collected()
-            let values = Collected()
-            try await opened.list(
-                .conflict(conflict),
-                onColumns: { columns.add($0.map { .text($0) }) },
-                onRow: {
-                    values.add($0)
-                    return true
-                }
-            )
+            let facts = try await opened.rows(.conflict(conflict))
             let writer = try rows.writer()
             try writer.begin(["place", "value"])
-            for (name, value) in zip(columns.rows.first ?? [], values.rows.first ?? [])
-            where value != .null {
-                try writer.add([name, value])
+            for (name, value) in zip(facts.columns, facts.rows.first ?? []) where value != .null {
+                try writer.add([.text(name), value])
             }
             try writer.end()
             return Exit.done

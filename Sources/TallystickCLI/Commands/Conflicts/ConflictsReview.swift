@@ -39,18 +39,20 @@ extension Conflicts {
                 waiting.command()
             ) { opened in
                 try await opened.checkOrigins(filter.origins, during: "review conflicts")
+                let output = try OutputFile(path: nil)
                 let session = ReviewSession(
                     opened,
                     filter,
                     actor: actor ?? CurrentActor.current,
                     reason: reason,
-                    width: min(Terminal.width ?? 80, 120),
-                    print: Terminal.line
+                    width: ReviewScreen.width,
+                    to: output
                 )
                 let done = try await session.run(after: after)
-                Terminal.line(
-                    "\(done.decided) decided, \(done.skipped) skipped, \(done.undone) taken back"
+                try output.write(
+                    "\(done.decided) decided, \(done.skipped) skipped, \(done.undone) taken back\n"
                 )
+                try output.finish()
                 return Exit.done
             }
         }

@@ -59,7 +59,9 @@ extension Conflicts {
             guard let screen = try await ReviewScreen.read(conflict, from: opened) else {
                 throw Conflicts.unknown(conflict)
             }
-            for line in screen.lines(width: min(Terminal.width ?? 80, 120)) { Terminal.line(line) }
+            let output = try OutputFile(path: nil)
+            for line in screen.lines(width: ReviewScreen.width) { try output.write(line + "\n") }
+            try output.finish()
             guard screen.isOpen, Terminal.outputIsTerminal else { return }
             let words = [path, "--after", String(conflict - 1)].map(ShellWord.quoted)
             Terminal.note("next: tally conflicts review \(words.joined(separator: " "))")
